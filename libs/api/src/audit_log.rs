@@ -103,10 +103,7 @@ const APPEND_ATTEMPTS: u32 = 3;
 impl GrpcAuditLog {
     /// A log behind a channel to `audit`.
     pub fn new(channel: Channel, entropy: Arc<dyn Entropy>) -> Self {
-        Self {
-            client: AuditServiceClient::new(channel),
-            entropy,
-        }
+        Self { client: AuditServiceClient::new(channel), entropy }
     }
 
     async fn append(&self, request: AppendRequest) -> Result<AppendResponse, AuditError> {
@@ -136,17 +133,10 @@ impl GrpcAuditLog {
 fn wire_act(act: &Act) -> v1::Act {
     v1::Act {
         action: act.action.to_owned(),
-        application_id: act
-            .application
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        application_id: act.application.as_ref().map(ToString::to_string).unwrap_or_default(),
         kind: act.kind.map_or(0, |kind| convert::kind_to_wire(kind).into()),
         resource: act.resource.clone(),
-        rotation_id: act
-            .rotation
-            .map(|rotation| rotation.to_string())
-            .unwrap_or_default(),
+        rotation_id: act.rotation.map(|rotation| rotation.to_string()).unwrap_or_default(),
         request_id: act.request.to_string(),
     }
 }
@@ -163,10 +153,7 @@ impl AuditLog for GrpcAuditLog {
             entry_id: RequestId::random(self.entropy.as_ref()).to_string(),
         };
         let response = self.append(request).await?;
-        Ok(Announced {
-            act,
-            leaf_index: response.leaf_index,
-        })
+        Ok(Announced { act, leaf_index: response.leaf_index })
     }
 
     async fn conclude(&self, announced: Announced, outcome: Outcome) -> Result<(), AuditError> {
@@ -232,11 +219,7 @@ impl MemoryAuditLog {
             return Err(AuditError(WireFault::from_status(&status)));
         }
         let index = u64::try_from(state.entries.len()).unwrap_or(u64::MAX);
-        state.entries.push(MemoryEntry {
-            act,
-            outcome,
-            init_index: init_index.unwrap_or(index),
-        });
+        state.entries.push(MemoryEntry { act, outcome, init_index: init_index.unwrap_or(index) });
         Ok(index)
     }
 }
@@ -249,7 +232,6 @@ impl AuditLog for MemoryAuditLog {
     }
 
     async fn conclude(&self, announced: Announced, outcome: Outcome) -> Result<(), AuditError> {
-        self.push(announced.act, Some(outcome), Some(announced.leaf_index))
-            .map(drop)
+        self.push(announced.act, Some(outcome), Some(announced.leaf_index)).map(drop)
     }
 }

@@ -22,11 +22,8 @@ pub struct InvalidMessage {
 
 impl InvalidMessage {
     /// A message whose field is wrong.
-    pub fn new(field: &'static str, problem: impl ToString) -> Self {
-        Self {
-            field,
-            problem: problem.to_string(),
-        }
+    pub fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self { field, problem: problem.into() }
     }
 }
 
@@ -48,8 +45,7 @@ where
     T: FromStr,
     T::Err: ToString,
 {
-    text.parse()
-        .map_err(|error: T::Err| InvalidMessage::new(field, error.to_string()))
+    text.parse().map_err(|error: T::Err| InvalidMessage::new(field, error.to_string()))
 }
 
 /// Parses a text field that may be empty.
@@ -58,11 +54,7 @@ where
     T: FromStr,
     T::Err: ToString,
 {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        parse(field, text).map(Some)
-    }
+    if text.is_empty() { Ok(None) } else { parse(field, text).map(Some) }
 }
 
 /// A wire timestamp.
@@ -76,10 +68,7 @@ pub fn timestamp_to_wire(time: Timestamp) -> prost_types::Timestamp {
 
 /// From a wire timestamp.
 pub fn timestamp_from_wire(time: &prost_types::Timestamp) -> Timestamp {
-    let micros = time
-        .seconds
-        .saturating_mul(1_000_000)
-        .saturating_add(i64::from(time.nanos) / 1000);
+    let micros = time.seconds.saturating_mul(1_000_000).saturating_add(i64::from(time.nanos) / 1000);
     Timestamp::from_unix_micros(micros)
 }
 
@@ -143,10 +132,7 @@ fn layout_from_wire(wire: i32) -> Result<Layout, InvalidMessage> {
     match types::v1::Layout::try_from(wire) {
         Ok(types::v1::Layout::Unspecified | types::v1::Layout::Split) => Ok(Layout::Split),
         Ok(types::v1::Layout::Combined) => Ok(Layout::Combined),
-        Err(_) => Err(InvalidMessage::new(
-            "settings.layout",
-            format!("{wire} is no known layout"),
-        )),
+        Err(_) => Err(InvalidMessage::new("settings.layout", format!("{wire} is no known layout"))),
     }
 }
 
@@ -171,10 +157,8 @@ impl From<Problem> for types::v1::Problem {
 impl TryFrom<types::v1::Problem> for Problem {
     type Error = InvalidMessage;
     fn try_from(wire: types::v1::Problem) -> Result<Self, InvalidMessage> {
-        let since = wire
-            .since
-            .as_ref()
-            .ok_or_else(|| InvalidMessage::new("problem.since", "it is required"))?;
+        let since =
+            wire.since.as_ref().ok_or_else(|| InvalidMessage::new("problem.since", "it is required"))?;
         Ok(Self {
             kind: wire.r#type,
             title: wire.title,
@@ -242,9 +226,7 @@ fn period_from_wire(
     wire: Option<&prost_types::Duration>,
     default: Period,
 ) -> Result<Period, InvalidMessage> {
-    wire.map_or(Ok(default), |wire| {
-        duration_from_wire(field, wire).map(Period::new)
-    })
+    wire.map_or(Ok(default), |wire| duration_from_wire(field, wire).map(Period::new))
 }
 
 /// COMPAT section 4: a password is replaced every 2 h where nobody says otherwise.
@@ -256,11 +238,7 @@ impl TryFrom<registry::v1::Settings> for Settings {
     type Error = InvalidMessage;
     fn try_from(wire: registry::v1::Settings) -> Result<Self, InvalidMessage> {
         let settings = Self {
-            buckets: wire
-                .buckets
-                .into_iter()
-                .map(Bucket::try_from)
-                .collect::<Result<_, _>>()?,
+            buckets: wire.buckets.into_iter().map(Bucket::try_from).collect::<Result<_, _>>()?,
             account_id: parse_optional("settings.account_id", &wire.account_id)?,
             prefix: parse("settings.prefix", &wire.prefix)?,
             layout: layout_from_wire(wire.layout)?,
@@ -282,30 +260,20 @@ impl TryFrom<registry::v1::Settings> for Settings {
                 DEFAULT_CLIENT_PERIOD,
             )?,
         };
-        settings
-            .check()
-            .map_err(|error| InvalidMessage::new("settings", error.to_string()))?;
+        settings.check().map_err(|error| InvalidMessage::new("settings", error.to_string()))?;
         Ok(settings)
     }
 }
 
 impl From<Identity> for registry::v1::Identity {
     fn from(identity: Identity) -> Self {
-        Self {
-            username: identity.username,
-            client_id: identity.client_id,
-            foreign: identity.foreign,
-        }
+        Self { username: identity.username, client_id: identity.client_id, foreign: identity.foreign }
     }
 }
 
 impl From<registry::v1::Identity> for Identity {
     fn from(wire: registry::v1::Identity) -> Self {
-        Self {
-            username: wire.username,
-            client_id: wire.client_id,
-            foreign: wire.foreign,
-        }
+        Self { username: wire.username, client_id: wire.client_id, foreign: wire.foreign }
     }
 }
 
@@ -320,10 +288,9 @@ fn presence_from_wire(wire: i32) -> Result<Presence, InvalidMessage> {
     match registry::v1::Presence::try_from(wire) {
         Ok(registry::v1::Presence::Present) => Ok(Presence::Present),
         Ok(registry::v1::Presence::Held) => Ok(Presence::Held),
-        Ok(registry::v1::Presence::Unspecified) | Err(_) => Err(InvalidMessage::new(
-            "application.presence",
-            format!("{wire} is no known presence"),
-        )),
+        Ok(registry::v1::Presence::Unspecified) | Err(_) => {
+            Err(InvalidMessage::new("application.presence", format!("{wire} is no known presence")))
+        }
     }
 }
 
@@ -365,11 +332,7 @@ impl TryFrom<registry::v1::Application> for Application {
             settings_generation: wire.settings_generation,
             identity: wire.identity.map(Identity::from),
             modified_at: wire.modified_at.as_ref().map(timestamp_from_wire),
-            problems: wire
-                .problems
-                .into_iter()
-                .map(Problem::try_from)
-                .collect::<Result<_, _>>()?,
+            problems: wire.problems.into_iter().map(Problem::try_from).collect::<Result<_, _>>()?,
         })
     }
 }

@@ -29,13 +29,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without metadata.
     pub fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.into(),
-            metadata: Vec::new(),
-            retry_after: None,
-        }
+        Self { code, reason, message: message.into(), metadata: Vec::new(), retry_after: None }
     }
 
     /// Adds a fact.
@@ -91,11 +85,8 @@ fn code_of(code: tonic::Code) -> Code {
 
 impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
-        let metadata: HashMap<String, String> = fault
-            .metadata
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
+        let metadata: HashMap<String, String> =
+            fault.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut details = ErrorDetails::with_error_info(fault.reason, ERROR_DOMAIN, metadata);
         if let Some(delay) = fault.retry_after {
             details.set_retry_info(Some(delay));
@@ -154,13 +145,9 @@ mod tests {
 
     #[test]
     fn a_fault_survives_the_wire() {
-        let fault = Fault::new(
-            Code::ResourceExhausted,
-            "ISSUER_RATE_LIMITED",
-            "the issuer answered 429",
-        )
-        .with("status", "429")
-        .after(Duration::from_secs(90));
+        let fault = Fault::new(Code::ResourceExhausted, "ISSUER_RATE_LIMITED", "the issuer answered 429")
+            .with("status", "429")
+            .after(Duration::from_secs(90));
         let read = WireFault::from_status(&Status::from(fault));
         assert_eq!(read.code, Code::ResourceExhausted);
         assert_eq!(read.reason, "ISSUER_RATE_LIMITED");
@@ -171,9 +158,6 @@ mod tests {
     #[test]
     fn a_status_without_our_details_is_a_transport_error() {
         let read = WireFault::from_status(&Status::cancelled("Timeout expired"));
-        assert_eq!(
-            (read.reason.as_str(), read.code),
-            (WireFault::TRANSPORT, Code::DeadlineExceeded)
-        );
+        assert_eq!((read.reason.as_str(), read.code), (WireFault::TRANSPORT, Code::DeadlineExceeded));
     }
 }

@@ -81,14 +81,11 @@ impl fmt::Display for CredentialKind {
 impl FromStr for CredentialKind {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| InvalidId {
-                what: "credential kind",
-                value: text.chars().take(80).collect(),
-                rule: "it must be password, client, combined or public-client",
-            })
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| InvalidId {
+            what: "credential kind",
+            value: text.chars().take(80).collect(),
+            rule: "it must be password, client, combined or public-client",
+        })
     }
 }
 

@@ -21,11 +21,7 @@ pub struct InvalidId {
 }
 
 fn refuse(what: &'static str, value: &str, rule: &'static str) -> InvalidId {
-    InvalidId {
-        what,
-        value: value.chars().take(80).collect(),
-        rule,
-    }
+    InvalidId { what, value: value.chars().take(80).collect(), rule }
 }
 
 macro_rules! text_id {
@@ -142,11 +138,7 @@ impl Prefix {
 
     /// The text that stands before an application's id in a key: empty, or ending with a slash.
     pub fn directory(&self) -> String {
-        if self.0.is_empty() {
-            String::new()
-        } else {
-            format!("{}/", self.0)
-        }
+        if self.0.is_empty() { String::new() } else { format!("{}/", self.0) }
     }
 }
 
@@ -214,16 +206,9 @@ impl FromStr for Scope {
             !resource_type.is_empty() && !scope.is_empty() && text.len() <= 255 && text.bytes().all(allowed)
         });
         let Some((resource_type, scope)) = parts else {
-            return Err(refuse(
-                "scope",
-                text,
-                "it must be <resource_type_id>.<scope_id> of [A-Za-z0-9._-]",
-            ));
+            return Err(refuse("scope", text, "it must be <resource_type_id>.<scope_id> of [A-Za-z0-9._-]"));
         };
-        Ok(Self {
-            resource_type: resource_type.to_owned(),
-            scope: scope.to_owned(),
-        })
+        Ok(Self { resource_type: resource_type.to_owned(), scope: scope.to_owned() })
     }
 }
 
@@ -304,20 +289,8 @@ mod tests {
         for good in ["kio", "a1", "my-app-2", &"a".repeat(63)] {
             assert!(good.parse::<ApplicationId>().is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "a",
-            "1app",
-            "app-",
-            "-app",
-            "App",
-            "a/b",
-            "..",
-            "a.b",
-            "a b",
-            "ä1",
-            &"a".repeat(64),
-        ] {
+        for bad in ["", "a", "1app", "app-", "-app", "App", "a/b", "..", "a.b", "a b", "ä1", &"a".repeat(64)]
+        {
             assert!(bad.parse::<ApplicationId>().is_err(), "{bad}");
         }
     }

@@ -58,10 +58,7 @@ impl FromStr for ServiceName {
         Self::ALL
             .into_iter()
             .find(|service| service.as_str() == text)
-            .ok_or_else(|| InvalidSpiffeId {
-                id: text.to_owned(),
-                rule: "it names no service of Mint",
-            })
+            .ok_or_else(|| InvalidSpiffeId { id: text.to_owned(), rule: "it names no service of Mint" })
     }
 }
 
@@ -121,9 +118,7 @@ impl fmt::Display for SpiffeId {
 
 fn is_person(text: &str) -> bool {
     (1..=63).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
         && text != "."
         && text != ".."
 }
@@ -131,17 +126,10 @@ fn is_person(text: &str) -> bool {
 impl FromStr for SpiffeId {
     type Err = InvalidSpiffeId;
     fn from_str(id: &str) -> Result<Self, InvalidSpiffeId> {
-        let refuse = |rule| InvalidSpiffeId {
-            id: id.chars().take(256).collect(),
-            rule,
-        };
-        let rest = id
-            .strip_prefix("spiffe://")
-            .ok_or_else(|| refuse("it must start with spiffe://"))?;
+        let refuse = |rule| InvalidSpiffeId { id: id.chars().take(256).collect(), rule };
+        let rest = id.strip_prefix("spiffe://").ok_or_else(|| refuse("it must start with spiffe://"))?;
         let (domain, path) = rest.split_once('/').ok_or_else(|| refuse("it has no path"))?;
-        let trust_domain = domain
-            .parse()
-            .map_err(|_| refuse("its trust domain is malformed"))?;
+        let trust_domain = domain.parse().map_err(|_| refuse("its trust domain is malformed"))?;
         let parts: Vec<&str> = path.split('/').collect();
         let principal = match parts.as_slice() {
             ["service", name] => {
@@ -153,20 +141,13 @@ impl FromStr for SpiffeId {
                 member: (*member).to_owned(),
             },
             ["application", application] => Principal::Application(
-                application
-                    .parse()
-                    .map_err(|_| refuse("its application id is malformed"))?,
+                application.parse().map_err(|_| refuse("its application id is malformed"))?,
             ),
             _ => {
-                return Err(refuse(
-                    "its path is none of service/, operator/, team/, application/",
-                ));
+                return Err(refuse("its path is none of service/, operator/, team/, application/"));
             }
         };
-        Ok(Self {
-            trust_domain,
-            principal,
-        })
+        Ok(Self { trust_domain, principal })
     }
 }
 

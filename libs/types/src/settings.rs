@@ -69,10 +69,7 @@ impl Settings {
             return refuse("buckets", format!("at most {MOST_BUCKETS} buckets are allowed"));
         }
         for (index, bucket) in self.buckets.iter().enumerate() {
-            if self.buckets[..index]
-                .iter()
-                .any(|other| other.name == bucket.name)
-            {
+            if self.buckets[..index].iter().any(|other| other.name == bucket.name) {
                 return refuse("buckets", format!("{} is listed twice", bucket.name));
             }
         }
@@ -83,9 +80,8 @@ impl Settings {
             );
         }
         if let Some(url) = &self.redirect_url {
-            let parsed = url::Url::parse(url)
-                .ok()
-                .filter(|url| url.scheme() == "https" && url.host_str().is_some());
+            let parsed =
+                url::Url::parse(url).ok().filter(|url| url.scheme() == "https" && url.host_str().is_some());
             if parsed.is_none_or(|url| url.fragment().is_some()) {
                 return refuse(
                     "redirect_url",
@@ -99,10 +95,9 @@ impl Settings {
                 "combined needs a confidential client: it carries a client secret".to_owned(),
             );
         }
-        for (field, period) in [
-            ("password_period", self.password_period),
-            ("client_period", self.client_period),
-        ] {
+        for (field, period) in
+            [("password_period", self.password_period), ("client_period", self.client_period)]
+        {
             if !(SHORTEST_PERIOD_SECONDS..=LONGEST_PERIOD_SECONDS).contains(&period.as_seconds()) {
                 return refuse(
                     field,
@@ -135,12 +130,7 @@ impl Settings {
             .map(|bucket| Destination {
                 bucket: bucket.clone(),
                 account_id: self.account_id.clone(),
-                key: format!(
-                    "{}{}/{}",
-                    self.prefix.directory(),
-                    application,
-                    kind.object_name()
-                ),
+                key: format!("{}{}/{}", self.prefix.directory(), application, kind.object_name()),
             })
             .collect()
     }
@@ -183,62 +173,28 @@ mod tests {
     #[test]
     fn a_destination_lies_below_the_applications_own_directory() {
         let app = "kio".parse().unwrap();
-        let keys: Vec<_> = settings()
-            .destinations(&app, CredentialKind::Password)
-            .into_iter()
-            .map(|d| d.key)
-            .collect();
+        let keys: Vec<_> =
+            settings().destinations(&app, CredentialKind::Password).into_iter().map(|d| d.key).collect();
         assert_eq!(keys, ["mint/kio/user.json"]);
-        let bare = Settings {
-            prefix: Prefix::default(),
-            ..settings()
-        };
-        assert_eq!(
-            bare.destinations(&app, CredentialKind::Client)[0].key,
-            "kio/client.json"
-        );
+        let bare = Settings { prefix: Prefix::default(), ..settings() };
+        assert_eq!(bare.destinations(&app, CredentialKind::Client)[0].key, "kio/client.json");
     }
 
     #[test]
     fn contradictions_are_refused_by_field() {
         assert_eq!(settings().check(), Ok(()));
         let field = |settings: Settings| settings.check().unwrap_err().field;
+        assert_eq!(field(Settings { account_id: None, ..settings() }), "account_id");
         assert_eq!(
-            field(Settings {
-                account_id: None,
-                ..settings()
-            }),
-            "account_id"
-        );
-        assert_eq!(
-            field(Settings {
-                redirect_url: Some("http://a.example".into()),
-                ..settings()
-            }),
+            field(Settings { redirect_url: Some("http://a.example".into()), ..settings() }),
             "redirect_url"
         );
+        assert_eq!(field(Settings { layout: Layout::Combined, confidential: false, ..settings() }), "layout");
         assert_eq!(
-            field(Settings {
-                layout: Layout::Combined,
-                confidential: false,
-                ..settings()
-            }),
-            "layout"
-        );
-        assert_eq!(
-            field(Settings {
-                password_period: "1s".parse().unwrap(),
-                ..settings()
-            }),
+            field(Settings { password_period: "1s".parse().unwrap(), ..settings() }),
             "password_period"
         );
         let twice = settings().buckets[0].clone();
-        assert_eq!(
-            field(Settings {
-                buckets: vec![twice.clone(), twice],
-                ..settings()
-            }),
-            "buckets"
-        );
+        assert_eq!(field(Settings { buckets: vec![twice.clone(), twice], ..settings() }), "buckets");
     }
 }

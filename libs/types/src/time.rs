@@ -28,10 +28,7 @@ impl Timestamp {
 
     /// This much later; stays at the end of time.
     pub fn plus(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// How long after `earlier` it is; zero if it is not.
@@ -53,8 +50,7 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = jiff::Error;
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>()
-            .map(|time| Self(time.as_microsecond()))
+        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_microsecond()))
     }
 }
 
@@ -66,9 +62,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -188,42 +182,16 @@ mod tests {
         for text in ["0ms", "500ms", "90s", "10m", "2h", "30d"] {
             assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
         }
-        for bad in [
-            "",
-            "s",
-            "10",
-            "-1s",
-            "1.5h",
-            "1w",
-            "99999999999999999999d",
-            "18446744073709551615d",
-        ] {
+        for bad in ["", "s", "10", "-1s", "1.5h", "1w", "99999999999999999999d", "18446744073709551615d"] {
             assert!(bad.parse::<Period>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn instants_of_different_boots_do_not_compare() {
-        let before = Monotonic {
-            boot: "a".into(),
-            nanos: 5,
-        };
-        assert_eq!(
-            Monotonic {
-                boot: "b".into(),
-                nanos: 9
-            }
-            .since(&before),
-            None
-        );
-        assert_eq!(
-            Monotonic {
-                boot: "a".into(),
-                nanos: 9
-            }
-            .since(&before),
-            Some(Duration::from_nanos(4))
-        );
+        let before = Monotonic { boot: "a".into(), nanos: 5 };
+        assert_eq!(Monotonic { boot: "b".into(), nanos: 9 }.since(&before), None);
+        assert_eq!(Monotonic { boot: "a".into(), nanos: 9 }.since(&before), Some(Duration::from_nanos(4)));
     }
 
     #[test]

@@ -60,10 +60,7 @@ impl FromStr for OutboundUrl {
     fn from_str(text: &str) -> Result<Self, InvalidUrl> {
         let shown = |text: &str| text.chars().take(200).collect();
         let Ok(url) = url::Url::parse(text) else {
-            return Err(InvalidUrl {
-                url: shown(text),
-                rule: "it is not an absolute URL",
-            });
+            return Err(InvalidUrl { url: shown(text), rule: "it is not an absolute URL" });
         };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(InvalidUrl {
@@ -71,12 +68,7 @@ impl FromStr for OutboundUrl {
                 rule: "it must not carry a user name or password",
             });
         }
-        let refuse = |rule| {
-            Err(InvalidUrl {
-                url: shown(text),
-                rule,
-            })
-        };
+        let refuse = |rule| Err(InvalidUrl { url: shown(text), rule });
         let Some(host) = url.host() else {
             return refuse("it has no host");
         };
@@ -117,12 +109,9 @@ mod tests {
 
     #[test]
     fn plain_http_leaves_the_machine_never() {
-        for good in [
-            "http://127.0.0.1:80/x",
-            "http://[::1]:1",
-            "http://localhost:9",
-            "https://iam.example.org/api",
-        ] {
+        for good in
+            ["http://127.0.0.1:80/x", "http://[::1]:1", "http://localhost:9", "https://iam.example.org/api"]
+        {
             assert!(good.parse::<OutboundUrl>().is_ok(), "{good}");
         }
         for bad in [
@@ -137,10 +126,7 @@ mod tests {
         ] {
             assert!(bad.parse::<OutboundUrl>().is_err(), "{bad}");
         }
-        let hidden = "https://user:hunter2@example.org"
-            .parse::<OutboundUrl>()
-            .unwrap_err()
-            .to_string();
+        let hidden = "https://user:hunter2@example.org".parse::<OutboundUrl>().unwrap_err().to_string();
         assert!(!hidden.contains("hunter2"));
     }
 
