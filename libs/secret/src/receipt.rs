@@ -1,0 +1,169 @@
+//! The distributor's signed statement of what it wrote where.
+
+use mint_types::{ApplicationId, BucketName, CredentialKind, Revision, RotationId, Version};
+
+use crate::envelope::{kind_from_byte, kind_to_byte};
+use crate::wire::{Reader, Writer};
+use crate::{EnvelopeDigest, Error, KeyId, NonEmpty, SigningKey, VerifyKeys};
+
+const MAGIC: &[u8] = b"MNTR";
+const FORMAT: u8 = 1;
+/// Keeps a signature over a receipt from being one over anything else.
+const DOMAIN: &[u8] = b"mint receipt signature 1\0";
+const SIGNATURE: usize = 64;
+
+/// One object that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Written {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The object's key.
+    pub key: String,
+}
+
+/// Every destination confirmed this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Whose credential was written.
+    pub application: ApplicationId,
+    /// Which credential.
+    pub kind: CredentialKind,
+    /// Which version of it.
+    pub version: Version,
+    /// The rotation that made it.
+    pub rotation: RotationId,
+    /// The envelope that was opened.
+    pub envelope: EnvelopeDigest,
+    /// The catalog revision that named the destinations.
+    pub catalog_revision: Revision,
+    /// Where it was written: never nowhere.
+    pub destinations: NonEmpty<Written>,
+}
+
+/// Signs a receipt.
+pub fn sign_receipt(signer: &SigningKey, receipt: &Receipt) -> Result<Vec<u8>, Error> {
+    let count = u16::try_from(receipt.destinations.len()).map_err(|_| Error::TooLong)?;
+    let mut writer = Writer::default();
+    writer
+        .raw(MAGIC)
+        .byte(FORMAT)
+        .text(receipt.application.as_str())?
+        .byte(kind_to_byte(receipt.kind))
+        .number(receipt.version.0)
+        .raw(receipt.rotation.as_uuid().as_bytes())
+        .raw(&receipt.envelope.0)
+        .number(receipt.catalog_revision.0)
+        .raw(&count.to_be_bytes());
+    for written in receipt.destinations.iter() {
+        writer.text(written.bucket.as_str())?.text(&written.key)?;
+    }
+    writer.text(signer.id().as_str())?;
+    let signature = signer.sign(DOMAIN, writer.as_bytes());
+    writer.raw(&signature);
+    Ok(writer.into_bytes())
+}
+
+/// Reads a receipt and believes it only if a published key signed every byte of it.
+pub fn verify_receipt(verifiers: &VerifyKeys, bytes: &[u8]) -> Result<Receipt, Error> {
+    let mut reader = Reader::new(bytes, Error::MalformedReceipt);
+    let receipt = decode(&mut reader)?;
+    let signer: KeyId = reader.text()?.parse().map_err(|_| Error::MalformedReceipt("signer"))?;
+    let signed = &bytes[..bytes.len() - reader.left()];
+    let signature = reader.raw(SIGNATURE)?;
+    reader.finish()?;
+    verifiers.verify(&signer, DOMAIN, signed, signature)?;
+    Ok(receipt)
+}
+
+fn decode(reader: &mut Reader<'_>) -> Result<Receipt, Error> {
+    if reader.raw(MAGIC.len())? != MAGIC {
+        return Err(Error::MalformedReceipt("it does not begin like one"));
+    }
+    if reader.byte()? != FORMAT {
+        return Err(Error::MalformedReceipt("a format that this version does not know"));
+    }
+    let application = reader.text()?.parse().map_err(|_| Error::MalformedReceipt("application"))?;
+    let kind = kind_from_byte(reader.byte()?).ok_or(Error::MalformedReceipt("kind"))?;
+    let version = Version(reader.number()?);
+    let rotation = RotationId::from_bytes(reader.array()?);
+    let envelope = EnvelopeDigest(reader.array()?);
+    let catalog_revision = Revision(reader.number()?);
+    let count = u16::from_be_bytes(reader.array()?);
+    let written = (0..count).map(|_| decode_written(reader)).collect::<Result<Vec<_>, _>>()?;
+    let destinations = NonEmpty::from_vec(written).ok_or(Error::MalformedReceipt("no destination"))?;
+    Ok(Receipt { application, kind, version, rotation, envelope, catalog_revision, destinations })
+}
+
+fn decode_written(reader: &mut Reader<'_>) -> Result<Written, Error> {
+    let bucket = reader.text()?.parse().map_err(|_| Error::MalformedReceipt("bucket"))?;
+    Ok(Written { bucket, key: reader.text()?.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Noise, published, ring};
+    use crate::{KeyRing, KeyUse};
+
+    fn receipt() -> Receipt {
+        let written =
+            |bucket: &str| Written { bucket: bucket.parse().unwrap(), key: "p/shop/user.json".to_owned() };
+        Receipt {
+            application: "shop".parse().unwrap(),
+            kind: CredentialKind::Password,
+            version: Version(7),
+            rotation: RotationId::random(&Noise::new(1)),
+            envelope: EnvelopeDigest::of(b"envelope"),
+            catalog_revision: Revision(3),
+            destinations: NonEmpty::new(written("bucket-a"), vec![written("bucket-b")]),
+        }
+    }
+
+    fn verifiers(ring: &KeyRing) -> VerifyKeys {
+        VerifyKeys::of(KeyUse::DistributorReceipt, &published(ring))
+    }
+
+    #[test]
+    fn a_signed_receipt_reads_back_as_it_was() {
+        let ring = ring(&[KeyUse::DistributorReceipt], 1);
+        let bytes = sign_receipt(ring.signing(KeyUse::DistributorReceipt).unwrap(), &receipt()).unwrap();
+        assert_eq!(verify_receipt(&verifiers(&ring), &bytes).unwrap(), receipt());
+    }
+
+    #[test]
+    fn a_receipt_with_any_byte_changed_is_refused() {
+        let ring = ring(&[KeyUse::DistributorReceipt], 1);
+        let bytes = sign_receipt(ring.signing(KeyUse::DistributorReceipt).unwrap(), &receipt()).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            assert!(verify_receipt(&verifiers(&ring), &changed).is_err(), "byte {index}");
+            assert!(verify_receipt(&verifiers(&ring), &bytes[..index]).is_err(), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_signed_by_a_stranger_is_refused() {
+        let ours = ring(&[KeyUse::DistributorReceipt], 1);
+        let stranger = ring(&[KeyUse::DistributorReceipt], 2);
+        let bytes = sign_receipt(stranger.signing(KeyUse::DistributorReceipt).unwrap(), &receipt()).unwrap();
+        let refused = verify_receipt(&verifiers(&ours), &bytes).unwrap_err();
+        assert!(matches!(refused, Error::UnknownSigner(_)), "{refused}");
+    }
+
+    #[test]
+    fn a_receipt_for_zero_destinations_cannot_be_written_or_read() {
+        assert!(NonEmpty::<Written>::from_vec(Vec::new()).is_none());
+        let ring = ring(&[KeyUse::DistributorReceipt], 1);
+        let signer = ring.signing(KeyUse::DistributorReceipt).unwrap();
+        let mut writer = Writer::default();
+        let receipt = receipt();
+        writer.raw(MAGIC).byte(FORMAT).text("shop").unwrap().byte(1).number(7);
+        writer.raw(receipt.rotation.as_uuid().as_bytes()).raw(&receipt.envelope.0).number(3).raw(&[0, 0]);
+        writer.text(signer.id().as_str()).unwrap();
+        let signature = signer.sign(DOMAIN, writer.as_bytes());
+        writer.raw(&signature);
+        let refused = verify_receipt(&verifiers(&ring), writer.as_bytes()).unwrap_err();
+        assert!(matches!(refused, Error::MalformedReceipt("no destination")), "{refused}");
+    }
+}
