@@ -1,0 +1,194 @@
+//! PostgreSQL: a schema and a role for each service.
+
+use std::{future::Future, str::FromStr, sync::Arc};
+
+use sqlx::{
+    Column, ConnectOptions, Encode, Executor, PgPool, Postgres, Row as _, Type, TypeInfo, ValueRef,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{
+        PgArgumentBuffer, PgArguments, PgConnectOptions, PgPoolOptions, PgRow, PgTypeInfo, types::Oid,
+    },
+    query::Query,
+};
+
+use crate::{
+    Error, Row, Value,
+    engine::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT, STATEMENT_TIMEOUT},
+    error::{Classified, classify_transport},
+};
+
+/// Small pools: every replica of every service shares the server's `max_connections`.
+const WRITERS: u32 = 6;
+const READERS: u32 = 4;
+
+pub(crate) struct Pools {
+    pub(crate) writer: PgPool,
+    pub(crate) reader: PgPool,
+}
+
+pub(crate) async fn open(url: &str, schema: &'static str) -> Result<Pools, Error> {
+    if !schema.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        return Err(Error::Url { detail: "the schema's name is not in lower snake case".into() });
+    }
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| Error::Url { detail: "it is not a PostgreSQL URL".into() })?
+        .application_name(&format!("mint-{schema}"))
+        .options([
+            ("search_path", schema.to_owned()),
+            ("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
+            ("lock_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
+            ("idle_in_transaction_session_timeout", ANSWER_TIMEOUT.as_millis().to_string()),
+        ])
+        .disable_statement_logging();
+    let reader =
+        pool(READERS).connect_lazy_with(options.clone().options([("default_transaction_read_only", "on")]));
+    let writer = pool(WRITERS).connect_with(options).await.map_err(|error| classify(&error).error)?;
+    Ok(Pools { writer, reader })
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).min_connections(0).acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
+pub(crate) async fn fetch<'c, E>(
+    executor: E,
+    sql: &'static str,
+    args: &[Value],
+) -> Result<Vec<Row>, Classified>
+where
+    E: Executor<'c, Database = Postgres>,
+{
+    let rows = answered(bound(sql, args).fetch_all(executor)).await?;
+    decode(&rows).map_err(Classified::from)
+}
+
+pub(crate) async fn execute<'c, E>(executor: E, sql: &'static str, args: &[Value]) -> Result<u64, Classified>
+where
+    E: Executor<'c, Database = Postgres>,
+{
+    Ok(answered(bound(sql, args).execute(executor)).await?.rows_affected())
+}
+
+/// Ends the wait for a server that has vanished without a word.
+pub(crate) async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Classified> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
+        Ok(answer) => answer.map_err(|error| classify(&error)),
+        Err(_) => Err(Error::unavailable("the database did not answer in time").into()),
+    }
+}
+
+/// A server that answered a commit with an error did not commit; one that did not answer may have.
+pub(crate) async fn committed(
+    commit: impl Future<Output = Result<(), sqlx::Error>>,
+) -> Result<(), Classified> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, commit).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ sqlx::Error::Database(_))) => Err(classify(&error)),
+        Ok(Err(error)) => {
+            Err(Error::OutcomeUnknown { detail: classify_transport(&error).to_string() }.into())
+        }
+        Err(_) => Err(Error::OutcomeUnknown { detail: "the database did not answer in time".into() }.into()),
+    }
+}
+
+/// Asks first, because a role that may not create schemas may still migrate its own.
+pub(crate) async fn create_schema(pool: &PgPool, schema: &'static str) -> Result<(), Error> {
+    let exists = "SELECT 1::BIGINT AS one FROM pg_namespace WHERE nspname = $1";
+    let found = fetch(pool, exists, &[schema.into()]).await.map_err(|classified| classified.error)?;
+    if !found.is_empty() {
+        return Ok(());
+    }
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+    match answered(sqlx::raw_sql(create).execute(pool)).await {
+        // Another replica was quicker.
+        Ok(_) | Err(Classified { error: Error::Conflict { .. }, .. }) => Ok(()),
+        Err(classified) => Err(classified.error),
+    }
+}
+
+fn bound(sql: &'static str, args: &[Value]) -> Query<'static, Postgres, PgArguments> {
+    args.iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Null => query.bind(Untyped),
+        Value::Integer(number) => query.bind(*number),
+        Value::Text(text) => query.bind(text.clone()),
+        Value::Bytes(bytes) => query.bind(bytes.clone()),
+    })
+}
+
+/// A null whose type the server infers from where it stands.
+struct Untyped;
+
+impl Type<Postgres> for Untyped {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(0))
+    }
+}
+
+impl Encode<'_, Postgres> for Untyped {
+    fn encode_by_ref(&self, _buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        Ok(IsNull::Yes)
+    }
+}
+
+fn decode(rows: &[PgRow]) -> Result<Vec<Row>, Error> {
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let columns: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
+    rows.iter()
+        .map(|row| {
+            let values = (0..columns.len())
+                .map(|index| value(row, index, &columns[index]))
+                .collect::<Result<_, _>>()?;
+            Ok(Row::new(Arc::clone(&columns), values))
+        })
+        .collect()
+}
+
+fn value(row: &PgRow, index: usize, column: &str) -> Result<Value, Error> {
+    let raw = row.try_get_raw(index).map_err(|error| classify(&error).error)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let decoded = match raw.type_info().name() {
+        "INT8" => row.try_get::<i64, _>(index).map(Value::Integer),
+        "INT4" => row.try_get::<i32, _>(index).map(|number| Value::Integer(i64::from(number))),
+        "BOOL" => row.try_get::<bool, _>(index).map(|truth| Value::Integer(i64::from(truth))),
+        "TEXT" | "VARCHAR" | "NAME" => row.try_get::<String, _>(index).map(Value::Text),
+        "BYTEA" => row.try_get::<Vec<u8>, _>(index).map(Value::Bytes),
+        other => {
+            return Err(Error::Corrupt { detail: format!("column `{column}` has the type {other}") });
+        }
+    };
+    decoded.map_err(|error| classify(&error).error)
+}
+
+pub(crate) fn classify(error: &sqlx::Error) -> Classified {
+    let sqlx::Error::Database(answer) = error else {
+        return classify_transport(error).into();
+    };
+    let state = answer.code().unwrap_or_default();
+    let repeat = matches!(&*state, "40001" | "40P01");
+    Classified { error: meaning(&state, answer.constraint()), repeat }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn meaning(state: &str, constraint: Option<&str>) -> Error {
+    match state {
+        "23505" | "42P06" | "42P07" | "42710" => {
+            Error::Conflict { constraint: constraint.unwrap_or("unique").to_owned() }
+        }
+        "53100" => Error::unavailable("the database server's disk is full"),
+        "40001" | "40P01" => Error::unavailable("too many concurrent writers"),
+        "57014" => Error::unavailable("the statement took too long"),
+        "55P03" | "57P01" | "57P02" | "57P03" | "25006" | "25P03" => {
+            Error::unavailable(format!("the database server is not ready (SQLSTATE {state})"))
+        }
+        "XX001" | "XX002" => Error::Corrupt { detail: format!("the database is damaged (SQLSTATE {state})") },
+        _ if state.starts_with("08") || state.starts_with("53") || state.starts_with("58") => {
+            Error::unavailable(format!("the database server cannot serve (SQLSTATE {state})"))
+        }
+        _ => Error::Refused { detail: format!("SQLSTATE {state}") },
+    }
+}

@@ -1,0 +1,167 @@
+//! SQLite: one file, one writer, some readers.
+
+use std::{
+    fs::{self, OpenOptions, Permissions},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sqlx::{
+    Column, ConnectOptions, Executor, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef,
+    query::Query,
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+        SqliteSynchronous,
+    },
+};
+
+use crate::{
+    Error, Row, Value,
+    engine::{ACQUIRE_TIMEOUT, STATEMENT_TIMEOUT},
+    error::{Classified, classify_transport},
+};
+
+/// Readers do not wait for the writer in WAL mode; a few cover the concurrency of one process.
+const READERS: u32 = 4;
+
+pub(crate) struct Pools {
+    pub(crate) writer: SqlitePool,
+    pub(crate) reader: SqlitePool,
+}
+
+pub(crate) async fn open(path: &str) -> Result<Pools, Error> {
+    let path = PathBuf::from(path);
+    if !path.is_absolute() {
+        return Err(Error::Url { detail: "sqlite:// must be followed by an absolute path".into() });
+    }
+    create_private(&path).map_err(|error| {
+        Error::unavailable(format!("the database file cannot be opened: {}", error.kind()))
+    })?;
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(STATEMENT_TIMEOUT)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    let writer = pool(1, options.clone()).await?;
+    let reader = pool(READERS, options.read_only(true).pragma("query_only", "ON")).await?;
+    Ok(Pools { writer, reader })
+}
+
+async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool, Error> {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(|error| classify(&error).error)
+}
+
+/// The journal and the shared-memory file take their mode from the database file.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    let file =
+        OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn fetch<'c, E>(
+    executor: E,
+    sql: &'static str,
+    args: &[Value],
+) -> Result<Vec<Row>, Classified>
+where
+    E: Executor<'c, Database = Sqlite>,
+{
+    let rows = bound(sql, args).fetch_all(executor).await.map_err(|error| classify(&error))?;
+    decode(&rows).map_err(Classified::from)
+}
+
+pub(crate) async fn execute<'c, E>(executor: E, sql: &'static str, args: &[Value]) -> Result<u64, Classified>
+where
+    E: Executor<'c, Database = Sqlite>,
+{
+    let done = bound(sql, args).execute(executor).await.map_err(|error| classify(&error))?;
+    Ok(done.rows_affected())
+}
+
+fn bound(sql: &'static str, args: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
+    args.iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Null => query.bind(None::<i64>),
+        Value::Integer(number) => query.bind(*number),
+        Value::Text(text) => query.bind(text.clone()),
+        Value::Bytes(bytes) => query.bind(bytes.clone()),
+    })
+}
+
+fn decode(rows: &[SqliteRow]) -> Result<Vec<Row>, Error> {
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let columns: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
+    rows.iter()
+        .map(|row| {
+            let values = (0..columns.len())
+                .map(|index| value(row, index, &columns[index]))
+                .collect::<Result<_, _>>()?;
+            Ok(Row::new(Arc::clone(&columns), values))
+        })
+        .collect()
+}
+
+fn value(row: &SqliteRow, index: usize, column: &str) -> Result<Value, Error> {
+    let raw = row.try_get_raw(index).map_err(|error| classify(&error).error)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let decoded = match raw.type_info().name() {
+        "INTEGER" | "BOOLEAN" => row.try_get_unchecked::<i64, _>(index).map(Value::Integer),
+        "TEXT" => row.try_get_unchecked::<String, _>(index).map(Value::Text),
+        "BLOB" => row.try_get_unchecked::<Vec<u8>, _>(index).map(Value::Bytes),
+        other => {
+            return Err(Error::Corrupt { detail: format!("column `{column}` has the type {other}") });
+        }
+    };
+    decoded.map_err(|error| classify(&error).error)
+}
+
+pub(crate) fn classify(error: &sqlx::Error) -> Classified {
+    let sqlx::Error::Database(answer) = error else {
+        return classify_transport(error).into();
+    };
+    let code = answer.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
+    meaning(code, answer.message()).into()
+}
+
+/// <https://www.sqlite.org/rescode.html>: the low byte is the class, the rest the detail.
+fn meaning(code: i32, message: &str) -> Error {
+    match (code & 0xff, code) {
+        (5 | 6, _) => Error::unavailable(format!("the database is locked (SQLite code {code})")),
+        (13, _) => Error::unavailable("the disk is full"),
+        (7 | 8 | 10 | 14 | 15 | 22, _) => {
+            Error::unavailable(format!("the database file cannot be used (SQLite code {code})"))
+        }
+        (11 | 26, _) => {
+            Error::Corrupt { detail: format!("the database file is damaged (SQLite code {code})") }
+        }
+        (_, 1555 | 2067) => Error::Conflict { constraint: constraint(message) },
+        _ => Error::Refused { detail: format!("SQLite code {code}") },
+    }
+}
+
+/// `UNIQUE constraint failed: table.column, …`: names of columns, no values.
+fn constraint(message: &str) -> String {
+    message.rsplit(": ").next().unwrap_or("unique").to_owned()
+}
