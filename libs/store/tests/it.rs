@@ -192,15 +192,18 @@ async fn contract_errors_never_contain_argument_values() {
         let database = open(&place).await;
         let statement = "INSERT INTO counters (name, count) VALUES ($1, $2)";
         database.execute(statement, &[CANARY.into(), 1.into()]).await.unwrap();
-        let conflict = database.execute(statement, &[CANARY.into(), 1.into()]).await.unwrap_err();
-        let mistyped = database.execute(statement, &["x".into(), CANARY.into()]).await.unwrap_err();
-        let cast = "SELECT CAST(CAST($1 AS TEXT) AS BIGINT) AS number FROM counters WHERE no_such = $1";
-        let invalid = database.query(cast, &[CANARY.into()]).await.unwrap_err();
+        let mut errors = vec![database.execute(statement, &[CANARY.into(), 1.into()]).await.unwrap_err()];
         let row = database.query("SELECT name FROM counters", &[]).await.unwrap().remove(0);
-        let corrupt = row.integer("name").unwrap_err();
-        for error in [conflict, mistyped, invalid, corrupt] {
-            let shown =
-                format!("{error} {error:?} {:?}", std::error::Error::source(&error).map(ToString::to_string));
+        errors.push(row.integer("name").unwrap_err());
+        let cast = "SELECT CAST(CAST($1 AS TEXT) AS BIGINT) AS number";
+        if database.engine() == "postgres" {
+            // SQLite has no types to violate: it stores the text, and casts it to 0.
+            errors.push(database.execute(statement, &["x".into(), CANARY.into()]).await.unwrap_err());
+            errors.push(database.query(cast, &[CANARY.into()]).await.unwrap_err());
+        }
+        for error in errors {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            let shown = format!("{error} {error:?} {source:?}");
             assert!(!shown.contains("canary"), "{shown}");
         }
         assert!(!format!("{row:?} {database:?}").contains("canary"));
