@@ -246,6 +246,11 @@ macro_rules! uuid_id {
                 Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
             }
 
+            /// The id that these 16 bytes are, as they stand in envelopes and receipts.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
             /// The id as a UUID.
             pub fn as_uuid(&self) -> Uuid {
                 self.0
