@@ -1,1 +1,70 @@
-//! mint-sandbox
+//! The embedded world: a registry, an IAM solution, STS and S3 in one process, so that Mint can be watched and tested
+//! on one machine against the wire formats that it meets in the field.
+//!
+//! # Purpose
+//! `mint-sandbox` plays everything that Mint does not own: the Kio registry ([`kio`](crate::world)), the service-user
+//! API and OAuth 2.0 token endpoint, the platform's token issuer, STS and S3 that evaluate the very policies of
+//! `services/*/permissions/aws.json`. It logs every call, and lets ordered faults happen to them.
+//!
+//! # Permission
+//! None outside this machine: it listens on loopback and calls nobody.
+//!
+//! # Never
+//! - keeps a secret in plaintext: `no_issued_secret_is_in_the_state_in_plaintext`
+//! - answers a change before it is durable: `a_restart_keeps_users_credentials_and_open_transactions`
+//! - ends a password at once that a commit supersedes: `older_passwords_live_on_for_the_grace_and_end_after_it`
+//! - lets one service make another one's calls: `a_token_is_good_for_its_own_calls_only`
+//! - forgets a call because its caller has gone: `a_lost_answer_was_done_and_is_in_the_log`
+//! - listens beyond this machine: `a_listener_outside_of_this_machine_is_refused`
+//!
+//! # Shape
+//! [`world`] is the registry file. `kio`, `issuer` and `oauth` answer on the main listener, with `sts` and `platform`;
+//! `s3` has its own. Each call passes the [`gate`], which enters it into [`calls`] and takes [`faults`]. `state` is
+//! SQLite below `DIR/sandbox`. [`Sandbox::start`] is where the parts meet.
+//!
+//! # Decisions
+//! - *It is not a vault.* Secrets are hashed with argon2id at m = 1 MiB, t = 1, p = 1, so that a constellation under
+//!   test can log in fifty times a second in a debug build; the canary tests need hashes, not strength.
+//! - *Issued secrets are marked* (`mint-canary-pw-…`, `mint-canary-cs-…`) so that a leak is found by a search. Bearer
+//!   tokens and the prober's secret are not: they stand in files on purpose. They survive a restart in these files.
+//! - *A call runs on when its caller has gone*, as in a real server: otherwise no unknown outcome could be tested.
+//! - *A lost answer closes the connection* (the service fails in hyper), it is not an empty answer.
+//! - *A client that turns public is open at once, one that turns confidential stays open* until a new one is
+//!   committed: the delivered file keeps working, which is what the real issuer's overlap is for.
+//! - *A commit that a later one overtook answers 409*, an unknown transaction 404: the first is a bug worth seeing.
+//! - *Access tokens are JWTs and not stored*: fifty logins a second cost no write. Only revocations are rows.
+//! - *A user is disabled if neither it nor its client has a scope.* An application without scopes of its own must
+//!   therefore be put with those that everybody has (`uid`).
+//! - *`POST /registry` outlives a restart* until the file's text of that application changes.
+
+#![forbid(unsafe_code)]
+
+mod bearer;
+pub mod calls;
+mod error;
+pub mod faults;
+pub mod gate;
+mod ground;
+mod hooks;
+mod issuer;
+pub mod jwt;
+mod kio;
+pub mod naming;
+mod oauth;
+mod options;
+mod parent;
+pub mod private_file;
+mod reply;
+mod sandbox;
+mod serve;
+pub mod source;
+pub mod state;
+mod vault;
+pub mod world;
+
+pub use error::Error;
+pub use ground::Ground;
+pub use issuer::{CLIENT_SECRET_MARK, PASSWORD_MARK};
+pub use options::Options;
+pub use parent::ends_with_parent;
+pub use sandbox::Sandbox;

@@ -1,0 +1,53 @@
+//! What tests see and order: `/calls`, `/faults`, `/healthz`. They are no calls of the world and pass no gate.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::calls::CallLog;
+use crate::faults::{Fault, Faults};
+use crate::reply::{error_reply, json_reply};
+
+pub(crate) fn router(calls: Arc<CallLog>, faults: Arc<Faults>) -> Router {
+    let calls = Router::new().route("/calls", get(list_calls)).with_state(calls);
+    let faults = Router::new()
+        .route("/faults", get(list_faults).post(order_fault).delete(clear_faults))
+        .with_state(faults);
+    Router::new().route("/healthz", get(|| async { "ok" })).merge(calls).merge(faults)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+async fn list_calls(State(calls): State<Arc<CallLog>>, Query(Since { since }): Query<Since>) -> Response {
+    json_reply(StatusCode::OK, &calls.since(since))
+}
+
+async fn list_faults(State(faults): State<Arc<Faults>>) -> Response {
+    json_reply(StatusCode::OK, &faults.left())
+}
+
+async fn order_fault(State(faults): State<Arc<Faults>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Fault>(&body) {
+        Ok(fault) => {
+            faults.order(fault);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(problem) => error_reply(StatusCode::BAD_REQUEST, "malformed", &problem.to_string()),
+    }
+}
+
+async fn clear_faults(State(faults): State<Arc<Faults>>) -> Response {
+    faults.clear();
+    StatusCode::NO_CONTENT.into_response()
+}
