@@ -79,3 +79,61 @@ fn a_world_that_contradicts_itself_is_refused() {
         assert!(refusal.contains(complaint), "{refusal}");
     }
 }
+
+const EXAMPLE: &str = include_str!("../../../../deploy/examples/registry.yaml");
+
+#[test]
+fn the_example_has_thirty_deliverable_applications_and_three_that_are_not() {
+    let world = World::parse(EXAMPLE).unwrap();
+    let buckets = world.buckets("eu-central-1");
+    let mut troubled = Vec::new();
+    for application in &world.applications {
+        let named = &application.settings.buckets;
+        if !application.active {
+            troubled.push((application.id.as_str(), "inactive"));
+        } else if named.is_empty() {
+            troubled.push((application.id.as_str(), "without a bucket"));
+        } else if named.iter().any(|bucket| buckets[&bucket.name].refuses_writes) {
+            troubled.push((application.id.as_str(), "refused"));
+        }
+    }
+    let expected =
+        [("fax-gateway", "inactive"), ("hello-world", "without a bucket"), ("backup-export", "refused")];
+    assert_eq!(troubled, expected);
+    assert_eq!((world.applications.len(), world.teams.len()), (33, 6));
+    let spare = &buckets["platform-spare"];
+    for id in ["hello-world", "backup-export"] {
+        let owner = world.account_of(world.application(id).unwrap());
+        assert_eq!(owner, Some(spare.account_id.as_str()), "the spare bucket can repair {id}");
+    }
+}
+
+#[test]
+fn the_example_shows_every_kind_of_delivery() {
+    let world = World::parse(EXAMPLE).unwrap();
+    let count = |of: fn(&Settings) -> bool| world.applications.iter().filter(|app| of(&app.settings)).count();
+    assert_eq!(count(|settings| !settings.confidential), 4, "public clients");
+    assert_eq!(count(|settings| settings.layout == Layout::Combined), 4, "combined layouts");
+    assert_eq!(count(|settings| settings.buckets.len() == 2), 4, "two buckets");
+    assert!(count(|settings| settings.prefix.is_none()) > 10, "no prefix");
+    assert!(count(|settings| settings.prefix.is_some()) > 10, "a prefix");
+    assert_eq!(
+        count(|settings| settings.layout == Layout::Combined && !settings.confidential),
+        0,
+        "a combined object carries a client secret"
+    );
+}
+
+#[test]
+fn every_bucket_of_the_example_belongs_to_the_account_of_all_who_name_it() {
+    let world = World::parse(EXAMPLE).unwrap();
+    let buckets = world.buckets("eu-central-1");
+    for application in &world.applications {
+        for bucket in &application.settings.buckets {
+            let existing = &buckets[&bucket.name];
+            assert_eq!(world.account_of(application), Some(existing.account_id.as_str()), "{}", bucket.name);
+            let region = bucket.region.as_deref().unwrap_or("eu-central-1");
+            assert_eq!(region, existing.region, "{} of {}", bucket.name, application.id);
+        }
+    }
+}
