@@ -1,1 +1,59 @@
-//! mint-saga
+//! The rotation of one credential as a saga: what it knows, what it does next, what an answer means.
+//!
+//! # Purpose
+//! Everything about a rotation that can be decided without asking anybody: `plan` says the next step, `apply` says
+//! what an answer makes of the state, `recover` says where a restart goes on. Two services and a model can share it.
+//!
+//! # Never
+//! - plans Retire without a stored receipt: `retire_is_never_planned_without_a_stored_receipt`.
+//! - gets from Create to Retire without Deliver: `no_path_leads_from_create_to_retire_without_deliver`.
+//! - forgets a failure before the step that failed has succeeded: `attempts_never_decrease_while_failing`,
+//!   `a_problem_stays_until_the_step_that_failed_succeeds`.
+//! - gives a rotation up that may have been written, because nobody wants it any more:
+//!   `a_rotation_that_may_have_been_written_is_not_abandoned`.
+//! - lets two periods pass without a rotation: `never_two_periods_without_a_rotation`.
+//! - opens a second rotation of a credential: `a_second_rotation_is_refused`.
+//! - reads a clock, draws randomness, does IO: it depends on neither tokio nor the clocks.
+//!
+//! # Shape
+//! [`Credential`] is the durable state: what is current, and at most one [`Rotation`] with its [`Stage`].
+//! `plan` ([`plan`], [`Step`], [`Facts`]) → the caller acts → `event` ([`Event`], [`apply`]). [`Failure`] and
+//! [`Trouble`] turn refusals into problems. [`schedule`] and [`Backoff`] know time. [`Wish`] compares what is
+//! delivered with what is wanted.
+//!
+//! # Decisions
+//! - *Stages carry what makes them true*: only a stage with a receipt in it can plan Retire, so an order that is
+//!   wrong cannot be written down, not even in a database row.
+//! - *Troubles are kept per node on the credential*, not on the rotation: giving a rotation up does not end what is
+//!   wrong, the success of the same step does.
+//! - *An envelope that was stored may have been delivered*: a crash hides an answer. `Written` starts as `Unknown`.
+//! - *A rotation whose settings changed goes on with the same envelope*: destinations come from the catalog at each
+//!   delivery, so a repaired bucket needs no new version.
+//! - *An ended version that cannot be proved dead does not stop the next rotation*: the proof is given up when the
+//!   next one is due, and the problem stays until a later proof succeeds. A lying issuer must not freeze a credential.
+//! - *Abandon and Supersede are one call*: what was made stays alive at the issuer until the next Retire, which
+//!   comes only after the next version was delivered to the same places.
+
+mod backoff;
+mod credential;
+mod event;
+mod failure;
+mod plan;
+mod recovery;
+pub mod schedule;
+mod sealed;
+mod trouble;
+mod wish;
+
+pub use backoff::Backoff;
+pub use credential::{Cause, Created, Credential, Current, Node, Rotation, Stage, Written};
+pub use event::{Event, Illegal, apply};
+pub use failure::{Failure, reason};
+pub use plan::{Facts, Step, plan};
+pub use recovery::{Open, recover};
+pub use sealed::Sealed;
+pub use trouble::Trouble;
+pub use wish::{Due, Wish};
+
+#[cfg(test)]
+mod tests;

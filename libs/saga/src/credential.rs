@@ -1,0 +1,194 @@
+//! The durable state of one credential: what is current, and the rotation that is open.
+
+use std::collections::BTreeMap;
+
+use mint_types::{CredentialKind, Problem, RotationId, Timestamp, Version, VersionId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Sealed, Trouble};
+
+/// The steps of a rotation, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Node {
+    /// The intent is durable; nothing was asked of anybody, or the answer was lost.
+    Intend,
+    /// The issuer makes the version.
+    Create,
+    /// It is written to every destination.
+    Deliver,
+    /// Consumers take it up.
+    Adopt,
+    /// The previous version is ended.
+    Retire,
+    /// The ended version is proved dead.
+    Prove,
+}
+
+/// Why a rotation was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Nothing was ever delivered.
+    First,
+    /// Its period has passed.
+    Scheduled,
+    /// An operator asked.
+    Requested,
+    /// The settings name other destinations than the last delivery reached.
+    DestinationsChanged,
+    /// The public client has another id.
+    ClientChanged,
+}
+
+/// A version that the rotator made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// Its number.
+    pub version: Version,
+    /// Its random id.
+    pub version_id: VersionId,
+    /// The keyed fingerprint of its secret.
+    pub fingerprint: String,
+    /// The version that it replaces.
+    pub previous: Version,
+    /// The probe envelope: handed back when this version has ended.
+    pub probe: Sealed,
+}
+
+/// Whether a store may hold what the envelope carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Written {
+    /// A delivery may have been made whose answer nobody has.
+    Unknown,
+    /// Every destination refused.
+    Nowhere,
+    /// At least one destination has it, or may have it.
+    Somewhere,
+}
+
+/// Where a rotation stands. Each stage carries what makes it true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// The intent is durable.
+    Intended,
+    /// The version exists and its envelope is here.
+    Created {
+        /// The version.
+        created: Created,
+        /// The delivery envelope.
+        delivery: Sealed,
+        /// What is known of earlier deliveries.
+        written: Written,
+        /// The distributor cannot open it: start again.
+        spoiled: bool,
+    },
+    /// Every destination has it; the rotator does not know yet.
+    Delivered {
+        /// The version.
+        created: Created,
+        /// The delivery envelope, for another delivery if the receipt is refused.
+        delivery: Option<Sealed>,
+        /// The distributor's receipt.
+        receipt: Sealed,
+    },
+    /// The rotator has the receipt; consumers take the version up.
+    Adopting {
+        /// The version.
+        created: Created,
+        /// The distributor's receipt: without it there is no Retire.
+        receipt: Sealed,
+        /// When Retire may be asked.
+        retire_at: Timestamp,
+    },
+    /// The issuer was told to end the previous version.
+    Retired {
+        /// The version.
+        created: Created,
+        /// The version that ends.
+        ended: Version,
+        /// When the proof makes sense.
+        prove_at: Timestamp,
+    },
+}
+
+/// An open rotation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// The idempotency key of every call.
+    pub id: RotationId,
+    /// Why it was opened.
+    pub cause: Cause,
+    /// When.
+    pub opened_at: Timestamp,
+    /// The trace that it belongs to (W3C traceparent).
+    pub traceparent: Option<String>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// The probe envelope of the version that it ends.
+    pub ending: Option<Sealed>,
+}
+
+impl Rotation {
+    /// The node that it works at.
+    pub fn node(&self) -> Node {
+        match &self.stage {
+            Stage::Intended => Node::Create,
+            Stage::Created { .. } => Node::Deliver,
+            Stage::Delivered { .. } => Node::Adopt,
+            Stage::Adopting { .. } => Node::Retire,
+            Stage::Retired { .. } => Node::Prove,
+        }
+    }
+}
+
+/// The version that consumers find.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// Its number.
+    pub version: Version,
+    /// Its random id.
+    pub version_id: VersionId,
+    /// When its receipt came.
+    pub delivered_at: Timestamp,
+    /// Where it was delivered, as [`crate::Wish`] names destinations.
+    pub destinations: Vec<String>,
+    /// The public client id that it names.
+    pub client_id: Option<String>,
+    /// Its probe envelope, for the Prove of the next rotation.
+    pub probe: Sealed,
+}
+
+/// One credential of one application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// Which kind.
+    pub kind: CredentialKind,
+    /// What consumers find.
+    pub current: Option<Current>,
+    /// How many rotations were completed.
+    pub completed: u64,
+    /// The open rotation: at most one.
+    pub rotation: Option<Rotation>,
+    /// What is wrong, by the step that fails.
+    pub troubles: BTreeMap<Node, Trouble>,
+}
+
+impl Credential {
+    /// A credential of which nothing is known yet.
+    pub fn new(kind: CredentialKind) -> Self {
+        Self { kind, current: None, completed: 0, rotation: None, troubles: BTreeMap::new() }
+    }
+
+    /// How often in a row the step that fails most has failed.
+    pub fn attempts(&self) -> u32 {
+        self.troubles.values().map(|trouble| trouble.attempts).max().unwrap_or(0)
+    }
+
+    /// Everything that is wrong.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.troubles.values().flat_map(|trouble| &trouble.problems)
+    }
+}

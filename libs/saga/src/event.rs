@@ -1,0 +1,228 @@
+//! What an answer makes of the state.
+
+use std::time::Duration;
+
+use mint_types::{RotationId, Timestamp, Version};
+
+use crate::{
+    Cause, Created, Credential, Current, Failure, Node, Rotation, Sealed, Stage, Trouble, Written, reason,
+};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A rotation begins.
+    Opened {
+        /// Its fresh id.
+        id: RotationId,
+        /// Why.
+        cause: Cause,
+        /// Its trace.
+        traceparent: Option<String>,
+    },
+    /// The rotator made the version.
+    Created {
+        /// The version.
+        created: Created,
+        /// The delivery envelope.
+        delivery: Sealed,
+    },
+    /// Every destination has it.
+    Delivered {
+        /// The receipt.
+        receipt: Sealed,
+        /// Where it was delivered, as [`crate::Wish`] names destinations.
+        destinations: Vec<String>,
+        /// The public client id that was delivered.
+        client_id: Option<String>,
+    },
+    /// The rotator has the receipt.
+    Accepted {
+        /// How long Retire will still be refused.
+        retire_after: Duration,
+    },
+    /// Retire came too early.
+    RetiredTooEarly {
+        /// How long it will still be refused.
+        retry_after: Duration,
+    },
+    /// The issuer was told to end the previous version.
+    Retired {
+        /// The version that ends; 0 if there was none.
+        ended: Version,
+        /// How long the issuer may still accept it.
+        grace: Duration,
+    },
+    /// The issuer may still accept the ended version.
+    ProvedTooEarly {
+        /// How long.
+        retry_after: Duration,
+    },
+    /// The ended version is dead, or there was nothing to prove.
+    Proved,
+    /// A step failed.
+    Failed {
+        /// Which.
+        node: Node,
+        /// How.
+        failures: Vec<Failure>,
+        /// What is known of the stores after a failed delivery.
+        written: Written,
+        /// How long to wait.
+        delay: Duration,
+    },
+    /// The rotation is closed without asking anybody.
+    Finished,
+    /// The rotation is given up.
+    GivenUp,
+}
+
+/// An event that cannot follow: a fault in whoever acts, never in the state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{event} cannot follow in stage {stage}")]
+pub struct Illegal {
+    /// The event.
+    pub event: &'static str,
+    /// The stage.
+    pub stage: &'static str,
+}
+
+/// The state after an event. An event that cannot follow changes nothing.
+pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Credential, Illegal> {
+    let illegal = Illegal { event: name_of(&event), stage: stage_of(credential) };
+    let mut next = credential.clone();
+    let Some(mut rotation) = next.rotation.take() else {
+        let Event::Opened { id, cause, traceparent } = event else {
+            return Err(illegal);
+        };
+        let stage = Stage::Intended;
+        next.rotation = Some(Rotation { id, cause, opened_at: now, traceparent, stage, ending: None });
+        return Ok(next);
+    };
+    match (rotation.stage.clone(), event) {
+        (Stage::Intended, Event::Created { created, delivery }) => {
+            next.succeeded(Node::Create);
+            rotation.stage = Stage::Created { created, delivery, written: Written::Unknown, spoiled: false };
+        }
+        (Stage::Created { created, delivery, .. }, Event::Delivered { receipt, destinations, client_id })
+            if !receipt.is_empty() =>
+        {
+            next.succeeded(Node::Deliver);
+            rotation.ending = next.ending_after(&created, rotation.ending.take());
+            next.current = Some(Current {
+                version: created.version,
+                version_id: created.version_id,
+                delivered_at: now,
+                destinations,
+                client_id,
+                probe: created.probe.clone(),
+            });
+            rotation.stage = Stage::Delivered { created, delivery: Some(delivery), receipt };
+        }
+        (Stage::Delivered { created, receipt, .. }, Event::Accepted { retire_after }) => {
+            next.succeeded(Node::Adopt);
+            rotation.stage = Stage::Adopting { created, receipt, retire_at: now.plus(retire_after) };
+        }
+        (Stage::Adopting { created, receipt, .. }, Event::RetiredTooEarly { retry_after }) => {
+            rotation.stage = Stage::Adopting { created, receipt, retire_at: now.plus(retry_after) };
+        }
+        (Stage::Adopting { created, .. }, Event::Retired { ended, grace }) => {
+            next.succeeded(Node::Retire);
+            if ended == Version::FOREIGN {
+                return Ok(next.completed());
+            }
+            rotation.stage = Stage::Retired { created, ended, prove_at: now.plus(grace) };
+        }
+        (Stage::Retired { created, ended, .. }, Event::ProvedTooEarly { retry_after }) => {
+            rotation.stage = Stage::Retired { created, ended, prove_at: now.plus(retry_after) };
+        }
+        (Stage::Retired { .. }, Event::Proved) => {
+            next.succeeded(Node::Prove);
+            return Ok(next.completed());
+        }
+        (Stage::Retired { .. }, Event::Finished) => return Ok(next.completed()),
+        (Stage::Intended | Stage::Created { .. }, Event::GivenUp) => return Ok(next),
+        (stage, Event::Failed { node, failures, written, delay }) if node == rotation.node() => {
+            rotation.stage = after_failure(stage, &failures, written);
+            next.failed(node, &failures, now, delay);
+        }
+        _ => return Err(illegal),
+    }
+    next.rotation = Some(rotation);
+    Ok(next)
+}
+
+/// What a failure teaches besides that it happened.
+fn after_failure(stage: Stage, failures: &[Failure], written: Written) -> Stage {
+    let says = |reason| failures.iter().any(|failure| failure.is(reason));
+    match stage {
+        Stage::Created { created, delivery, written: before, spoiled } => Stage::Created {
+            created,
+            delivery,
+            written: match (before, written) {
+                (Written::Somewhere, _) | (_, Written::Somewhere) => Written::Somewhere,
+                (_, now) => now,
+            },
+            spoiled: spoiled || says(reason::ENVELOPE_UNOPENABLE),
+        },
+        Stage::Delivered { created, delivery: Some(delivery), .. } if says(reason::RECEIPT_INVALID) => {
+            Stage::Created { created, delivery, written: Written::Somewhere, spoiled: false }
+        }
+        Stage::Adopting { created, receipt, .. } if says(reason::RECEIPT_MISSING) => {
+            Stage::Delivered { created, delivery: None, receipt }
+        }
+        other => other,
+    }
+}
+
+impl Credential {
+    /// A step succeeded: what was wrong with it or an earlier one is over.
+    fn succeeded(&mut self, node: Node) {
+        self.troubles.retain(|failed, _| *failed > node);
+    }
+
+    fn failed(&mut self, node: Node, failures: &[Failure], now: Timestamp, delay: Duration) {
+        let trouble = Trouble::after(self.troubles.get(&node), failures, Some(self.kind), now, delay);
+        self.troubles.insert(node, trouble);
+    }
+
+    fn completed(mut self) -> Self {
+        self.completed = self.completed.saturating_add(1);
+        self
+    }
+
+    /// The probe of the version that ends. A second delivery of the same version ends what the first one ended.
+    fn ending_after(&self, created: &Created, earlier: Option<Sealed>) -> Option<Sealed> {
+        match &self.current {
+            Some(current) if current.version != created.version => Some(current.probe.clone()),
+            Some(_) | None => earlier,
+        }
+    }
+}
+
+fn stage_of(credential: &Credential) -> &'static str {
+    match credential.rotation.as_ref().map(|rotation| &rotation.stage) {
+        None => "closed",
+        Some(Stage::Intended) => "intended",
+        Some(Stage::Created { .. }) => "created",
+        Some(Stage::Delivered { .. }) => "delivered",
+        Some(Stage::Adopting { .. }) => "adopting",
+        Some(Stage::Retired { .. }) => "retired",
+    }
+}
+
+fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::Opened { .. } => "opened",
+        Event::Created { .. } => "created",
+        Event::Delivered { .. } => "delivered",
+        Event::Accepted { .. } => "accepted",
+        Event::RetiredTooEarly { .. } => "retired too early",
+        Event::Retired { .. } => "retired",
+        Event::ProvedTooEarly { .. } => "proved too early",
+        Event::Proved => "proved",
+        Event::Failed { .. } => "failed",
+        Event::Finished => "finished",
+        Event::GivenUp => "given up",
+    }
+}

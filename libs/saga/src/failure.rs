@@ -1,0 +1,222 @@
+//! Failures, by their stable reason: what they are called, and what an operator can do.
+
+use std::time::Duration;
+
+/// The stable reasons that the saga itself understands.
+pub mod reason {
+    /// The settings name no bucket.
+    pub const NO_DESTINATION: &str = "NO_DESTINATION";
+    /// The issuer answered 429.
+    pub const ISSUER_RATE_LIMITED: &str = "ISSUER_RATE_LIMITED";
+    /// No key of the distributor opens the envelope.
+    pub const ENVELOPE_UNOPENABLE: &str = "ENVELOPE_UNOPENABLE";
+    /// The envelope is not one of the rotator's.
+    pub const ENVELOPE_INVALID: &str = "ENVELOPE_INVALID";
+    /// Retire came too early.
+    pub const OVERLAP_NOT_PASSED: &str = "OVERLAP_NOT_PASSED";
+    /// Retire came without a receipt.
+    pub const RECEIPT_MISSING: &str = "RECEIPT_MISSING";
+    /// The receipt does not stand up to the rotator's check.
+    pub const RECEIPT_INVALID: &str = "RECEIPT_INVALID";
+    /// The ended version still opens the door.
+    pub const PREVIOUS_VERSION_ALIVE: &str = "PREVIOUS_VERSION_ALIVE";
+    /// Somebody with a newer lease acts.
+    pub const STALE_FENCING_TOKEN: &str = "STALE_FENCING_TOKEN";
+    /// A service of the constellation is not reached: the call was surely not seen, or nobody knows.
+    pub const SERVICE_UNREACHABLE: &str = "SERVICE_UNREACHABLE";
+    /// A service of the constellation did not answer in time: nobody knows what it did.
+    pub const SERVICE_UNANSWERED: &str = "SERVICE_UNANSWERED";
+    /// A service of the constellation answered what nobody understands.
+    pub const SERVICE_MALFORMED_ANSWER: &str = "SERVICE_MALFORMED_ANSWER";
+}
+
+/// Why a step did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Stable reason in upper snake case.
+    pub reason: String,
+    /// Who answered what. Never a secret.
+    pub detail: String,
+    /// The destination it concerns, as `bucket/key`.
+    pub destination: Option<String>,
+    /// What whoever failed advises; else the table decides.
+    pub next_action: Option<String>,
+    /// How long to wait before the next try, if the other side says.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure without a destination.
+    pub fn new(reason: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            detail: detail.into(),
+            destination: None,
+            next_action: None,
+            retry_after: None,
+        }
+    }
+
+    /// Whether the reason is this one.
+    pub fn is(&self, reason: &str) -> bool {
+        self.reason == reason
+    }
+
+    /// Whether it is Mint's own inside that does not answer: nothing is wrong with the application, and a short wait
+    /// is right whatever the attempt.
+    pub fn is_internal(&self) -> bool {
+        matches!(
+            self.reason.as_str(),
+            reason::SERVICE_UNREACHABLE
+                | "AUDIT_UNAVAILABLE"
+                | "CATALOG_BEHIND"
+                | "CATALOG_UNAVAILABLE"
+                | "STATE_UNAVAILABLE"
+        )
+    }
+}
+
+/// Title and next action of a reason; unknown reasons have words too.
+pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
+    match reason {
+        reason::NO_DESTINATION => (
+            "No bucket is configured",
+            "The owning team enters a bucket: mint app set APP --bucket NAME --account-id ID",
+        ),
+        "DESTINATION_REFUSED" => (
+            "The bucket refuses the write",
+            "The bucket's owner allows s3:PutObject to Mint's distributor below the application's directory, \
+             or enters another bucket",
+        ),
+        "DESTINATION_UNREACHABLE" => (
+            "The bucket's store does not answer",
+            "Check the endpoint and the network between the distributor and the store; Mint repeats by itself",
+        ),
+        "DESTINATION_WRONG_REGION" => {
+            ("The bucket is in another region", "Enter the bucket's region in the application's settings")
+        }
+        "DESTINATION_UNKNOWN_OUTCOME" => (
+            "Nobody knows whether the write arrived",
+            "Nothing: Mint writes once more when the first write can no longer land",
+        ),
+        "ISSUER_REFUSED" => {
+            ("The issuer refused", "Check the issuer's answer in the detail, and Mint's rights at the issuer")
+        }
+        "ISSUER_UNREACHABLE" => {
+            ("The issuer does not answer", "Check the issuer and the network; Mint repeats by itself")
+        }
+        "ISSUER_MALFORMED_ANSWER" => (
+            "The issuer answered what nobody understands",
+            "Check that the configured URL is the issuer's API, and its version",
+        ),
+        reason::ISSUER_RATE_LIMITED => {
+            ("The issuer limits the rate", "Nothing: Mint waits as long as it was told")
+        }
+        "ISSUER_REJECTED_LOGIN" => (
+            "The new credential does not log in",
+            "Check at the issuer that the user and its client are enabled and have their scopes",
+        ),
+        "ISSUER_UNKNOWN_OUTCOME" => (
+            "Nobody knows what the issuer did",
+            "Nothing: Mint repeats the call with the same id, and sweeps what may have been made",
+        ),
+        reason::OVERLAP_NOT_PASSED => ("The overlap has not passed", "Nothing: Mint waits"),
+        reason::RECEIPT_MISSING => ("The rotator has no receipt", "Nothing: Mint hands it over again"),
+        reason::RECEIPT_INVALID => (
+            "The rotator does not accept the receipt",
+            "Check that rotator and distributor know each other's current keys; Mint delivers again",
+        ),
+        reason::ENVELOPE_INVALID => (
+            "The distributor does not accept the envelope",
+            "Check that rotator and distributor know each other's current keys",
+        ),
+        reason::ENVELOPE_UNOPENABLE => (
+            "No key of the distributor opens the envelope",
+            "Nothing: Mint starts the rotation again; if it repeats, check the distributor's keys",
+        ),
+        "AUDIT_UNAVAILABLE" => {
+            ("The audit log does not answer, so nothing is done", "Check the audit service and its disk")
+        }
+        "CATALOG_BEHIND" | "CATALOG_UNAVAILABLE" => {
+            ("The catalog does not answer", "Check registry-sync; Mint repeats by itself")
+        }
+        "APPLICATION_UNKNOWN" => ("The catalog does not know the application", "Check the registry"),
+        "SETTINGS_INVALID" => {
+            ("The settings contradict themselves", "The owning team corrects them: mint app set APP …")
+        }
+        reason::STALE_FENCING_TOKEN => ("Another coordinator acts", "Nothing: the newer one goes on"),
+        "BUDGET_EXHAUSTED" => (
+            "The day's budget for disabling is used up",
+            "Check that the registry is right about so many applications; then wait, or raise the budget",
+        ),
+        "TOO_MANY_UNRESOLVED_INTENTS" => (
+            "Too many calls to the issuer have an unknown outcome",
+            "Check the issuer; Mint goes on when earlier calls are answered or too old to arrive",
+        ),
+        reason::PREVIOUS_VERSION_ALIVE => (
+            "The issuer still accepts a version that it was told to end",
+            "Alarm: end the old credential at the issuer by hand and find out why it lives",
+        ),
+        "STATE_UNAVAILABLE" => (
+            "A service cannot write its state",
+            "Check disk space and the database of the service in the detail",
+        ),
+        "UNSUPPORTED" => ("This version of Mint cannot do it", "Change the settings to what is supported"),
+        reason::SERVICE_UNREACHABLE => {
+            ("A service of Mint does not answer", "Check that it runs: mint status; Mint repeats by itself")
+        }
+        reason::SERVICE_UNANSWERED => (
+            "A service of Mint did not answer in time",
+            "Check the service's log and what it calls; Mint repeats by itself",
+        ),
+        "APPLICATION_MISSING" => (
+            "The registry lost the application",
+            "Nothing of it is changed. Restore it in the registry, or retire it there (active = false)",
+        ),
+        _ => ("A step failed", "See the detail and the log of the service that answered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_words_of_its_own() {
+        let unknown = words("NEVER_HEARD_OF_IT");
+        for reason in [
+            "NO_DESTINATION",
+            "DESTINATION_REFUSED",
+            "DESTINATION_UNREACHABLE",
+            "DESTINATION_WRONG_REGION",
+            "DESTINATION_UNKNOWN_OUTCOME",
+            "ISSUER_REFUSED",
+            "ISSUER_UNREACHABLE",
+            "ISSUER_MALFORMED_ANSWER",
+            "ISSUER_RATE_LIMITED",
+            "ISSUER_REJECTED_LOGIN",
+            "ISSUER_UNKNOWN_OUTCOME",
+            "OVERLAP_NOT_PASSED",
+            "RECEIPT_MISSING",
+            "RECEIPT_INVALID",
+            "ENVELOPE_INVALID",
+            "ENVELOPE_UNOPENABLE",
+            "AUDIT_UNAVAILABLE",
+            "CATALOG_BEHIND",
+            "CATALOG_UNAVAILABLE",
+            "APPLICATION_UNKNOWN",
+            "APPLICATION_MISSING",
+            "SETTINGS_INVALID",
+            "STALE_FENCING_TOKEN",
+            "BUDGET_EXHAUSTED",
+            "TOO_MANY_UNRESOLVED_INTENTS",
+            "PREVIOUS_VERSION_ALIVE",
+            "STATE_UNAVAILABLE",
+            "UNSUPPORTED",
+            "SERVICE_UNREACHABLE",
+            "SERVICE_UNANSWERED",
+        ] {
+            assert_ne!(words(reason), unknown, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What happens next.
+
+use mint_types::{Timestamp, Version};
+
+use crate::schedule::NEVER;
+use crate::{Created, Credential, Rotation, Sealed, Stage, Written};
+
+/// What the plan must know besides the credential itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// The settings want this kind.
+    pub wanted: bool,
+    /// The settings name a destination.
+    pub deliverable: bool,
+    /// No call to the issuer before this time.
+    pub issuer_paused_until: Option<Timestamp>,
+    /// Something changed then that makes another try sensible.
+    pub nudged_at: Option<Timestamp>,
+    /// When the next rotation is due.
+    pub next_due_at: Timestamp,
+}
+
+/// The next step of an open rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// No rotation is open.
+    Idle,
+    /// Nothing before this time.
+    Wait {
+        /// The time; [`NEVER`] until something changes.
+        until: Timestamp,
+    },
+    /// Ask the rotator for the version.
+    Create,
+    /// Ask the distributor to write it.
+    Deliver {
+        /// The delivery envelope.
+        envelope: Sealed,
+    },
+    /// Hand the receipt to the rotator.
+    AcceptReceipt {
+        /// The receipt.
+        receipt: Sealed,
+    },
+    /// Ask the rotator to end the previous version.
+    Retire {
+        /// Proof that the new one is delivered.
+        receipt: Sealed,
+    },
+    /// Ask the rotator to prove it dead.
+    Prove {
+        /// The ended version's probe envelope.
+        probe: Sealed,
+    },
+    /// Close the rotation: nothing is left to ask.
+    Finish,
+    /// Give it up: nothing was written, and nobody wants it or can open it.
+    Abandon,
+    /// Give it up in favour of the next version, which overwrites what was written.
+    Supersede,
+}
+
+/// The next step.
+pub fn plan(credential: &Credential, now: Timestamp, facts: &Facts) -> Step {
+    let Some(rotation) = &credential.rotation else {
+        return Step::Idle;
+    };
+    let gate = credential.troubles.get(&rotation.node()).map(|trouble| trouble.gate(facts.nudged_at));
+    match &rotation.stage {
+        Stage::Retired { ended, prove_at, .. } => prove(rotation, *ended, *prove_at, gate, now, facts),
+        _ if gate.is_some_and(|gate| now < gate) => wait(gate),
+        Stage::Intended => create(now, facts),
+        Stage::Created { delivery, written, spoiled, .. } => deliver(delivery, *written, *spoiled, facts),
+        Stage::Delivered { receipt, .. } => Step::AcceptReceipt { receipt: receipt.clone() },
+        Stage::Adopting { retire_at, .. } if now < *retire_at => Step::Wait { until: *retire_at },
+        Stage::Adopting { receipt, .. } => {
+            paused(now, facts).unwrap_or_else(|| Step::Retire { receipt: receipt.clone() })
+        }
+    }
+}
+
+fn create(now: Timestamp, facts: &Facts) -> Step {
+    if !facts.wanted {
+        return Step::Abandon;
+    }
+    if !facts.deliverable {
+        return Step::Wait { until: NEVER };
+    }
+    paused(now, facts).unwrap_or(Step::Create)
+}
+
+fn deliver(delivery: &Sealed, written: Written, spoiled: bool, facts: &Facts) -> Step {
+    match written {
+        Written::Nowhere if spoiled || !facts.wanted => return Step::Abandon,
+        Written::Unknown | Written::Somewhere if spoiled => return Step::Supersede,
+        Written::Nowhere | Written::Unknown | Written::Somewhere => {}
+    }
+    if !facts.deliverable {
+        return Step::Wait { until: NEVER };
+    }
+    Step::Deliver { envelope: delivery.clone() }
+}
+
+/// A proof is sought until the next rotation is due: an issuer that lies must not freeze the credential.
+fn prove(
+    rotation: &Rotation,
+    ended: Version,
+    prove_at: Timestamp,
+    gate: Option<Timestamp>,
+    now: Timestamp,
+    facts: &Facts,
+) -> Step {
+    let Some(probe) = rotation.ending.as_ref().filter(|_| ended != Version::FOREIGN) else {
+        return Step::Finish;
+    };
+    if gate.is_some() && now >= facts.next_due_at {
+        return Step::Finish;
+    }
+    let earliest = prove_at.max(gate.unwrap_or(prove_at));
+    if now < earliest {
+        return Step::Wait { until: earliest };
+    }
+    paused(now, facts).unwrap_or_else(|| Step::Prove { probe: probe.clone() })
+}
+
+fn paused(now: Timestamp, facts: &Facts) -> Option<Step> {
+    facts.issuer_paused_until.filter(|until| now < *until).map(|until| Step::Wait { until })
+}
+
+fn wait(gate: Option<Timestamp>) -> Step {
+    Step::Wait { until: gate.unwrap_or(NEVER) }
+}
+
+impl Stage {
+    /// The version that the rotation made, once it has.
+    pub fn created(&self) -> Option<&Created> {
+        match self {
+            Self::Intended => None,
+            Self::Created { created, .. }
+            | Self::Delivered { created, .. }
+            | Self::Adopting { created, .. }
+            | Self::Retired { created, .. } => Some(created),
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! The saga as a whole: random walks against an arbitrary world, and the paths that matter as tables.
+
+use std::time::Duration;
+
+use mint_types::{
+    ApplicationId, CredentialKind, Entropy, RotationId, Settings, Timestamp, Version, VersionId,
+};
+use proptest::prelude::*;
+
+use super::*;
+
+const START: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
+const OVERLAP: Duration = Duration::from_secs(600);
+const GRACE: Duration = Duration::from_secs(60);
+const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(300) };
+
+#[derive(Debug)]
+struct Counting(std::sync::atomic::AtomicU64);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let next = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        bytes.fill(0);
+        bytes[..8].copy_from_slice(&next.to_le_bytes());
+    }
+}
+
+fn rotation_id(number: u64) -> RotationId {
+    RotationId::random(&Counting(number.into()))
+}
+
+fn facts() -> Facts {
+    Facts {
+        wanted: true,
+        deliverable: true,
+        issuer_paused_until: None,
+        nudged_at: None,
+        next_due_at: schedule::NEVER,
+    }
+}
+
+fn created(number: u64, previous: u64) -> Created {
+    Created {
+        version: Version(number),
+        version_id: VersionId::random(&Counting(number.into())),
+        fingerprint: format!("fp-{number}"),
+        previous: Version(previous),
+        probe: Sealed::new(format!("probe-{number}").into_bytes()),
+    }
+}
+
+fn opened(number: u64) -> Event {
+    Event::Opened { id: rotation_id(number), cause: Cause::First, traceparent: None }
+}
+
+fn made(number: u64, previous: u64) -> Event {
+    Event::Created {
+        created: created(number, previous),
+        delivery: Sealed::new(format!("delivery-{number}").into_bytes()),
+    }
+}
+
+fn delivered() -> Event {
+    Event::Delivered {
+        receipt: Sealed::new(b"receipt".to_vec()),
+        destinations: vec!["eu bucket app/user.json".into()],
+        client_id: None,
+    }
+}
+
+fn failed(node: Node, reason: &str, written: Written) -> Event {
+    let failures = vec![Failure::new(reason, "it said no")];
+    Event::Failed { node, failures, written, delay: Duration::from_secs(1) }
+}
+
+fn after(events: impl IntoIterator<Item = Event>) -> Credential {
+    events.into_iter().fold(Credential::new(CredentialKind::Password), |credential, event| {
+        apply(&credential, event, START).unwrap()
+    })
+}
+
+fn first_version() -> Vec<Event> {
+    vec![
+        opened(1),
+        made(1, 0),
+        delivered(),
+        Event::Accepted { retire_after: Duration::ZERO },
+        Event::Retired { ended: Version(0), grace: Duration::ZERO },
+    ]
+}
+
+/// What an arbitrary world answers to a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Well,
+    Early,
+    Fails(&'static str, Written),
+    Lost,
+}
+
+fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let answer = prop_oneof![
+        4 => Just(Answer::Well),
+        1 => Just(Answer::Early),
+        1 => Just(Answer::Lost),
+        1 => Just(Answer::Fails("ISSUER_UNREACHABLE", Written::Unknown)),
+        1 => Just(Answer::Fails("DESTINATION_REFUSED", Written::Nowhere)),
+        1 => Just(Answer::Fails("DESTINATION_REFUSED", Written::Somewhere)),
+        1 => Just(Answer::Fails("ENVELOPE_UNOPENABLE", Written::Unknown)),
+        1 => Just(Answer::Fails("RECEIPT_INVALID", Written::Unknown)),
+        1 => Just(Answer::Fails("RECEIPT_MISSING", Written::Unknown)),
+        1 => Just(Answer::Fails("PREVIOUS_VERSION_ALIVE", Written::Unknown)),
+    ];
+    proptest::collection::vec(answer, 1..120)
+}
+
+/// One walk: the steps that were taken, with the credential before and after each.
+struct Walk {
+    credential: Credential,
+    now: Timestamp,
+    opened: u64,
+    log: Vec<(Step, Credential, Credential)>,
+}
+
+impl Walk {
+    fn new() -> Self {
+        Self { credential: Credential::new(CredentialKind::Password), now: START, opened: 0, log: Vec::new() }
+    }
+
+    fn apply(&mut self, step: Step, event: Event) {
+        let next = apply(&self.credential, event, self.now).expect("the plan allows it");
+        self.log.push((step, self.credential.clone(), next.clone()));
+        // whatever is durable survives its text
+        let text = serde_json::to_string(&next).unwrap();
+        assert_eq!(serde_json::from_str::<Credential>(&text).unwrap(), next);
+        self.credential = next;
+    }
+
+    fn take(&mut self, answer: Answer, facts: &Facts) {
+        let step = plan(&self.credential, self.now, facts);
+        let node = self.credential.rotation.as_ref().map(Rotation::node);
+        let attempts = self.credential.attempts() + 1;
+        let fails = |reason: &str, written| Event::Failed {
+            node: node.unwrap(),
+            failures: vec![Failure::new(reason, "no")],
+            written,
+            delay: BACKOFF.delay(attempts, None, 7),
+        };
+        let well = match &step {
+            Step::Idle => {
+                self.opened += 1;
+                return self.apply(step, opened(self.opened));
+            }
+            Step::Wait { until } => {
+                self.now = (*until).min(self.now.plus(Duration::from_secs(3600)));
+                return;
+            }
+            Step::Finish => return self.apply(step, Event::Finished),
+            Step::Create => made(self.opened, self.opened - 1),
+            Step::Deliver { .. } => delivered(),
+            Step::AcceptReceipt { .. } => Event::Accepted { retire_after: OVERLAP },
+            Step::Retire { .. } => {
+                let previous = self.credential.rotation.as_ref().unwrap().stage.created().unwrap().previous;
+                Event::Retired { ended: previous, grace: GRACE }
+            }
+            Step::Prove { .. } => Event::Proved,
+            Step::Abandon | Step::Supersede => Event::GivenUp,
+        };
+        let event = match (answer, &step) {
+            (Answer::Lost, _) => return,
+            (Answer::Fails(reason, written), _) => fails(reason, written),
+            (Answer::Early, Step::Retire { .. }) => Event::RetiredTooEarly { retry_after: GRACE },
+            (Answer::Early, Step::Prove { .. }) => Event::ProvedTooEarly { retry_after: GRACE },
+            (Answer::Early | Answer::Well, _) => well,
+        };
+        self.apply(step, event);
+    }
+}
+
+fn walk(answers: &[Answer], wanted: &[bool]) -> Walk {
+    let mut walk = Walk::new();
+    for (index, answer) in answers.iter().enumerate() {
+        let facts = Facts { wanted: wanted[index % wanted.len()], ..facts() };
+        walk.take(*answer, &facts);
+    }
+    walk
+}
+
+fn wants() -> impl Strategy<Value = Vec<bool>> {
+    proptest::collection::vec(prop_oneof![5 => Just(true), 1 => Just(false)], 1..20)
+}
+
+proptest! {
+    #[test]
+    fn retire_is_never_planned_without_a_stored_receipt(answers in answers(), wanted in wants()) {
+        for (step, before, _) in walk(&answers, &wanted).log {
+            if let Step::Retire { receipt } = step {
+                prop_assert!(!receipt.is_empty());
+                let stage = before.rotation.unwrap().stage;
+                let stored = matches!(stage, Stage::Adopting { receipt: stored, .. } if stored == receipt);
+                prop_assert!(stored);
+            }
+        }
+    }
+
+    #[test]
+    fn no_path_leads_from_create_to_retire_without_deliver(answers in answers(), wanted in wants()) {
+        let mut delivered_since_create = false;
+        for (step, before, after) in walk(&answers, &wanted).log {
+            match step {
+                Step::Create if before.current == after.current && after.troubles.len() <= before.troubles.len() => delivered_since_create = false,
+                Step::Deliver { .. } => {
+                    let stage = after.rotation.map(|rotation| rotation.stage);
+                    delivered_since_create |= matches!(stage, Some(Stage::Delivered { .. }));
+                }
+                Step::Retire { .. } => prop_assert!(delivered_since_create),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn attempts_never_decrease_while_failing(answers in answers(), wanted in wants()) {
+        for (step, before, after) in walk(&answers, &wanted).log {
+            for (node, trouble) in &before.troubles {
+                match after.troubles.get(node) {
+                    Some(later) => {
+                        prop_assert!(later.attempts >= trouble.attempts);
+                        prop_assert!(later.since == trouble.since);
+                        prop_assert!(!later.problems.is_empty());
+                    }
+                    // only a success ends it: of this very node or of a later one
+                    None => prop_assert!(
+                        before.rotation.as_ref().is_some_and(|rotation| rotation.node() >= *node), "{step:?}"
+                    ),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rotation_that_may_have_been_written_is_not_abandoned(answers in answers(), wanted in wants()) {
+        for (step, before, _) in walk(&answers, &wanted).log {
+            if step == Step::Abandon {
+                let stage = before.rotation.unwrap().stage;
+                let unwritten = matches!(stage, Stage::Intended | Stage::Created { written: Written::Nowhere, .. });
+                prop_assert!(unwritten);
+            }
+        }
+    }
+
+    #[test]
+    fn a_world_that_answers_in_the_end_completes_every_rotation(answers in answers()) {
+        let mut walk = walk(&answers, &[true]);
+        let before = walk.credential.completed;
+        for _ in 0..40 {
+            walk.take(Answer::Well, &facts());
+        }
+        prop_assert!(walk.credential.completed > before);
+        prop_assert!(walk.credential.troubles.is_empty());
+    }
+
+    #[test]
+    fn completed_rotations_and_versions_only_grow(answers in answers(), wanted in wants()) {
+        for (_, before, after) in walk(&answers, &wanted).log {
+            prop_assert!(after.completed >= before.completed);
+            let version = |credential: &Credential| credential.current.as_ref().map(|current| current.version);
+            prop_assert!(version(&after) >= version(&before));
+        }
+    }
+}
+
+#[test]
+fn a_first_version_has_nothing_to_adopt_or_prove() {
+    let credential = after(first_version());
+    assert_eq!((credential.completed, &credential.rotation), (1, &None));
+    assert_eq!(credential.current.unwrap().version, Version(1));
+}
+
+#[test]
+fn a_second_version_ends_the_first_and_proves_it_with_its_probe() {
+    let mut events = first_version();
+    events.extend([opened(2), made(2, 1), delivered(), Event::Accepted { retire_after: OVERLAP }]);
+    let adopting = after(events);
+    assert_eq!(plan(&adopting, START, &facts()), Step::Wait { until: START.plus(OVERLAP) });
+    let now = START.plus(OVERLAP);
+    assert!(matches!(plan(&adopting, now, &facts()), Step::Retire { .. }));
+    let retired = apply(&adopting, Event::Retired { ended: Version(1), grace: GRACE }, now).unwrap();
+    assert_eq!(plan(&retired, now, &facts()), Step::Wait { until: now.plus(GRACE) });
+    let probe = Sealed::new(b"probe-1".to_vec());
+    assert_eq!(plan(&retired, now.plus(GRACE), &facts()), Step::Prove { probe });
+    let done = apply(&retired, Event::Proved, now.plus(GRACE)).unwrap();
+    assert_eq!((done.completed, done.rotation), (2, None));
+    assert_eq!(done.current.unwrap().probe, Sealed::new(b"probe-2".to_vec()));
+}
+
+#[test]
+fn a_second_rotation_is_refused() {
+    let credential = after([opened(1)]);
+    assert!(apply(&credential, opened(2), START).is_err());
+}
+
+#[test]
+fn an_event_out_of_order_is_refused_and_changes_nothing() {
+    let stages: [(Vec<Event>, &str); 4] = [
+        (vec![], "closed"),
+        (vec![opened(1)], "intended"),
+        (vec![opened(1), made(1, 0)], "created"),
+        (vec![opened(1), made(1, 0), delivered()], "delivered"),
+    ];
+    for (events, stage) in stages {
+        let credential = after(events);
+        let retired = Event::Retired { ended: Version(0), grace: GRACE };
+        assert_eq!(apply(&credential, retired, START).unwrap_err().stage, stage);
+        assert!(apply(&credential, Event::Proved, START).is_err(), "{stage}");
+    }
+    let no_receipt = Event::Delivered { receipt: Sealed::new(vec![]), destinations: vec![], client_id: None };
+    assert!(apply(&after([opened(1), made(1, 0)]), no_receipt, START).is_err());
+}
+
+#[test]
+fn a_problem_stays_until_the_step_that_failed_succeeds() {
+    let mut credential = after([opened(1), made(1, 0)]);
+    for attempt in 1..=4 {
+        let now = START.plus(Duration::from_secs(attempt));
+        let event = failed(Node::Deliver, "DESTINATION_REFUSED", Written::Nowhere);
+        credential = apply(&credential, event, now).unwrap();
+    }
+    let problem = credential.problems().next().unwrap().clone();
+    assert_eq!((problem.attempts, problem.kind.as_str()), (4, "destination_refused"));
+    assert_eq!(problem.since, START.plus(Duration::from_secs(1)));
+    let written = apply(&credential, delivered(), START).unwrap();
+    assert_eq!(written.problems().count(), 0);
+}
+
+#[test]
+fn a_new_problem_begins_now_and_the_attempts_go_on() {
+    let first = after([opened(1), failed(Node::Create, "ISSUER_UNREACHABLE", Written::Unknown)]);
+    let later = START.plus(GRACE);
+    let second = apply(&first, failed(Node::Create, "ISSUER_REFUSED", Written::Unknown), later).unwrap();
+    let problem = second.problems().next().unwrap();
+    assert_eq!((problem.since, problem.attempts), (later, 2));
+    assert_eq!(second.troubles[&Node::Create].since, START);
+}
+
+#[test]
+fn an_envelope_that_nobody_opens_is_given_up_and_its_problem_outlives_it() {
+    let spoiled =
+        after([opened(1), made(1, 0), failed(Node::Deliver, "ENVELOPE_UNOPENABLE", Written::Unknown)]);
+    let now = START.plus(Duration::from_secs(2));
+    assert_eq!(plan(&spoiled, now, &facts()), Step::Supersede);
+    let given_up = apply(&spoiled, Event::GivenUp, now).unwrap();
+    assert_eq!(given_up.problems().count(), 1);
+    let again = apply(&apply(&given_up, opened(2), now).unwrap(), made(2, 0), now).unwrap();
+    assert_eq!(again.problems().count(), 1, "creating proves nothing about delivering");
+    assert_eq!(apply(&again, delivered(), now).unwrap().problems().count(), 0);
+}
+
+#[test]
+fn a_refused_receipt_is_fetched_again_with_the_same_envelope() {
+    let refused =
+        after([opened(1), made(1, 0), delivered(), failed(Node::Adopt, "RECEIPT_INVALID", Written::Unknown)]);
+    let envelope = Sealed::new(b"delivery-1".to_vec());
+    assert_eq!(plan(&refused, START, &facts()), Step::Deliver { envelope });
+    let again = apply(&refused, delivered(), START).unwrap();
+    assert_eq!(again.attempts(), 1, "delivering is not what failed");
+}
+
+#[test]
+fn a_failed_step_waits_unless_something_changed() {
+    let credential = after([opened(1), failed(Node::Create, "ISSUER_REFUSED", Written::Unknown)]);
+    let until = START.plus(Duration::from_secs(1));
+    assert_eq!(plan(&credential, START, &facts()), Step::Wait { until });
+    let nudged_at = Some(Timestamp::from_unix_micros(START.unix_micros() + 1));
+    let now = START.plus(Duration::from_millis(1));
+    assert_eq!(plan(&credential, now, &Facts { nudged_at, ..facts() }), Step::Create);
+    let before = Facts { nudged_at: Some(START), ..facts() };
+    assert_eq!(plan(&credential, now, &before), Step::Wait { until });
+}
+
+#[test]
+fn a_paused_issuer_stops_only_the_steps_that_call_it() {
+    let until = START.plus(GRACE);
+    let paused = Facts { issuer_paused_until: Some(until), ..facts() };
+    assert_eq!(plan(&after([opened(1)]), START, &paused), Step::Wait { until });
+    let steps: [(Vec<Event>, bool); 4] = [
+        (vec![opened(1)], true),
+        (vec![opened(1), made(1, 0)], false),
+        (vec![opened(1), made(1, 0), delivered()], false),
+        (vec![opened(1), made(1, 0), delivered(), Event::Accepted { retire_after: Duration::ZERO }], true),
+    ];
+    for (events, waits) in steps {
+        let step = plan(&after(events), START, &paused);
+        assert_eq!(matches!(step, Step::Wait { .. }), waits, "{step:?}");
+    }
+}
+
+#[test]
+fn without_a_destination_nothing_is_made() {
+    let facts = Facts { deliverable: false, ..facts() };
+    for events in [vec![opened(1)], vec![opened(1), made(1, 0)]] {
+        assert_eq!(plan(&after(events), START, &facts), Step::Wait { until: schedule::NEVER });
+    }
+}
+
+#[test]
+fn a_proof_that_does_not_come_gives_way_to_the_next_rotation() {
+    let mut events = first_version();
+    events.extend([
+        opened(2),
+        made(2, 1),
+        delivered(),
+        Event::Accepted { retire_after: Duration::ZERO },
+        Event::Retired { ended: Version(1), grace: Duration::ZERO },
+        failed(Node::Prove, "PREVIOUS_VERSION_ALIVE", Written::Unknown),
+    ]);
+    let alive = after(events);
+    let now = START.plus(GRACE);
+    assert!(matches!(plan(&alive, now, &facts()), Step::Prove { .. }));
+    let due = Facts { next_due_at: now, ..facts() };
+    assert_eq!(plan(&alive, now, &due), Step::Finish);
+    let closed = apply(&alive, Event::Finished, now).unwrap();
+    assert_eq!((closed.completed, closed.problems().count()), (2, 1));
+}
+
+#[test]
+fn recovery_asks_again_what_may_have_been_answered() {
+    let stages = [
+        (vec![opened(1)], Node::Create),
+        (vec![opened(1), made(1, 0)], Node::Deliver),
+        (vec![opened(1), made(1, 0), delivered()], Node::Adopt),
+    ];
+    for (events, node) in stages {
+        let credential = after(events);
+        let open = recover([&credential, &Credential::new(CredentialKind::Client)], START, |_| facts());
+        assert_eq!(open.len(), 1);
+        assert_eq!((open[0].node, open[0].rotation), (node, rotation_id(1)));
+        assert_eq!(open[0].step, plan(&credential, START, &facts()));
+    }
+}
+
+fn settings(buckets: &[&str], confidential: bool) -> Settings {
+    let bucket = |name: &&str| mint_types::Bucket {
+        name: name.parse().unwrap(),
+        region: Some("eu-central-1".into()),
+        endpoint: None,
+        kms_key_id: None,
+    };
+    Settings {
+        buckets: buckets.iter().map(bucket).collect(),
+        account_id: Some("123456789012".parse().unwrap()),
+        prefix: mint_types::Prefix::default(),
+        layout: mint_types::Layout::Split,
+        scopes: vec![],
+        redirect_url: None,
+        confidential,
+        password_period: "2h".parse().unwrap(),
+        client_period: "30d".parse().unwrap(),
+    }
+}
+
+fn current(wish: &Wish) -> Credential {
+    let mut credential = after(first_version());
+    let current = credential.current.as_mut().unwrap();
+    current.destinations.clone_from(&wish.destinations);
+    current.client_id.clone_from(&wish.client_id);
+    credential
+}
+
+#[test]
+fn a_new_bucket_is_a_reason_to_rotate_at_once() {
+    let app: ApplicationId = "kio".parse().unwrap();
+    let password = CredentialKind::Password;
+    let one = Wish::new(&app, password, &settings(&["bucket-a"], true), None);
+    let two = Wish::new(&app, password, &settings(&["bucket-b", "bucket-a"], true), None);
+    let same = Wish::new(&app, password, &settings(&["bucket-a", "bucket-b"], true), None);
+    assert_eq!(one.due(&Credential::new(password), START, None), Due::Now(Cause::First));
+    assert!(matches!(one.due(&current(&one), START, None), Due::At(_)));
+    assert_eq!(two.due(&current(&one), START, None), Due::Now(Cause::DestinationsChanged));
+    assert!(matches!(same.due(&current(&two), START, None), Due::At(_)), "order says nothing");
+}
+
+#[test]
+fn a_public_client_rotates_only_when_its_id_changes() {
+    let app: ApplicationId = "kio".parse().unwrap();
+    let wish = |id| Wish::new(&app, CredentialKind::PublicClient, &settings(&["bucket-a"], false), Some(id));
+    let credential = current(&wish("client-1"));
+    let in_years = START.plus(Duration::from_secs(1_000_000_000));
+    assert_eq!(wish("client-1").due(&credential, in_years, None), Due::At(schedule::NEVER));
+    assert_eq!(wish("client-2").due(&credential, START, None), Due::Now(Cause::ClientChanged));
+}
+
+#[test]
+fn a_password_is_due_by_its_period_whatever_the_client_id() {
+    let app: ApplicationId = "kio".parse().unwrap();
+    let wish = |id| Wish::new(&app, CredentialKind::Password, &settings(&["bucket-a"], true), Some(id));
+    let credential = current(&wish("client-1"));
+    let Due::At(due) = wish("client-2").due(&credential, START, None) else { panic!("not yet due") };
+    assert_eq!(wish("client-2").due(&credential, due, None), Due::Now(Cause::Scheduled));
+}
