@@ -1,0 +1,210 @@
+//! Logs to stderr, spans to a collector if one is configured, and panics that keep what they carried to themselves.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use mint_types::OutboundUrl;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, filter};
+
+use crate::Error;
+
+/// How long the last spans may take to reach the collector at exit.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// The process's telemetry; shut it down last.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: SdkTracerProvider,
+}
+
+impl Telemetry {
+    /// Installs logs and spans for this process. With an endpoint it must be called inside a tokio runtime.
+    pub fn install(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<Self, Error> {
+        let provider = provider(name, otlp_endpoint)?;
+        let subscriber = subscriber(name, &provider, &filter_text(), std::io::stderr);
+        // No bridge from the `log` crate: what a library prints there has no filter of ours.
+        if tracing::subscriber::set_global_default(subscriber).is_err() {
+            tracing::debug!("telemetry was installed before");
+        }
+        Ok(Self { provider })
+    }
+
+    /// Sends the last spans.
+    pub async fn shut_down(self) {
+        let flush = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH));
+        if let Ok(Err(error)) = flush.await {
+            tracing::debug!(%error, "the last spans were not exported");
+        }
+    }
+}
+
+/// `MINT_LOG`, else `RUST_LOG`, else `info`.
+fn filter_text() -> String {
+    ["MINT_LOG", "RUST_LOG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|text| !text.trim().is_empty()))
+        .unwrap_or_else(|| "info".to_owned())
+}
+
+fn subscriber<W>(
+    name: &'static str,
+    provider: &SdkTracerProvider,
+    filter_text: &str,
+    writer: W,
+) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer(name))
+        .with_location(false)
+        .with_threads(false)
+        .with_filter(filter::filter_fn(is_exported));
+    tracing_subscriber::registry().with(log_layer(filter_text, writer)).with(spans)
+}
+
+fn log_layer<S, W>(filter_text: &str, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    use filter::FilterExt;
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .parse_lossy(filter_text)
+        .and(filter::filter_fn(is_printable));
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    if std::io::stderr().is_terminal() {
+        layer.with_filter(filter).boxed()
+    } else {
+        layer.with_ansi(false).json().flatten_event(true).with_filter(filter).boxed()
+    }
+}
+
+/// Ours at any level, third parties up to info: `aws_smithy_runtime`, `hyper`, `h2`, `s3s`, `reqwest`, `sqlx` and
+/// others print payloads below, and a list of them would be incomplete.
+fn is_printable(metadata: &Metadata<'_>) -> bool {
+    is_ours(metadata.target()) || *metadata.level() <= Level::INFO
+}
+
+/// Only our own spans: the exporter's transport must not trace itself.
+fn is_exported(metadata: &Metadata<'_>) -> bool {
+    is_ours(metadata.target()) && *metadata.level() <= Level::INFO
+}
+
+fn is_ours(target: &str) -> bool {
+    target == "mint" || target.starts_with("mint_") || target.starts_with("mint::")
+}
+
+fn provider(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<SdkTracerProvider, Error> {
+    let resource = Resource::builder().with_service_name(format!("mint-{name}")).build();
+    let builder = SdkTracerProvider::builder().with_resource(resource);
+    let Some(endpoint) = otlp_endpoint else {
+        // Spans still have ids: they travel between services and stand in the sagas.
+        return Ok(builder.build());
+    };
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint.as_str())
+        .with_timeout(Duration::from_secs(5))
+        .build()
+        .map_err(|error| Error::Unavailable {
+            what: "the span exporter (telemetry.otlp_endpoint)".to_owned(),
+            source: Box::new(error),
+        })?;
+    Ok(builder.with_batch_exporter(exporter).build())
+}
+
+/// From here on a panic logs where it happened and nothing of what it carried: that may be a secret.
+pub(crate) fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let (file, line) = panic.location().map_or(("unknown", 0), |at| (at.file(), at.line()));
+        tracing::error!(code = "PANICKED", file, line, "a thread panicked");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Debug, Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter_text: &str, body: impl FnOnce()) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let provider = provider("test", None).unwrap();
+        let subscriber = subscriber("test", &provider, filter_text, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, body);
+        String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn no_filter_lets_third_party_details_through() {
+        let noisy = "trace,aws_smithy_runtime=trace,hyper=trace,h2=trace,s3s=trace,sqlx=debug";
+        let text = logged(noisy, || {
+            tracing::trace!(target: "aws_smithy_runtime::client", "canary-1");
+            tracing::debug!(target: "h2::codec", "canary-2");
+            tracing::debug!(target: "hyper_util::client", "canary-3");
+            tracing::debug!(target: "s3s", "canary-4");
+            tracing::debug!(target: "sqlx::query", "canary-5");
+            tracing::info!(target: "sqlx::query", "slow-statement");
+            tracing::trace!(target: "mint_rotator", "our-detail");
+        });
+        assert!(!text.contains("canary"), "{text}");
+        assert!(text.contains("slow-statement") && text.contains("our-detail"), "{text}");
+    }
+
+    #[test]
+    fn a_malformed_filter_means_info() {
+        let text = logged("=====", || {
+            tracing::info!(target: "mint_rotator", "shown");
+            tracing::debug!(target: "mint_rotator", "hidden");
+        });
+        assert!(text.contains("shown") && !text.contains("hidden"), "{text}");
+    }
+
+    #[test]
+    fn every_trace_has_an_id_even_without_a_collector() {
+        let stored = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        logged("info", || {
+            let span = crate::trace::span_from(Some(stored), "rotation");
+            let _inside = span.enter();
+            let current = crate::trace::current_traceparent().unwrap();
+            assert!(current.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{current}");
+            assert_ne!(current, stored);
+        });
+    }
+
+    #[test]
+    fn a_panic_tells_its_place_and_nothing_else() {
+        install_panic_hook();
+        let text = logged("trace", || {
+            let caught = std::panic::catch_unwind(|| panic!("the secret is hunter2"));
+            assert!(caught.is_err());
+        });
+        drop(std::panic::take_hook());
+        assert!(text.contains("telemetry.rs") && !text.contains("hunter2"), "{text}");
+    }
+}
