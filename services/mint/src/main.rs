@@ -1,2 +1,5 @@
-//! Entry point.
-fn main() {}
+//! The executable `mint`: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    mint::main()
+}

@@ -1,0 +1,345 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mint_types::{
+    AccountId, ApplicationId, BucketName, CredentialKind, Layout, OutboundUrl, Period, Prefix, RotationId,
+    Scope, ServiceName, Timestamp, TrustDomain,
+};
+
+use crate::talk;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   something that was asked for failed (with `up --once`: an application was not delivered)
+  64  the command line or an input file is wrong
+  69  an executable is missing, or no world runs or answers
+  75  busy: another `mint up` runs on the same data, or a budget is used up
+  77  refused: the certificate may not do this
+  78  a configuration, certificate or key cannot be used
+
+Data goes to stdout, talk and logs to stderr.
+A running world is found, in this order, through --endpoint/--ca/--cert/--key, --data,
+MINT_<SERVICE> (for example MINT_COORDINATOR), MINT_CA, MINT_CERT, MINT_KEY, MINT_DATA, and ./.mint.";
+
+/// Mint: every application's credentials, rotated, and handed to nobody else.
+#[derive(Debug, Parser)]
+#[command(name = "mint", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The world's data directory [default: MINT_DATA, else .mint]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// How data is printed to stdout
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// A service's URL, instead of the running world's (may be repeated)
+    #[arg(long, global = true, value_name = "SERVICE=URL", value_parser = endpoint)]
+    pub(crate) endpoint: Vec<(ServiceName, OutboundUrl)>,
+    /// The certificates that vouch for the services (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The certificate to act with (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// That certificate's key (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// The trust domain of the services [default: MINT_TRUST_DOMAIN, else mint.local]
+    #[arg(long, global = true, value_name = "DOMAIN")]
+    pub(crate) trust_domain: Option<TrustDomain>,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole constellation on this machine, in the foreground
+    Up(Up),
+    /// Show how every application stands, and what is wrong
+    Status(Status),
+    /// Show or change one application's settings
+    #[command(subcommand)]
+    App(App),
+    /// Replace an application's credentials now
+    Rotate(Rotate),
+    /// Print every change of status until interrupted
+    Watch(Watch),
+    /// Stop starting new work for an application, or for all
+    Pause(Pause),
+    /// Go on after a pause
+    Resume(Resume),
+    /// Read the audit log
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Teams and applications of the embedded world [default: the file of the last start on this data, else the built-in example]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry: Option<PathBuf>,
+    /// End when every application is delivered or has failed
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How long --once may take (a number of seconds, or for example 5m)
+    #[arg(long, default_value = "120s", value_parser = period)]
+    pub(crate) timeout: Period,
+    /// How long a new and the previous version are valid side by side, at least
+    #[arg(long, default_value = "30s", value_parser = period)]
+    pub(crate) min_overlap: Period,
+    /// How long the coordinator may hold an application without renewing
+    #[arg(long, default_value = "30s", value_parser = period)]
+    pub(crate) lease: Period,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Only the applications of this team
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    /// Only applications with problems
+    #[arg(long)]
+    pub(crate) problems: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum App {
+    /// Show one application: its record, its settings, how it stands
+    Show {
+        /// Which application
+        app: ApplicationId,
+    },
+    /// Change settings; what is not named stays as it is
+    Set(Box<AppSet>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppSet {
+    /// Which application
+    pub(crate) app: ApplicationId,
+    /// A bucket that gets the credentials; the ones given replace all (may be repeated)
+    #[arg(long, value_name = "NAME[,region=R][,endpoint=URL][,kms-key-id=K]", value_parser = bucket)]
+    pub(crate) bucket: Vec<BucketSpec>,
+    /// Deliver to no bucket
+    #[arg(long, conflicts_with = "bucket")]
+    pub(crate) no_bucket: bool,
+    /// Directory above the application's own ("" for none)
+    #[arg(long)]
+    pub(crate) prefix: Option<Prefix>,
+    /// Which objects the application finds
+    #[arg(long, value_name = "split|combined")]
+    pub(crate) layout: Option<Layout>,
+    /// An OAuth 2.0 scope; the ones given replace all (may be repeated)
+    #[arg(long, value_name = "RESOURCE_TYPE.SCOPE")]
+    pub(crate) scope: Vec<Scope>,
+    /// Ask for no scope
+    #[arg(long, conflicts_with = "scope")]
+    pub(crate) no_scope: bool,
+    /// Redirect URL of the OAuth client ("" for none)
+    #[arg(long, value_name = "URL")]
+    pub(crate) redirect_url: Option<String>,
+    /// Whether the OAuth client can keep a secret
+    #[arg(long, value_name = "true|false")]
+    pub(crate) confidential: Option<bool>,
+    /// The AWS account that owns the buckets (12 digits)
+    #[arg(long, value_name = "N")]
+    pub(crate) account_id: Option<AccountId>,
+    /// How often the password is replaced, for example 2h
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) password_period: Option<Period>,
+    /// How often the client, or the combined object, is replaced, for example 30d
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) client_period: Option<Period>,
+}
+
+/// A bucket as it is written on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BucketSpec {
+    pub(crate) name: BucketName,
+    pub(crate) region: Option<String>,
+    pub(crate) endpoint: Option<OutboundUrl>,
+    pub(crate) kms_key_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// Which application
+    pub(crate) app: ApplicationId,
+    /// Only this kind (may be repeated) [default: all that the application has]
+    #[arg(long, value_name = "password|client|combined|public-client")]
+    pub(crate) kind: Vec<CredentialKind>,
+    /// Do not wait until the previous version has ended
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// How long to wait
+    #[arg(long, default_value = "15m", value_parser = period)]
+    pub(crate) timeout: Period,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Only this application
+    pub(crate) app: Option<ApplicationId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// Only this application
+    pub(crate) app: Option<ApplicationId>,
+    /// Why, for people
+    #[arg(long, default_value = "paused by an operator")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// Only this application
+    pub(crate) app: Option<ApplicationId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// List entries, oldest first
+    List(AuditList),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditList {
+    /// Only of this application
+    #[arg(long, value_name = "APP")]
+    pub(crate) application: Option<ApplicationId>,
+    /// Only by this actor (SPIFFE id)
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Only this action, for example credential.create
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Only of this rotation
+    #[arg(long)]
+    pub(crate) rotation: Option<RotationId>,
+    /// Only at or after this time (RFC 3339)
+    #[arg(long)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only before this time (RFC 3339)
+    #[arg(long)]
+    pub(crate) until: Option<Timestamp>,
+    /// At most this many
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) limit: usize,
+}
+
+/// Prints help and versions to stdout, what is wrong to stderr.
+pub(crate) fn explain(refusal: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    match refusal.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            talk::print(refusal.render());
+            ExitCode::SUCCESS
+        }
+        _ => {
+            talk::say(refusal.render());
+            ExitCode::from(crate::error::USAGE)
+        }
+    }
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Period::new(Duration::from_secs(seconds)));
+    }
+    text.parse::<Period>().map_err(|error| error.to_string())
+}
+
+fn endpoint(text: &str) -> Result<(ServiceName, OutboundUrl), String> {
+    let (service, url) =
+        text.split_once('=').ok_or("write SERVICE=URL, for example coordinator=https://127.0.0.1:7001")?;
+    let service = service.parse().map_err(|_| format!("{service:?} names no service of Mint"))?;
+    let url: OutboundUrl = url.parse().map_err(|error: mint_types::InvalidUrl| error.to_string())?;
+    if url.is_plain_http() {
+        return Err(format!("{url} is refused: services speak https only"));
+    }
+    Ok((service, url))
+}
+
+fn bucket(text: &str) -> Result<BucketSpec, String> {
+    let mut parts = text.split(',');
+    let name = parts.next().unwrap_or_default();
+    let name = name.parse().map_err(|error: mint_types::InvalidId| error.to_string())?;
+    let mut spec = BucketSpec { name, region: None, endpoint: None, kms_key_id: None };
+    for part in parts {
+        match part.split_once('=') {
+            Some(("region", region)) => spec.region = Some(region.to_owned()),
+            Some(("endpoint", url)) => {
+                spec.endpoint = Some(url.parse().map_err(|error: mint_types::InvalidUrl| error.to_string())?);
+            }
+            Some(("kms-key-id", key)) => spec.kms_key_id = Some(key.to_owned()),
+            _ => return Err(format!("{part:?} is none of region=, endpoint=, kms-key-id=")),
+        }
+    }
+    Ok(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_flags_may_stand_after_the_command() {
+        let cli = Cli::try_parse_from(["mint", "status", "--data", "/x", "--output", "json"]).unwrap();
+        assert_eq!(cli.common.data, Some("/x".into()));
+        assert_eq!(cli.common.output, Output::Json);
+    }
+
+    #[test]
+    fn a_timeout_is_seconds_or_a_period() {
+        assert_eq!(period("120"), Ok(Period::from_seconds(120)));
+        assert_eq!(period("2m"), Ok(Period::from_seconds(120)));
+        assert!(period("soon").is_err());
+    }
+
+    #[test]
+    fn a_bucket_takes_region_and_endpoint() {
+        let spec = bucket("team-a,region=eu-west-1,endpoint=http://127.0.0.1:9").unwrap();
+        assert_eq!(spec.name.as_str(), "team-a");
+        assert_eq!(spec.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(spec.endpoint.unwrap().as_str(), "http://127.0.0.1:9");
+        assert!(bucket("team-a,zone=1").unwrap_err().contains("zone=1"));
+        assert!(bucket("A").is_err());
+        assert!(bucket("team-a,endpoint=http://example.org").is_err());
+    }
+
+    #[test]
+    fn services_are_reached_by_https_only() {
+        assert!(endpoint("coordinator=https://127.0.0.1:1").is_ok());
+        assert!(endpoint("coordinator=http://127.0.0.1:1").is_err());
+        assert!(endpoint("nobody=https://127.0.0.1:1").is_err());
+        assert!(endpoint("coordinator").is_err());
+    }
+}

@@ -1,0 +1,199 @@
+//! `mint app show` and `mint app set`.
+
+use std::process::ExitCode;
+
+use mint_api::convert::{DEFAULT_CLIENT_PERIOD, DEFAULT_PASSWORD_PERIOD};
+use mint_types::{Application, ApplicationId, Bucket, Layout, Prefix, Settings};
+use serde::Serialize;
+
+use crate::Error;
+use crate::cli::{AppSet, BucketSpec, Common, Output};
+use crate::reach::Reach;
+use crate::remote::Remote;
+use crate::standing::Standing;
+use crate::up::Endpoints;
+use crate::{render, talk};
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    application: &'a Application,
+    status: Option<Standing>,
+}
+
+/// Shows the record, its settings and how it stands.
+pub(crate) async fn show(remote: &Remote, common: &Common, app: &ApplicationId) -> Result<ExitCode, Error> {
+    let record = remote.application(app).await?;
+    let status = match remote.standing(app).await {
+        Ok(status) => Some(status),
+        Err(error) => {
+            talk::say(format_args!("mint: {error} [{}]", error.code()));
+            None
+        }
+    };
+    match common.output {
+        Output::Json => talk::print_json(&Shown { application: &record, status }),
+        Output::Text => {
+            let standing =
+                status.map(|status| format!("\n{}", render::standings(&[status]))).unwrap_or_default();
+            talk::print(render::application(&record) + &standing)
+        }
+    };
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the settings, changes what was named, and writes them if nobody else did meanwhile.
+pub(crate) async fn set(
+    remote: &Remote,
+    reach: &Reach,
+    common: &Common,
+    changes: &AppSet,
+) -> Result<ExitCode, Error> {
+    let record = remote.application(&changes.app).await?;
+    let before = record.settings.clone().unwrap_or_else(nothing_entered);
+    let after = changed(before.clone(), changes, reach.world.as_ref());
+    if record.settings.as_ref() == Some(&after) {
+        talk::say(format_args!("mint: the settings of {} are like this already", changes.app));
+        return shown(&record, common);
+    }
+    after.check().map_err(|invalid| Error::Usage {
+        what: format!("{}: {invalid}", changes.app),
+        advice: "correct the value and try again".to_owned(),
+    })?;
+    let record = remote.update_settings(&changes.app, after, record.settings_generation).await?;
+    talk::say(format_args!(
+        "mint: the settings of {} are changed; `mint watch {}` shows what follows",
+        changes.app, changes.app
+    ));
+    shown(&record, common)
+}
+
+fn shown(record: &Application, common: &Common) -> Result<ExitCode, Error> {
+    match common.output {
+        Output::Json => talk::print_json(&Shown { application: record, status: None }),
+        Output::Text => talk::print(render::application(record)),
+    };
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nothing_entered() -> Settings {
+    Settings {
+        buckets: vec![],
+        account_id: None,
+        prefix: Prefix::default(),
+        layout: Layout::default(),
+        scopes: vec![],
+        redirect_url: None,
+        confidential: true,
+        password_period: DEFAULT_PASSWORD_PERIOD,
+        client_period: DEFAULT_CLIENT_PERIOD,
+    }
+}
+
+fn changed(mut settings: Settings, changes: &AppSet, world: Option<&Endpoints>) -> Settings {
+    if changes.no_bucket {
+        settings.buckets = vec![];
+    } else if !changes.bucket.is_empty() {
+        settings.buckets = changes.bucket.iter().map(|spec| bucket(spec, &settings, world)).collect();
+    }
+    if changes.no_scope {
+        settings.scopes = vec![];
+    } else if !changes.scope.is_empty() {
+        settings.scopes.clone_from(&changes.scope);
+    }
+    if let Some(url) = &changes.redirect_url {
+        settings.redirect_url = Some(url.clone()).filter(|url| !url.is_empty());
+    }
+    settings.prefix = changes.prefix.clone().unwrap_or(settings.prefix);
+    settings.layout = changes.layout.unwrap_or(settings.layout);
+    settings.confidential = changes.confidential.unwrap_or(settings.confidential);
+    settings.account_id = changes.account_id.clone().or(settings.account_id);
+    settings.password_period = changes.password_period.unwrap_or(settings.password_period);
+    settings.client_period = changes.client_period.unwrap_or(settings.client_period);
+    settings
+}
+
+/// A bucket keeps what was known of it; in an embedded world one without an endpoint is the embedded store's.
+fn bucket(spec: &BucketSpec, settings: &Settings, world: Option<&Endpoints>) -> Bucket {
+    let known = settings.buckets.iter().find(|bucket| bucket.name == spec.name);
+    let world_endpoint = || world.and_then(|world| world.s3_endpoint.parse().ok());
+    let world_region = || world.map(|world| world.s3_region.clone());
+    Bucket {
+        name: spec.name.clone(),
+        region: spec
+            .region
+            .clone()
+            .or_else(|| known.and_then(|bucket| bucket.region.clone()))
+            .or_else(world_region),
+        endpoint: spec
+            .endpoint
+            .clone()
+            .or_else(|| known.and_then(|bucket| bucket.endpoint.clone()))
+            .or_else(world_endpoint),
+        kms_key_id: spec.kms_key_id.clone().or_else(|| known.and_then(|bucket| bucket.kms_key_id.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{App, Cli, Command};
+
+    fn changes(arguments: &[&str]) -> Box<AppSet> {
+        let all = ["mint", "app", "set", "kio"].iter().chain(arguments);
+        match Cli::try_parse_from(all).unwrap().command {
+            Command::App(App::Set(changes)) => changes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn world() -> Endpoints {
+        serde_json::from_value(serde_json::json!({
+            "token_url": "", "kio_url": "", "service_user_url": "", "s3_endpoint": "http://127.0.0.1:1",
+            "s3_region": "eu-central-1", "sts_endpoint": "", "sandbox_url": "", "ca": "", "operator_cert": "",
+            "operator_key": "", "services": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_what_is_named_changes() {
+        let before = Settings { account_id: Some("123456789012".parse().unwrap()), ..nothing_entered() };
+        let after = changed(before.clone(), &changes(&["--password-period", "20s"]), None);
+        assert_eq!(after, Settings { password_period: "20s".parse().unwrap(), ..before });
+    }
+
+    #[test]
+    fn a_bucket_of_an_embedded_world_is_the_embedded_stores_unless_it_says_otherwise() {
+        let world = world();
+        let settings = changed(
+            nothing_entered(),
+            &changes(&["--bucket", "team-a", "--bucket", "team-b,region=us-east-1"]),
+            Some(&world),
+        );
+        let places: Vec<_> = settings
+            .buckets
+            .iter()
+            .map(|bucket| (bucket.region.as_deref().unwrap(), bucket.endpoint.as_ref().unwrap().as_str()))
+            .collect();
+        assert_eq!(places, [("eu-central-1", "http://127.0.0.1:1"), ("us-east-1", "http://127.0.0.1:1")]);
+        let elsewhere = changed(nothing_entered(), &changes(&["--bucket", "team-a"]), None);
+        assert_eq!(elsewhere.buckets[0].endpoint, None);
+        let again = changed(settings.clone(), &changes(&["--bucket", "team-b"]), Some(&world));
+        assert_eq!(again.buckets, [settings.buckets[1].clone()]);
+    }
+
+    #[test]
+    fn what_is_taken_away_is_said() {
+        let world = world();
+        let full = changed(
+            nothing_entered(),
+            &changes(&["--bucket", "team-a", "--scope", "uid.read", "--redirect-url", "https://a.example/x"]),
+            Some(&world),
+        );
+        let empty =
+            changed(full, &changes(&["--no-bucket", "--no-scope", "--redirect-url", ""]), Some(&world));
+        assert_eq!(empty, nothing_entered());
+    }
+}

@@ -1,0 +1,114 @@
+//! `mint status`: how everything stands.
+
+use std::process::ExitCode;
+
+use futures::future::join_all;
+use mint_api::convert::timestamp_from_wire;
+use mint_api::registry::v1::GetSourceResponse;
+use mint_types::{Problem, ServiceName, Timestamp};
+use serde::Serialize;
+
+use crate::Error;
+use crate::cli::{Common, Output, Status};
+use crate::remote::{Overview, Remote};
+use crate::standing::Standing;
+use crate::{render, talk};
+
+#[derive(Debug, Serialize)]
+struct Document {
+    services: Vec<Service>,
+    source: Option<Source>,
+    paused: bool,
+    catalog_revision: u64,
+    applications: Vec<Standing>,
+}
+
+#[derive(Debug, Serialize)]
+struct Service {
+    name: &'static str,
+    serving: bool,
+    /// What it says instead of SERVING.
+    detail: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Source {
+    driver: String,
+    location: String,
+    accepted_at: Option<Timestamp>,
+    applications: u64,
+    revision: u64,
+    problems: Vec<Problem>,
+}
+
+impl From<GetSourceResponse> for Source {
+    fn from(wire: GetSourceResponse) -> Self {
+        Self {
+            driver: wire.driver,
+            location: wire.location,
+            accepted_at: wire.accepted_at.as_ref().map(timestamp_from_wire),
+            applications: wire.applications,
+            revision: wire.revision,
+            problems: wire
+                .problems
+                .into_iter()
+                .filter_map(|problem| Problem::try_from(problem).ok())
+                .collect(),
+        }
+    }
+}
+
+/// Asks everybody; whoever does not answer is named and keeps nobody else from being shown.
+pub(crate) async fn run(remote: &Remote, common: &Common, options: &Status) -> Result<ExitCode, Error> {
+    let team = options.team.as_deref().unwrap_or_default();
+    let (services, source, overview) = futures::join!(
+        join_all(ServiceName::ALL.map(|service| health(remote, service))),
+        remote.source(),
+        remote.overview(team, options.problems),
+    );
+    for error in [source.as_ref().err(), overview.as_ref().err()].into_iter().flatten() {
+        talk::say(format_args!("mint: {error} [{}]", error.code()));
+    }
+    let failed = overview.is_err() || source.is_err() || services.iter().any(|service| !service.serving);
+    let nobody = services.iter().all(|service| !service.serving);
+    let overview = overview.unwrap_or(Overview { standings: vec![], catalog_revision: 0, paused: false });
+    let document = Document {
+        services,
+        source: source.ok().map(Source::from),
+        paused: overview.paused,
+        catalog_revision: overview.catalog_revision,
+        applications: overview.standings,
+    };
+    match common.output {
+        Output::Json => talk::print_json(&document),
+        Output::Text => talk::print(text(&document)),
+    };
+    Ok(match (nobody, failed) {
+        (true, _) => ExitCode::from(crate::error::UNAVAILABLE),
+        (false, true) => ExitCode::from(crate::error::FAILED),
+        (false, false) => ExitCode::from(crate::error::OK),
+    })
+}
+
+async fn health(remote: &Remote, service: ServiceName) -> Service {
+    let answer = remote.health(service).await;
+    Service { name: service.as_str(), serving: answer.is_ok(), detail: answer.err() }
+}
+
+fn text(document: &Document) -> String {
+    let mut text = render::standings(&document.applications);
+    if document.paused {
+        text.push_str("\nthe whole constellation is paused: nothing new is started (`mint resume`)\n");
+    }
+    for service in document.services.iter().filter(|service| !service.serving) {
+        let detail = service.detail.as_deref().unwrap_or_default();
+        text.push_str(&format!("\n{} is not SERVING: {detail}\n", service.name));
+    }
+    if let Some(source) = &document.source {
+        for problem in &source.problems {
+            text.push('\n');
+            text.push_str(&render::problem_text(&format!("registry {}", source.location), problem));
+        }
+    }
+    text
+}

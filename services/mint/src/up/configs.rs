@@ -1,0 +1,244 @@
+//! The configuration of each service, as the world's layout and ports say.
+
+use mint_types::{Period, ServiceName};
+use toml::{Table, Value};
+
+use super::layout::{DataDirectory, private_directory, write_private};
+use super::ports::Ports;
+use super::urls::Urls;
+use super::{REGION, TRUST_DOMAIN};
+use crate::Error;
+
+/// Shorter than what `mint up` waits before it kills.
+const DRAIN: &str = "2s";
+/// The prefix of service users' names at the embedded issuer.
+const USERNAME_PREFIX: &str = "stups_";
+
+/// What the command line and the registry file say about the world's tempo.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tempo {
+    pub(crate) min_overlap: Period,
+    pub(crate) lease: Period,
+    pub(crate) password_grace: Period,
+}
+
+/// Everything a service's configuration is made of.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) directory: &'a DataDirectory,
+    pub(crate) ports: &'a Ports,
+    pub(crate) urls: &'a Urls,
+    pub(crate) tempo: Tempo,
+}
+
+impl Plan<'_> {
+    /// Writes every service's file and makes the directories that it names.
+    pub(crate) fn write(&self) -> Result<(), Error> {
+        for service in ServiceName::ALL {
+            private_directory(&self.directory.state(service))?;
+            private_directory(&self.directory.keys(service))?;
+            write_private(&self.directory.config(service), self.render(service))?;
+        }
+        Ok(())
+    }
+
+    fn render(&self, service: ServiceName) -> String {
+        let mut config = self.common(service);
+        let own = match service {
+            ServiceName::RegistrySync => self.registry_sync(),
+            ServiceName::IdentityProvisioner => self.identity_provisioner(),
+            ServiceName::Rotator => self.rotator(),
+            ServiceName::Distributor => self.distributor(),
+            ServiceName::Coordinator => {
+                table([("rotation", table([("lease", text(self.tempo.lease))]).into())])
+            }
+            ServiceName::Audit => Table::new(),
+        };
+        config.extend(own);
+        let body = toml::to_string(&config).unwrap_or_default();
+        format!(
+            "# Written by `mint up` at every start; change it with MINT_{}__… in the environment.\n{body}",
+            { service.as_str().replace('-', "_").to_ascii_uppercase() }
+        )
+    }
+
+    fn common(&self, service: ServiceName) -> Table {
+        let tls = self.directory.tls(service);
+        let database = self.directory.state(service).join("state.db");
+        let peers = peers(service).iter().map(|peer| (peer.as_str(), text(self.urls.service(*peer))));
+        table([
+            ("listen", text(format_args!("127.0.0.1:{}", self.ports.of(service)))),
+            ("trust_domain", text(TRUST_DOMAIN)),
+            ("drain", text(DRAIN)),
+            (
+                "tls",
+                Value::Table(table([
+                    ("ca", text(self.directory.ca().display())),
+                    ("cert", text(tls.join("cert.pem").display())),
+                    ("key", text(tls.join("key.pem").display())),
+                ])),
+            ),
+            ("state", Value::Table(table([("url", text(format_args!("sqlite://{}", database.display())))]))),
+            ("peers", Value::Table(table(peers))),
+        ])
+    }
+
+    fn registry_sync(&self) -> Table {
+        table([
+            (
+                "source",
+                Value::Table(table([
+                    ("driver", text("kio")),
+                    ("url", text(self.urls.kio())),
+                    ("token_file", self.secret(ServiceName::RegistrySync, "kio-token")),
+                ])),
+            ),
+            ("defaults", Value::Table(table([("region", text(REGION)), ("endpoint", text(self.urls.s3()))]))),
+        ])
+    }
+
+    fn identity_provisioner(&self) -> Table {
+        table([(
+            "issuer",
+            Value::Table(table([
+                ("driver", text("service-user")),
+                ("url", text(self.urls.service_user())),
+                ("token_file", self.secret(ServiceName::IdentityProvisioner, "issuer-token")),
+                ("username_prefix", text(USERNAME_PREFIX)),
+            ])),
+        )])
+    }
+
+    fn rotator(&self) -> Table {
+        table([
+            (
+                "issuer",
+                Value::Table(table([
+                    ("driver", text("service-user")),
+                    ("url", text(self.urls.service_user())),
+                    ("token_file", self.secret(ServiceName::Rotator, "issuer-token")),
+                    ("username_prefix", text(USERNAME_PREFIX)),
+                    ("token_url", text(self.urls.token())),
+                    ("revocation_url", text(self.urls.revocation())),
+                    ("prober_client_file", self.secret(ServiceName::Rotator, "prober.json")),
+                    ("grace", text(self.tempo.password_grace)),
+                ])),
+            ),
+            self.keys(ServiceName::Rotator),
+            ("rotation", Value::Table(table([("min_overlap", text(self.tempo.min_overlap))]))),
+        ])
+    }
+
+    fn distributor(&self) -> Table {
+        table([
+            self.keys(ServiceName::Distributor),
+            (
+                "s3",
+                Value::Table(table([
+                    ("default_endpoint", text(self.urls.s3())),
+                    ("default_region", text(REGION)),
+                ])),
+            ),
+        ])
+    }
+
+    fn keys(&self, service: ServiceName) -> (&'static str, Value) {
+        let keys =
+            [("directory", text(self.directory.keys(service).display())), ("generate", Value::Boolean(true))];
+        ("keys", Value::Table(table(keys)))
+    }
+
+    fn secret(&self, service: ServiceName, file: &str) -> Value {
+        text(self.directory.secret(service, file).display())
+    }
+}
+
+/// The edges of the call graph that start at a service.
+fn peers(service: ServiceName) -> &'static [ServiceName] {
+    use ServiceName::{Audit, Distributor, IdentityProvisioner, RegistrySync, Rotator};
+    match service {
+        Audit => &[],
+        RegistrySync => &[Audit],
+        IdentityProvisioner => &[Audit, RegistrySync],
+        Rotator => &[Audit, RegistrySync, Distributor],
+        Distributor => &[Audit, RegistrySync, Rotator],
+        ServiceName::Coordinator => &[Audit, RegistrySync, IdentityProvisioner, Rotator, Distributor],
+    }
+}
+
+fn table<'a>(rows: impl IntoIterator<Item = (&'a str, Value)>) -> Table {
+    rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn text(value: impl std::fmt::Display) -> Value {
+    Value::String(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(service: ServiceName) -> String {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::create(parent.path()).unwrap();
+        let ports = Ports::from_first(7000);
+        let urls = Urls::new(&ports);
+        let tempo = Tempo {
+            min_overlap: Period::from_seconds(5),
+            lease: Period::from_seconds(20),
+            password_grace: Period::from_seconds(10),
+        };
+        let text = Plan { directory: &directory, ports: &ports, urls: &urls, tempo }.render(service);
+        text.replace(directory.root().to_str().unwrap(), "/data")
+    }
+
+    #[test]
+    fn the_rotators_configuration_names_everything_it_needs() {
+        assert_eq!(
+            rendered(ServiceName::Rotator),
+            r#"# Written by `mint up` at every start; change it with MINT_ROTATOR__… in the environment.
+drain = "2s"
+listen = "127.0.0.1:7004"
+trust_domain = "mint.local"
+
+[issuer]
+driver = "service-user"
+grace = "10s"
+prober_client_file = "/data/run/secrets/rotator/prober.json"
+revocation_url = "http://127.0.0.1:7000/oauth2/revoke"
+token_file = "/data/run/secrets/rotator/issuer-token"
+token_url = "http://127.0.0.1:7000/oauth2/token"
+url = "http://127.0.0.1:7000/service-user"
+username_prefix = "stups_"
+
+[keys]
+directory = "/data/run/keys/rotator"
+generate = true
+
+[peers]
+audit = "https://127.0.0.1:7007"
+distributor = "https://127.0.0.1:7005"
+registry-sync = "https://127.0.0.1:7002"
+
+[rotation]
+min_overlap = "5s"
+
+[state]
+url = "sqlite:///data/state/rotator/state.db"
+
+[tls]
+ca = "/data/pki/ca.pem"
+cert = "/data/run/tls/rotator/cert.pem"
+key = "/data/run/tls/rotator/key.pem"
+"#
+        );
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_peer_that_is_not_in_its_call_graph() {
+        assert!(rendered(ServiceName::Audit).contains("[peers]\n\n"));
+        assert!(!rendered(ServiceName::Distributor).contains("identity-provisioner"));
+        assert!(rendered(ServiceName::Coordinator).contains("lease = \"20s\""));
+        assert!(rendered(ServiceName::RegistrySync).contains("endpoint = \"http://127.0.0.1:7001\""));
+    }
+}

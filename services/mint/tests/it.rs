@@ -1,0 +1,152 @@
+//! The real executable, from outside.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+fn mint() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mint"));
+    command.env_clear().env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// A directory with `mint` and programs that stand in for the others: `script` is what each of them does.
+fn constellation(script: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_mint"), directory.path().join("mint")).unwrap();
+    let services = [
+        "registry-sync",
+        "identity-provisioner",
+        "rotator",
+        "distributor",
+        "coordinator",
+        "audit",
+        "sandbox",
+    ];
+    for name in services {
+        let path = directory.path().join(format!("mint-{name}"));
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    directory
+}
+
+fn up(directory: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(directory.join("mint"));
+    command.env_clear().env("PATH", "/usr/bin:/bin").arg("up").arg("--data").arg(directory.join("data"));
+    command
+}
+
+fn eventually(condition: impl Fn() -> bool) {
+    for _ in 0..400 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("it did not come true");
+}
+
+#[test]
+fn help_tells_the_commands_and_the_exit_codes() {
+    let commands = contains("up").and(contains("status")).and(contains("rotate")).and(contains("audit"));
+    mint()
+        .arg("--help")
+        .assert()
+        .code(0)
+        .stdout(commands.and(contains("69  an executable is missing")))
+        .stderr("");
+}
+
+#[test]
+fn a_wrong_command_line_is_64_and_says_so_on_stderr() {
+    mint().args(["status", "--outptu", "json"]).assert().code(64).stdout("").stderr(contains("--outptu"));
+    mint().args(["app", "set", "kio", "--bucket", "NO"]).assert().code(64).stderr(contains("bucket name"));
+}
+
+#[test]
+fn a_missing_executable_is_named_with_the_command_that_builds_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let alone = directory.path().join("mint");
+    std::fs::copy(env!("CARGO_BIN_EXE_mint"), &alone).unwrap();
+    Command::new(&alone)
+        .args(["up", "--data"])
+        .arg(directory.path().join("data"))
+        .assert()
+        .code(69)
+        .stdout("")
+        .stderr(contains("mint-sandbox").and(contains("cargo build --locked --workspace --bins")));
+    assert!(!directory.path().join("data").exists(), "nothing is laid out");
+}
+
+#[test]
+fn a_bad_registry_file_is_refused_by_the_name_of_its_key() {
+    let directory = constellation("exec sleep 60");
+    let file = directory.path().join("registry.yaml");
+    std::fs::write(&file, "teams: []\napplications: []\nworlds: {}\n").unwrap();
+    let output = up(directory.path()).arg("--registry").arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("worlds") && said.contains("registry.yaml"), "{said}");
+}
+
+#[test]
+fn without_a_world_a_command_is_69_and_says_how_to_start_one() {
+    mint()
+        .args(["status", "--data", "/nowhere"])
+        .assert()
+        .code(69)
+        .stdout("")
+        .stderr(contains("mint up --data /nowhere"));
+}
+
+#[test]
+fn a_second_at_once_on_the_same_data_is_refused_and_the_first_goes_on() {
+    let directory = constellation("echo \"$0 $@\" >&2; exec sleep 60");
+    let mut first = up(directory.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let pid = directory.path().join("data/run/sandbox.pid");
+    eventually(|| pid.exists());
+    let second = up(directory.path()).output().unwrap();
+    assert_eq!(second.status.code(), Some(75));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("another mint up"));
+    assert!(first.try_wait().unwrap().is_none(), "the first goes on");
+    let log = std::fs::read_to_string(directory.path().join("data/run/logs/sandbox.log")).unwrap();
+    assert!(log.contains("--die-with-parent") && log.contains("--s3-listen 127.0.0.1:"), "{log}");
+
+    let terminated = rustix::process::Pid::from_child(&first);
+    rustix::process::kill_process(terminated, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert!(!pid.exists(), "its child has ended");
+}
+
+#[test]
+fn a_world_is_laid_out_without_a_secret_of_the_issuer() {
+    let directory = constellation("exec sleep 60");
+    let mut world = up(directory.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let data = directory.path().join("data");
+    eventually(|| data.join("run/sandbox.pid").exists());
+    for place in ["operators/operator", "operators/second", "run/tls/rotator"] {
+        for file in ["cert.pem", "key.pem"] {
+            let path = data.join(place).join(file);
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{}", path.display());
+        }
+    }
+    assert!(!data.join("endpoints.json").exists(), "nothing serves yet");
+    assert!(!data.join("run/secrets").exists(), "the issuer writes its secrets itself");
+    let world_id = rustix::process::Pid::from_child(&world);
+    rustix::process::kill_process(world_id, rustix::process::Signal::INT).unwrap();
+    world.wait().unwrap();
+}
+
+#[test]
+fn a_child_that_refuses_its_configuration_ends_the_world_with_78() {
+    let directory = constellation("echo 'the key x is unknown' >&2; exit 64");
+    let output = up(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("sandbox | the key x is unknown") && said.contains("CHILD_FAILED"), "{said}");
+}
