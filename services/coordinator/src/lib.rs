@@ -1,1 +1,147 @@
-//! mint-coordinator
+//! # Purpose
+//! Decides what happens next for each application and orders the steps of its rotations. It carries ids, states,
+//! envelopes and receipts, and nothing else.
+//!
+//! # Permission
+//! - RPC (`permissions/rpc.json`): everything it serves is for operators.
+//! - Calls: `registry-sync` (the catalog), `identity-provisioner`, `rotator`, `distributor`, `audit`.
+//! - AWS: nothing. PostgreSQL: its own schema, no DELETE.
+//!
+//! # Never
+//! - acts twice at once on an application: `two_coordinators_never_act_at_once_on_an_application`.
+//! - keeps what a holder without a lease writes: `contract_a_stale_lease_cannot_commit`.
+//! - repeats a fencing token: `contract_fencing_tokens_only_grow`.
+//! - retires before it has a receipt, whatever crashes when: `a_crash_at_every_call_converges_in_the_right_order`.
+//! - lets one application delay another: `one_applications_trouble_delays_nobody`.
+//! - calls an issuer that asked for a pause: `a_429_pauses_only_calls_to_the_issuer`.
+//! - ensures an identity without a reason: `an_identity_is_ensured_once_not_per_rotation`.
+//! - touches an application that the registry lost: `a_held_application_is_left_alone`.
+//! - does what an operator asks while the audit log is down: `without_the_audit_log_nothing_is_done`.
+//! - says "no problems" while there is one: `a_problem_stays_until_it_is_over`.
+//!
+//! # Shape
+//! `intake` (catalog → store) · `store` (port: one row per application and credential) · `engine` (who is due) →
+//! `burst` (one lease: `identity`, then `steps` side by side) · `plan` and `status` (pure, from a `desk`) ·
+//! `operator` and `feed` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
+//!
+//! # Decisions
+//! - *A lease is a row's column, taken by an optimistic write*: the same code on SQLite and PostgreSQL. The token is
+//!   also never behind the clock, so that a restored backup cannot repeat one.
+//! - *Taking a lease and opening rotations are one write, each step's outcome is one, the last one gives the lease
+//!   back.* A rotation with an overlap and a grace costs seven: four steps, and three leases of which the first is
+//!   also the intent.
+//! - *Delivered and accepted are one write*: a crash between them delivers the same envelope again, which the
+//!   distributor answers as before.
+//! - *`stir`* counts what happened beside the holder (catalog, operators): a release that missed something wakes the
+//!   application at once instead of overwriting it.
+//! - *A catalog change or an operator makes a failed step try again at once*: people who repair something should not
+//!   wait for a backoff.
+//! - *The pause after a 429 is not durable*: after a restart one call asks again and is told.
+//! - *Restored settings begin anew*: when a rotation of another kind takes an issuer object over, what was delivered
+//!   there counts no longer.
+//! - *State inside failing services is retried within seconds*, whatever the attempt: nothing is wrong with the
+//!   application.
+
+mod adapters;
+mod burst;
+mod config;
+mod convert;
+mod desk;
+mod engine;
+mod error;
+mod feed;
+mod identity;
+mod intake;
+mod operator;
+mod plan;
+mod policy;
+mod ports;
+mod rpc;
+mod status;
+mod steps;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mint_api::audit_log::GrpcAuditLog;
+use mint_api::coordination::v1::coordination_service_server::{CoordinationServiceServer, SERVICE_NAME};
+use mint_runtime::{Api, Process, ServiceConfig};
+use mint_store::Database;
+use mint_types::ServiceName;
+
+pub use adapters::{MIGRATIONS, SCHEMA, SqlStore};
+pub use config::{Config, RotationConfig};
+pub use desk::{Conditions, Desk, IdentityPhase, Standing};
+pub use engine::Engine;
+pub use error::Error;
+pub use feed::Feed;
+pub use intake::run as take_in_catalog;
+pub use operator::Operator;
+pub use plan::{Decision, IdentityStep, World, decide};
+pub use policy::{Bell, IssuerGate, Parts, Policy};
+pub use ports::{
+    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Distributor, Ensured, Identities, NewVersion,
+    Proof, Retirement, RotationCall, Rotator,
+};
+pub use rpc::Rpc;
+pub use status::{ApplicationState, CredentialState, CredentialStatus, Status, status};
+pub use store::{Change, Decide, Edit, Held, Lease, LeaseFate, Started, Store, StoreError, Taker};
+
+/// Which calls whom.
+const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
+
+/// The life of the process.
+pub async fn run(config: Config, process: Process) -> Result<(), Error> {
+    let state = config.common().state;
+    let database = Database::open(&state.url, SCHEMA, MIGRATIONS, state.migrate()).await?;
+    let policy = Policy::new(&config.rotation, process.entropy().as_ref());
+    let deadline = policy.call_deadline;
+    let parts = Arc::new(Parts {
+        policy,
+        store: Arc::new(SqlStore::new(database)),
+        identities: Arc::new(adapters::GrpcIdentities::new(
+            process.peer(ServiceName::IdentityProvisioner)?,
+            deadline,
+        )),
+        rotator: Arc::new(adapters::GrpcRotator::new(process.peer(ServiceName::Rotator)?, deadline)),
+        distributor: Arc::new(adapters::GrpcDistributor::new(
+            process.peer(ServiceName::Distributor)?,
+            deadline,
+        )),
+        clock: process.clock(),
+        entropy: process.entropy(),
+        bell: Bell::default(),
+        issuer: IssuerGate::default(),
+    });
+    let audit = Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy()));
+    let catalog = Arc::new(adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?));
+
+    process.spawn("intake", intake::run(Arc::clone(&parts), catalog, process.shutdown()));
+    process.spawn("engine", work_when_ready(process.clone(), Engine::new(Arc::clone(&parts))));
+
+    let rpc = Rpc::new(Operator::new(parts, audit));
+    let api = Api {
+        permissions: PERMISSIONS,
+        routes: tonic::service::Routes::new(CoordinationServiceServer::new(rpc)),
+        services: &[SERVICE_NAME],
+        descriptors: mint_api::DESCRIPTORS,
+    };
+    process.serve(api).await?;
+    Ok(())
+}
+
+/// Between two looks at whether everybody answered; only at the start.
+const READINESS_POLL: Duration = Duration::from_millis(50);
+
+/// Works once every peer has answered: calls before that would be failures that say nothing.
+async fn work_when_ready(process: Process, engine: Engine) {
+    let shutdown = process.shutdown();
+    while !process.readiness().waiting_for().is_empty() {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(READINESS_POLL) => {}
+        }
+    }
+    engine.run(shutdown).await;
+}

@@ -1,0 +1,201 @@
+//! `rotator` over gRPC.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mint_api::InvalidMessage;
+use mint_api::convert::{duration_from_wire, kind_to_wire, parse};
+use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
+use mint_api::rotation::v1::{
+    AbandonRequest, AcceptReceiptRequest, CreateRequest, CreateResponse, ProveRequest, ProveResponse,
+    RetireRequest, Verdict,
+};
+use mint_runtime::Channel;
+use mint_saga::{Created, Failure, Sealed};
+use mint_types::Version;
+
+use super::wire;
+use crate::ports::{NewVersion, Proof, Retirement, RotationCall, Rotator};
+
+const SERVICE: &str = "rotator";
+/// What the rotator sends is a JSON object of a few hundred bytes, sealed: more than this is no envelope.
+const LARGEST_ENVELOPE: usize = 64 * 1024;
+/// The wait where the rotator wants one and does not say how long.
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+
+/// The rotator.
+#[derive(Debug, Clone)]
+pub(crate) struct GrpcRotator {
+    client: RotationServiceClient<Channel>,
+    deadline: Duration,
+}
+
+impl GrpcRotator {
+    /// Behind a channel to `rotator`.
+    pub(crate) fn new(channel: Channel, deadline: Duration) -> Self {
+        Self { client: RotationServiceClient::new(channel), deadline }
+    }
+}
+
+fn envelope(field: &'static str, bytes: Vec<u8>) -> Result<Sealed, InvalidMessage> {
+    match bytes.len() {
+        0 => Err(InvalidMessage::new(field, "it is empty")),
+        1..=LARGEST_ENVELOPE => Ok(Sealed::new(bytes)),
+        length => Err(InvalidMessage::new(field, format!("{length} bytes are too many"))),
+    }
+}
+
+fn new_version(answer: CreateResponse) -> Result<NewVersion, InvalidMessage> {
+    if answer.version == 0 {
+        return Err(InvalidMessage::new("version", "it is 0"));
+    }
+    Ok(NewVersion {
+        created: Created {
+            version: Version(answer.version),
+            version_id: parse("version_id", &answer.version_id)?,
+            fingerprint: answer.fingerprint,
+            previous: Version(answer.previous_version),
+            probe: Sealed::new(answer.probe_envelope),
+        },
+        delivery: envelope("delivery_envelope", answer.delivery_envelope)?,
+    })
+}
+
+fn duration(
+    field: &'static str,
+    wire: Option<&prost_types::Duration>,
+) -> Result<Option<Duration>, InvalidMessage> {
+    wire.map(|wire| duration_from_wire(field, wire)).transpose()
+}
+
+fn proof(answer: &ProveResponse) -> Result<Proof, InvalidMessage> {
+    let retry_after = duration("retry_after", answer.retry_after.as_ref())?;
+    match (answer.verdict(), retry_after) {
+        (Verdict::Dead | Verdict::NothingToProve, _) => Ok(Proof::Dead),
+        (Verdict::Unspecified | Verdict::Alive, Some(retry_after)) => {
+            Ok(Proof::NotYet { retry_after: retry_after.max(DEFAULT_WAIT / 10) })
+        }
+        (Verdict::Alive, None) => Ok(Proof::Alive),
+        (Verdict::Unspecified, None) => Err(InvalidMessage::new("verdict", "it is required")),
+    }
+}
+
+#[async_trait]
+impl Rotator for GrpcRotator {
+    async fn create(&self, call: &RotationCall) -> Result<NewVersion, Failure> {
+        let message = CreateRequest {
+            application_id: call.call.application.to_string(),
+            kind: kind_to_wire(call.kind).into(),
+            rotation_id: call.rotation.to_string(),
+            catalog_revision: call.call.revision.0,
+            fencing_token: call.call.token.0,
+        };
+        let mut client = self.client.clone();
+        let answer = client.create(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        new_version(answer).map_err(|error| wire::malformed(SERVICE, &error))
+    }
+
+    async fn accept_receipt(&self, call: &RotationCall, receipt: &Sealed) -> Result<Duration, Failure> {
+        let message = AcceptReceiptRequest {
+            application_id: call.call.application.to_string(),
+            kind: kind_to_wire(call.kind).into(),
+            rotation_id: call.rotation.to_string(),
+            fencing_token: call.call.token.0,
+            receipt: receipt.as_bytes().to_vec(),
+        };
+        let mut client = self.client.clone();
+        let answer = client.accept_receipt(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        let wait = duration("retire_after", answer.retire_after.as_ref());
+        Ok(wait.map_err(|error| wire::malformed(SERVICE, &error))?.unwrap_or_default())
+    }
+
+    async fn retire(&self, call: &RotationCall) -> Result<Retirement, Failure> {
+        let message = RetireRequest {
+            application_id: call.call.application.to_string(),
+            kind: kind_to_wire(call.kind).into(),
+            rotation_id: call.rotation.to_string(),
+            fencing_token: call.call.token.0,
+        };
+        let mut client = self.client.clone();
+        let answer = client.retire(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        let grace = duration("grace", answer.grace.as_ref());
+        Ok(Retirement {
+            ended: Version(answer.retired_version),
+            grace: grace.map_err(|error| wire::malformed(SERVICE, &error))?.unwrap_or_default(),
+        })
+    }
+
+    async fn prove(&self, call: &RotationCall, probe: &Sealed) -> Result<Proof, Failure> {
+        let message = ProveRequest {
+            application_id: call.call.application.to_string(),
+            kind: kind_to_wire(call.kind).into(),
+            rotation_id: call.rotation.to_string(),
+            fencing_token: call.call.token.0,
+            probe_envelope: probe.as_bytes().to_vec(),
+        };
+        let mut client = self.client.clone();
+        let answer = client.prove(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        proof(&answer).map_err(|error| wire::malformed(SERVICE, &error))
+    }
+
+    async fn abandon(&self, call: &RotationCall) -> Result<(), Failure> {
+        let message = AbandonRequest {
+            application_id: call.call.application.to_string(),
+            kind: kind_to_wire(call.kind).into(),
+            rotation_id: call.rotation.to_string(),
+            fencing_token: call.call.token.0,
+        };
+        let mut client = self.client.clone();
+        match client.abandon(wire::request(message, self.deadline)).await {
+            Ok(_) => Ok(()),
+            // an intent that never reached the rotator is given up already
+            Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
+            Err(status) => Err(wire::failure(SERVICE, &status)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_without_an_envelope_is_refused() {
+        let good = CreateResponse {
+            version: 7,
+            version_id: "6f7ad0f0-3f0f-4a8e-9d0a-0d3f3b1c2d3e".into(),
+            fingerprint: "f".into(),
+            delivery_envelope: vec![1],
+            probe_envelope: vec![2],
+            previous_version: 0,
+        };
+        assert!(new_version(good.clone()).is_ok());
+        for bad in [
+            CreateResponse { version: 0, ..good.clone() },
+            CreateResponse { version_id: "x".into(), ..good.clone() },
+            CreateResponse { delivery_envelope: vec![], ..good.clone() },
+            CreateResponse { delivery_envelope: vec![0; LARGEST_ENVELOPE + 1], ..good.clone() },
+        ] {
+            assert!(new_version(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn a_verdict_without_meaning_is_refused() {
+        let answer = |verdict: Verdict, wait: Option<i64>| ProveResponse {
+            verdict: verdict.into(),
+            retry_after: wait.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+        };
+        assert_eq!(proof(&answer(Verdict::Dead, None)), Ok(Proof::Dead));
+        assert_eq!(proof(&answer(Verdict::NothingToProve, None)), Ok(Proof::Dead));
+        assert_eq!(proof(&answer(Verdict::Alive, None)), Ok(Proof::Alive));
+        let retry_after = Duration::from_secs(5);
+        assert_eq!(proof(&answer(Verdict::Unspecified, Some(5))), Ok(Proof::NotYet { retry_after }));
+        assert!(proof(&answer(Verdict::Unspecified, None)).is_err());
+        assert!(proof(&answer(Verdict::Alive, Some(-5))).is_err());
+    }
+}

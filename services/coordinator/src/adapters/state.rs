@@ -1,0 +1,351 @@
+//! The store on SQLite or PostgreSQL.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use mint_saga::Credential;
+use mint_store::{Database, Migration, Row, Transaction, Value};
+use mint_types::{Application, ApplicationId, CredentialKind, FencingToken, Revision, TeamId, Timestamp};
+
+use super::rows;
+use crate::desk::{Conditions, Desk, Standing, calls_for_another_try};
+use crate::store::{Change, Decide, Edit, Held, Lease, LeaseFate, Started, Store, StoreError, Taker};
+
+/// The coordinator's schema on PostgreSQL.
+pub const SCHEMA: &str = "mint_coordinator";
+
+/// The schema's history.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "begin", sql: include_str!("../sql/0001_begin.sql") }];
+
+const INSERT: &str = include_str!("../sql/applications_insert.sql");
+const TAKE_IN: &str = include_str!("../sql/applications_take_in.sql");
+const LEASE: &str = include_str!("../sql/applications_lease.sql");
+const COMMIT: &str = include_str!("../sql/applications_commit.sql");
+const RELEASE: &str = include_str!("../sql/applications_release.sql");
+const STIR: &str = include_str!("../sql/applications_stir.sql");
+const DUE: &str = include_str!("../sql/applications_due.sql");
+const PAUSE: &str = include_str!("../sql/applications_pause.sql");
+
+const REVISION: &str = "SELECT revision FROM intake WHERE id = 1";
+const SET_REVISION: &str = "UPDATE intake SET revision = $1 WHERE id = 1 AND revision < $1";
+const NEXT_WAKE: &str =
+    "SELECT wake_at FROM applications WHERE lease_expires_at <= $1 ORDER BY wake_at LIMIT 1";
+const RECLAIM: &str = "UPDATE applications SET lease_expires_at = 0 WHERE lease_holder = $1";
+const SET_WAKE: &str = "UPDATE applications SET wake_at = $2 WHERE application_id = $1";
+const CONTROL: &str = "SELECT paused, reason FROM control WHERE id = 1";
+const SET_CONTROL: &str = "UPDATE control SET paused = $1, reason = $2 WHERE id = 1";
+const WAKE_ALL: &str = "UPDATE applications SET wake_at = 0, stir = stir + 1";
+const CHANGED: &str = "SELECT application_id, change FROM applications WHERE changed_at >= $1";
+const PAGE: &str = "SELECT * FROM applications WHERE application_id > $1 ORDER BY application_id LIMIT $2";
+const TEAM_PAGE: &str = "SELECT * FROM applications WHERE application_id > $1 AND team_id = $3 \
+     ORDER BY application_id LIMIT $2";
+const CREDENTIALS_OF_PAGE: &str = "SELECT application_id, saga FROM credentials \
+     WHERE application_id >= $1 AND application_id <= $2";
+const ONE: &str = "SELECT * FROM applications WHERE application_id = $1";
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct SqlStore {
+    database: Database,
+    commits: Arc<AtomicU64>,
+}
+
+impl SqlStore {
+    /// A store in an opened database.
+    pub fn new(database: Database) -> Self {
+        Self { database, commits: Arc::default() }
+    }
+
+    /// How many writes were asked of the database.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    fn writing(&self) -> &Database {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        &self.database
+    }
+
+    async fn desks_of(&self, rows: &[Row]) -> Result<Vec<Desk>, StoreError> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Ok(Vec::new());
+        };
+        let range: [Value; 2] = [first.text("application_id")?.into(), last.text("application_id")?.into()];
+        let mut credentials: BTreeMap<String, BTreeMap<CredentialKind, Credential>> = BTreeMap::new();
+        for row in self.database.query(CREDENTIALS_OF_PAGE, &range).await? {
+            let application = row.text("application_id")?;
+            let (kind, credential) = rows::credential(&application, &row)?;
+            credentials.entry(application).or_default().insert(kind, credential);
+        }
+        rows.iter()
+            .map(|row| rows::desk(row, credentials.remove(&row.text("application_id")?).unwrap_or_default()))
+            .collect()
+    }
+}
+
+fn limit(limit: usize) -> Value {
+    i64::try_from(limit).unwrap_or(i64::MAX).into()
+}
+
+fn micros(time: Timestamp) -> Value {
+    time.unix_micros().into()
+}
+
+async fn is_paused(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
+    let row = transaction.query_optional(CONTROL, &[]).await?;
+    row.map_or(Ok(false), |row| Ok(row.boolean("paused")?))
+}
+
+async fn take_in_one(
+    transaction: &mut Transaction<'_>,
+    record: &Application,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id = &record.id;
+    let known = transaction.query_optional(ONE, &[id.as_str().into()]).await?;
+    let before = known.map(|row| rows::desk(&row, BTreeMap::new())).transpose()?;
+    if before.as_ref().is_some_and(|before| before.record.revision >= record.revision) {
+        return Ok(());
+    }
+    let conditions = Conditions::of(record, before.as_ref().map(|before| &before.conditions), now);
+    let mut args: Vec<Value> = vec![
+        id.as_str().into(),
+        record.team_id.as_str().into(),
+        Value::unsigned(record.revision.0)?,
+        rows::to_json(id, record)?.into(),
+        rows::to_json(id, &conditions)?.into(),
+    ];
+    let Some(before) = before else {
+        args.extend([rows::to_json(id, &Standing::default())?.into(), micros(now)]);
+        transaction.execute(INSERT, &args).await?;
+        return Ok(());
+    };
+    let nudged_at = if calls_for_another_try(&before.record, record) { Some(now) } else { before.nudged_at };
+    args.extend([nudged_at.map_or(0, Timestamp::unix_micros).into(), micros(now)]);
+    transaction.execute(TAKE_IN, &args).await?;
+    Ok(())
+}
+
+/// The next token: one more, and never behind the clock, so that a restored backup cannot repeat one.
+fn next_token(last: u64, now: Timestamp) -> u64 {
+    last.saturating_add(1).max(u64::try_from(now.unix_millis()).unwrap_or(0))
+}
+
+async fn try_to_take(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    taker: Taker<'_>,
+    decide: &Decide<'_>,
+) -> Result<Option<Held>, StoreError> {
+    let paused = is_paused(transaction).await?;
+    let Some((row, before)) = rows::load(transaction, application).await? else {
+        return Ok(None);
+    };
+    let now = taker.now.unix_micros();
+    if row.integer("lease_expires_at")? > now || row.integer("wake_at")? > now {
+        return Ok(None);
+    }
+    let mut desk = before.clone();
+    let decision = decide(&mut desk, paused);
+    if decision.is_idle() {
+        // a paused constellation is woken as a whole; until then nobody needs to look again
+        transaction.execute(SET_WAKE, &[application.as_str().into(), micros(decision.wake_at)]).await?;
+        return Ok(None);
+    }
+    let opened = rows::put_changed(transaction, &before, &desk).await?;
+    desk.change += u64::from(opened);
+    let token = next_token(row.unsigned("fencing_token")?, taker.now);
+    let args: [Value; 6] = [
+        application.as_str().into(),
+        Value::unsigned(token)?,
+        taker.holder.into(),
+        micros(taker.until),
+        opened.into(),
+        now.into(),
+    ];
+    transaction.execute(LEASE, &args).await?;
+    let lease = Lease {
+        application: application.clone(),
+        holder: taker.holder.to_owned(),
+        token: FencingToken(token),
+        stir: row.integer("stir")?,
+    };
+    Ok(Some(Held { lease, desk, decision }))
+}
+
+async fn try_to_commit(
+    transaction: &mut Transaction<'_>,
+    lease: &Lease,
+    change: &Change,
+) -> Result<bool, StoreError> {
+    let mut args: Vec<Value> = vec![
+        lease.application.as_str().into(),
+        Value::unsigned(lease.token.0)?,
+        lease.holder.as_str().into(),
+        rows::to_json(&lease.application, &change.standing)?.into(),
+    ];
+    let sql = match change.lease {
+        LeaseFate::KeepUntil(until) => {
+            args.extend([micros(until), micros(change.now)]);
+            COMMIT
+        }
+        LeaseFate::Release { wake_at, changed } => {
+            args.extend([lease.stir.into(), micros(wake_at), changed.into(), micros(change.now)]);
+            RELEASE
+        }
+    };
+    let Some(row) = transaction.query_optional(sql, &args).await? else {
+        return Err(StoreError::LeaseLost(lease.application.clone()));
+    };
+    if let Some(credential) = &change.credential {
+        rows::put_credential(transaction, &lease.application, credential).await?;
+    }
+    Ok(row.boolean("paused")? || is_paused(transaction).await?)
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        let row = self.database.query_optional(REVISION, &[]).await?;
+        row.map_or(Ok(Revision(0)), |row| Ok(Revision(row.unsigned("revision")?)))
+    }
+
+    async fn take_in(
+        &self,
+        records: &[Application],
+        up_to: Revision,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writing()
+            .write(|transaction| {
+                Box::pin(async move {
+                    for record in records {
+                        take_in_one(transaction, record, now).await?;
+                    }
+                    transaction.execute(SET_REVISION, &[Value::unsigned(up_to.0)?]).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn reclaim(&self, holder: &str) -> Result<(), StoreError> {
+        self.writing().execute(RECLAIM, &[holder.into()]).await?;
+        Ok(())
+    }
+
+    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<ApplicationId>, StoreError> {
+        let rows = self.database.query(DUE, &[micros(now), limit(at_most)]).await?;
+        rows.iter().map(rows::application_id).collect()
+    }
+
+    async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let row = self.database.query_optional(NEXT_WAKE, &[micros(now)]).await?;
+        Ok(row.map(|row| row.integer("wake_at")).transpose()?.map(Timestamp::from_unix_micros))
+    }
+
+    async fn take(
+        &self,
+        application: &ApplicationId,
+        taker: Taker<'_>,
+        decide: &Decide<'_>,
+    ) -> Result<Option<Held>, StoreError> {
+        self.writing()
+            .write(|transaction| Box::pin(try_to_take(transaction, application, taker, decide)))
+            .await
+    }
+
+    async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError> {
+        self.writing().write(|transaction| Box::pin(try_to_commit(transaction, lease, change))).await
+    }
+
+    async fn desk(&self, application: &ApplicationId) -> Result<Option<Desk>, StoreError> {
+        let rows = self.database.query(ONE, &[application.as_str().into()]).await?;
+        Ok(self.desks_of(&rows).await?.into_iter().next())
+    }
+
+    async fn desks(
+        &self,
+        after: Option<&ApplicationId>,
+        team: Option<&TeamId>,
+        at_most: usize,
+    ) -> Result<Vec<Desk>, StoreError> {
+        let mut args: Vec<Value> = vec![after.map_or("", ApplicationId::as_str).into(), limit(at_most)];
+        let sql = match team {
+            None => PAGE,
+            Some(team) => {
+                args.push(team.as_str().into());
+                TEAM_PAGE
+            }
+        };
+        let rows = self.database.query(sql, &args).await?;
+        self.desks_of(&rows).await
+    }
+
+    async fn changed_since(&self, since: Timestamp) -> Result<Vec<(ApplicationId, u64)>, StoreError> {
+        let rows = self.database.query(CHANGED, &[micros(since)]).await?;
+        rows.iter().map(|row| Ok((rows::application_id(row)?, row.unsigned("change")?))).collect()
+    }
+
+    async fn edit(
+        &self,
+        application: &ApplicationId,
+        now: Timestamp,
+        edit: &Edit<'_>,
+    ) -> Result<Option<Vec<Started>>, StoreError> {
+        self.writing()
+            .write(|transaction| {
+                Box::pin(async move {
+                    let Some((_, before)) = rows::load(transaction, application).await? else {
+                        return Ok(None);
+                    };
+                    let mut desk = before.clone();
+                    let started = edit(&mut desk);
+                    rows::put_changed(transaction, &before, &desk).await?;
+                    transaction
+                        .execute(STIR, &[application.as_str().into(), micros(now), micros(now)])
+                        .await?;
+                    Ok(Some(started))
+                })
+            })
+            .await
+    }
+
+    async fn set_paused(
+        &self,
+        application: &ApplicationId,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let args: [Value; 4] = [
+            application.as_str().into(),
+            reason.is_some().into(),
+            reason.unwrap_or_default().into(),
+            micros(now),
+        ];
+        Ok(self.writing().execute(PAUSE, &args).await? > 0)
+    }
+
+    async fn set_all_paused(&self, reason: Option<&str>, _now: Timestamp) -> Result<(), StoreError> {
+        self.writing()
+            .write(|transaction| {
+                Box::pin(async move {
+                    let args = [reason.is_some().into(), reason.unwrap_or_default().into()];
+                    transaction.execute(SET_CONTROL, &args).await?;
+                    transaction.execute(WAKE_ALL, &[]).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn all_paused(&self) -> Result<Option<String>, StoreError> {
+        match self.database.query_optional(CONTROL, &[]).await? {
+            Some(row) if row.boolean("paused")? => Ok(Some(row.text("reason")?)),
+            Some(_) | None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Names and defaults of the configuration.
+
+use std::net::SocketAddr;
+
+use mint_runtime::{
+    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
+};
+use mint_types::{Period, ServiceName, TrustDomain};
+use serde::Deserialize;
+
+/// The coordinator's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    listen: SocketAddr,
+    trust_domain: TrustDomain,
+    #[serde(default = "default_drain")]
+    drain: Period,
+    tls: TlsConfig,
+    state: StateConfig,
+    #[serde(default)]
+    telemetry: TelemetryConfig,
+    #[serde(default)]
+    peers: Peers,
+    /// How rotations are driven.
+    #[serde(default)]
+    pub rotation: RotationConfig,
+}
+
+/// Section `rotation`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotationConfig {
+    /// How many applications are worked on at once.
+    pub concurrency: u16,
+    /// The wait after a step's first failure; doubles with each further one.
+    pub retry_base: Period,
+    /// The longest wait between two tries.
+    pub retry_cap: Period,
+    /// How long an application stays with a coordinator that does not answer any more. A call to another service may
+    /// take two thirds of it.
+    pub lease: Period,
+    /// After so many failures in a row a credential counts as failed.
+    pub failed_after: u32,
+    /// A name that no other running coordinator has: a restarted process takes its own leases over at once. Empty: a
+    /// random one, and leases of a dead process must expire.
+    pub instance: String,
+}
+
+impl Default for RotationConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            retry_base: Period::from_seconds(1),
+            retry_cap: Period::from_seconds(300),
+            lease: Period::from_seconds(30),
+            failed_after: 3,
+            instance: String::new(),
+        }
+    }
+}
+
+/// A shorter lease would end while a healthy call is under way.
+const SHORTEST_LEASE: Period = Period::from_seconds(3);
+
+impl ServiceConfig for Config {
+    const PEERS: &'static [ServiceName] = &[
+        ServiceName::Audit,
+        ServiceName::RegistrySync,
+        ServiceName::IdentityProvisioner,
+        ServiceName::Rotator,
+        ServiceName::Distributor,
+    ];
+
+    fn common(&self) -> CommonConfig {
+        CommonConfig {
+            listen: self.listen,
+            trust_domain: self.trust_domain.clone(),
+            drain: self.drain,
+            tls: self.tls.clone(),
+            state: self.state.clone(),
+            telemetry: self.telemetry.clone(),
+            peers: self.peers.clone(),
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let rotation = &self.rotation;
+        if rotation.concurrency == 0 {
+            return Err(ConfigError::new("rotation.concurrency", "must be at least 1"));
+        }
+        if rotation.retry_base.as_duration().is_zero() {
+            return Err(ConfigError::new("rotation.retry_base", "must be positive"));
+        }
+        if rotation.retry_cap < rotation.retry_base {
+            return Err(ConfigError::new("rotation.retry_cap", "must not be less than rotation.retry_base"));
+        }
+        if rotation.lease < SHORTEST_LEASE {
+            return Err(ConfigError::new("rotation.lease", format!("must be at least {SHORTEST_LEASE}")));
+        }
+        if rotation.failed_after == 0 {
+            return Err(ConfigError::new("rotation.failed_after", "must be at least 1"));
+        }
+        Ok(())
+    }
+}

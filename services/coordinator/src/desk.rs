@@ -1,0 +1,146 @@
+//! Everything the coordinator knows of one application, as it lies in the store.
+
+use std::collections::BTreeMap;
+
+use mint_saga::{Credential, Due, Facts, Trouble, Wish};
+use mint_types::{Application, CredentialKind, Presence, Revision, Settings, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Where the identity is in its life, as far as the coordinator saw to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityPhase {
+    /// Nothing was asked yet.
+    #[default]
+    Unknown,
+    /// It exists with its scopes.
+    Enabled,
+    /// It exists without scopes.
+    Disabled,
+}
+
+/// What the holder of the lease knows of the identity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Where it is.
+    pub identity: IdentityPhase,
+    /// The `identity_revision` that was applied last.
+    pub ensured: Revision,
+    /// The record's revision when it was applied: a newer record knows better which client id there is.
+    pub ensured_with: Revision,
+    /// The client id that was answered.
+    pub client_id: Option<String>,
+    /// What keeps the identity from being as it should.
+    pub trouble: Option<Trouble>,
+}
+
+/// What is wrong with the record as it stands, since when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Active, and no bucket to deliver to.
+    pub undeliverable_since: Option<Timestamp>,
+    /// The registry lost it.
+    pub held_since: Option<Timestamp>,
+}
+
+impl Conditions {
+    /// The conditions of a record; one that lasts keeps its beginning.
+    pub fn of(record: &Application, before: Option<&Self>, now: Timestamp) -> Self {
+        let present = record.presence == Presence::Present;
+        let undeliverable = record.active && present && !is_deliverable(record);
+        let since = |holds: bool, earlier: fn(&Self) -> Option<Timestamp>| {
+            holds.then(|| before.and_then(earlier).unwrap_or(now))
+        };
+        Self {
+            undeliverable_since: since(undeliverable, |before| before.undeliverable_since),
+            held_since: since(!present, |before| before.held_since),
+        }
+    }
+}
+
+fn is_deliverable(record: &Application) -> bool {
+    record.settings.as_ref().is_some_and(|settings| !settings.buckets.is_empty())
+}
+
+/// Whether a change of the record makes another try of a failed step sensible.
+pub(crate) fn calls_for_another_try(before: &Application, after: &Application) -> bool {
+    before.settings != after.settings
+        || before.settings_generation != after.settings_generation
+        || before.identity_revision != after.identity_revision
+        || before.active != after.active
+        || before.presence != after.presence
+}
+
+/// One application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desk {
+    /// The catalog's record.
+    pub record: Application,
+    /// What is wrong with it.
+    pub conditions: Conditions,
+    /// The identity.
+    pub standing: Standing,
+    /// The credentials that were ever begun.
+    pub credentials: BTreeMap<CredentialKind, Credential>,
+    /// Why it is paused.
+    pub paused: Option<String>,
+    /// When something changed that makes another try sensible.
+    pub nudged_at: Option<Timestamp>,
+    /// Counts the changes.
+    pub change: u64,
+}
+
+impl Desk {
+    /// The settings in force.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.record.settings.as_ref()
+    }
+
+    /// Whether there is a bucket.
+    pub fn is_deliverable(&self) -> bool {
+        is_deliverable(&self.record)
+    }
+
+    /// The kinds that the settings want; an application without settings will have the default ones.
+    pub fn kinds(&self) -> &'static [CredentialKind] {
+        self.settings().map_or_else(|| CredentialKind::of(mint_types::Layout::Split, true), Settings::kinds)
+    }
+
+    /// What the settings want of a kind; none if they do not want it.
+    pub fn wish(&self, kind: CredentialKind) -> Option<Wish> {
+        let settings = self.settings().filter(|settings| settings.kinds().contains(&kind))?;
+        Some(Wish::new(&self.record.id, kind, settings, self.client_id()))
+    }
+
+    /// The credential of a kind, begun or not.
+    pub fn credential(&self, kind: CredentialKind) -> Credential {
+        self.credentials.get(&kind).cloned().unwrap_or_else(|| Credential::new(kind))
+    }
+
+    /// What the plan of a credential must know.
+    pub fn facts(&self, kind: CredentialKind, now: Timestamp, issuer_paused: Option<Timestamp>) -> Facts {
+        let wish = self.wish(kind);
+        let next_due_at =
+            match wish.as_ref().map(|wish| wish.due(&self.credential(kind), now, self.nudged_at)) {
+                Some(Due::At(at)) => at,
+                Some(Due::Now(_)) | None => now,
+            };
+        Facts {
+            wanted: wish.is_some(),
+            deliverable: self.is_deliverable(),
+            issuer_paused_until: issuer_paused,
+            nudged_at: self.nudged_at,
+            next_due_at,
+        }
+    }
+
+    /// The client id that consumers should find: the one that Ensure answered, unless the record is newer.
+    fn client_id(&self) -> Option<&str> {
+        let recorded = self.record.identity.as_ref().map(|identity| identity.client_id.as_str());
+        if self.record.revision > self.standing.ensured_with {
+            recorded.or(self.standing.client_id.as_deref())
+        } else {
+            self.standing.client_id.as_deref().or(recorded)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Hands applications that are due to workers: a bounded number at once, each in a task of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mint_types::{ApplicationId, Timestamp};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::burst;
+use crate::error::chain;
+use crate::policy::Parts;
+use crate::store::StoreError;
+
+/// Other replicas' work and leases that ran out are noticed this late; a read of an index costs nothing.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// The engine of one coordinator.
+#[derive(Debug)]
+pub struct Engine {
+    parts: Arc<Parts>,
+    workers: JoinSet<()>,
+    in_flight: HashMap<Id, ApplicationId>,
+}
+
+impl Engine {
+    /// An engine at rest.
+    pub fn new(parts: Arc<Parts>) -> Self {
+        Self { parts, workers: JoinSet::new(), in_flight: HashMap::new() }
+    }
+
+    /// Works until `shutdown`, then lets what is under way end.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        if let Err(error) = self.parts.store.reclaim(&self.parts.policy.holder).await {
+            tracing::warn!(code = ?error.code(), error = %chain(&error), "earlier leases were not taken over");
+        }
+        while !shutdown.is_cancelled() {
+            let nap = match self.dispatch().await {
+                Ok(()) => self.nap().await,
+                Err(error) => {
+                    tracing::error!(code = ?error.code(), error = %chain(&error), "the state does not answer");
+                    LONGEST_NAP
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = self.parts.bell.work() => {}
+                () = tokio::time::sleep(nap) => {}
+                Some(ended) = self.workers.join_next_with_id() => self.reap(ended),
+            }
+        }
+        while let Some(ended) = self.workers.join_next_with_id().await {
+            self.reap(ended);
+        }
+    }
+
+    /// Works off everything that is due now; answers when the next look is needed. For tests and simulations, whose
+    /// clock stands still meanwhile.
+    pub async fn turn(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        loop {
+            self.dispatch().await?;
+            match self.workers.join_next_with_id().await {
+                Some(ended) => self.reap(ended),
+                None => return self.parts.store.next_wake(self.parts.clock.now()).await,
+            }
+        }
+    }
+
+    async fn dispatch(&mut self) -> Result<(), StoreError> {
+        while let Some(ended) = self.workers.try_join_next_with_id() {
+            self.reap(ended);
+        }
+        let free = self.parts.policy.concurrency.saturating_sub(self.in_flight.len());
+        if free == 0 {
+            return Ok(());
+        }
+        // those in flight may still be listed: their lease is taken by their own task
+        let limit = free + self.in_flight.len();
+        let due = self.parts.store.due(self.parts.clock.now(), limit).await?;
+        let fresh: Vec<ApplicationId> = due
+            .into_iter()
+            .filter(|application| !self.in_flight.values().any(|busy| busy == application))
+            .take(free)
+            .collect();
+        for application in fresh {
+            self.start(application);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, application: ApplicationId) {
+        let parts = Arc::clone(&self.parts);
+        let span = tracing::info_span!("application", %application);
+        let worked_on = application.clone();
+        let worker = async move {
+            if let Err(error) = burst::work(&parts, &worked_on).await {
+                tracing::warn!(code = ?error.code(), error = %chain(&error), "work on an application was broken off");
+                // its row still says that it is due: without a pause it would be tried in a tight loop
+                tokio::time::sleep(PAUSE_AFTER_BREAK).await;
+            }
+        };
+        let handle = self.workers.spawn(worker.instrument(span));
+        self.in_flight.insert(handle.id(), application);
+    }
+
+    fn reap(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(code = "WORKER_PANICKED", "a worker ended unexpectedly");
+                error.id()
+            }
+        };
+        self.in_flight.remove(&id);
+    }
+
+    async fn nap(&self) -> Duration {
+        if self.in_flight.len() >= self.parts.policy.concurrency {
+            return LONGEST_NAP;
+        }
+        let now = self.parts.clock.now();
+        match self.parts.store.next_wake(now).await {
+            // what is due already is in flight or was just looked at: do not spin
+            Ok(Some(at)) => at.since(now).clamp(SHORTEST_NAP, LONGEST_NAP),
+            Ok(None) | Err(_) => LONGEST_NAP,
+        }
+    }
+}
+
+/// The slot of a worker that was broken off stays taken this long.
+const PAUSE_AFTER_BREAK: Duration = Duration::from_millis(250);
+/// Between two looks at what is due, when the store says that something is and nobody could take it.
+const SHORTEST_NAP: Duration = Duration::from_millis(5);

@@ -1,0 +1,196 @@
+//! What operators ask for: each act is announced before it is done, and concluded after.
+
+use std::sync::Arc;
+
+use mint_api::Fault;
+use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_saga::Cause;
+use mint_types::{ApplicationId, Code, CredentialKind, Presence, RequestId, RotationId};
+
+use crate::burst;
+use crate::desk::Desk;
+use crate::plan::occupant;
+use crate::policy::Parts;
+use crate::status::{Status, status};
+use crate::store::Started;
+
+/// What operators may ask of the coordinator.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    parts: Arc<Parts>,
+    audit: Arc<dyn AuditLog>,
+}
+
+impl Operator {
+    /// With everything it needs.
+    pub fn new(parts: Arc<Parts>, audit: Arc<dyn AuditLog>) -> Self {
+        Self { parts, audit }
+    }
+
+    /// One application.
+    pub async fn application(&self, id: &ApplicationId) -> Result<Status, Fault> {
+        Ok(self.status_of(&self.desk(id).await?))
+    }
+
+    pub(crate) fn status_of(&self, desk: &Desk) -> Status {
+        status(desk, self.parts.policy.failed_after)
+    }
+
+    pub(crate) fn parts(&self) -> &Arc<Parts> {
+        &self.parts
+    }
+
+    async fn desk(&self, id: &ApplicationId) -> Result<Desk, Fault> {
+        self.parts.store.desk(id).await?.ok_or_else(|| unknown(id))
+    }
+
+    /// Opens a rotation of each kind, or finds the one that is open and lets it try again at once.
+    pub async fn rotate(
+        &self,
+        id: &ApplicationId,
+        kinds: &[CredentialKind],
+        request: RequestId,
+    ) -> Result<Vec<Started>, Fault> {
+        let desk = self.desk(id).await?;
+        let kinds = rotatable(&desk, kinds)?;
+        let kind = if let [only] = kinds.as_slice() { Some(*only) } else { None };
+        let act = self.act("rotation.request", Some(id), kind, request);
+        self.audited(act, async {
+            let now = self.parts.clock.now();
+            let started = self.parts.store.edit(id, now, &|desk| self.open(desk, &kinds)).await?;
+            started.ok_or_else(|| unknown(id))
+        })
+        .await
+    }
+
+    fn open(&self, desk: &mut Desk, kinds: &[CredentialKind]) -> Vec<Started> {
+        let now = self.parts.clock.now();
+        let mut answers = Vec::new();
+        for kind in kinds {
+            let busy = occupant(desk, *kind).unwrap_or(*kind);
+            let open = desk.credential(busy).rotation.map(|rotation| rotation.id);
+            let (kind, rotation) = open.map_or_else(
+                || (*kind, RotationId::random(self.parts.entropy.as_ref())),
+                |rotation| (busy, rotation),
+            );
+            if open.is_none() {
+                let traceparent = mint_runtime::trace::current_traceparent();
+                burst::open(desk, kind, Cause::Requested, rotation, traceparent, now);
+            }
+            answers.push(Started { kind, rotation, started: open.is_none() });
+        }
+        answers
+    }
+
+    /// Pauses an application, or everything.
+    pub async fn pause(
+        &self,
+        id: Option<&ApplicationId>,
+        reason: &str,
+        request: RequestId,
+    ) -> Result<(), Fault> {
+        if reason.trim().is_empty() {
+            return Err(Fault::new(Code::InvalidArgument, "INVALID_MESSAGE", "reason: say why, for people")
+                .with("field", "reason"));
+        }
+        self.set_paused(id, Some(reason), request).await
+    }
+
+    /// Goes on after a pause.
+    pub async fn resume(&self, id: Option<&ApplicationId>, request: RequestId) -> Result<(), Fault> {
+        self.set_paused(id, None, request).await
+    }
+
+    async fn set_paused(
+        &self,
+        id: Option<&ApplicationId>,
+        reason: Option<&str>,
+        request: RequestId,
+    ) -> Result<(), Fault> {
+        if let Some(id) = id {
+            self.desk(id).await?;
+        }
+        let action = match (id, reason) {
+            (Some(_), Some(_)) => "application.pause",
+            (Some(_), None) => "application.resume",
+            (None, Some(_)) => "constellation.pause",
+            (None, None) => "constellation.resume",
+        };
+        let act = self.act(action, id, None, request);
+        self.audited(act, async {
+            let now = self.parts.clock.now();
+            match id {
+                Some(id) if !self.parts.store.set_paused(id, reason, now).await? => Err(unknown(id)),
+                Some(_) => Ok(()),
+                None => Ok(self.parts.store.set_all_paused(reason, now).await?),
+            }
+        })
+        .await
+    }
+
+    fn act(
+        &self,
+        action: &'static str,
+        application: Option<&ApplicationId>,
+        kind: Option<CredentialKind>,
+        request: RequestId,
+    ) -> Act {
+        Act {
+            action,
+            application: application.cloned(),
+            kind,
+            resource: String::new(),
+            rotation: None,
+            request,
+        }
+    }
+
+    async fn audited<T>(&self, act: Act, deed: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let announced = self.audit.announce(act).await?;
+        let done = deed.await;
+        let outcome = match &done {
+            Ok(_) => Outcome::Success,
+            Err(fault) if fault.code == Code::Unavailable => Outcome::Unknown { reason: fault.reason },
+            Err(fault) => Outcome::Failure { reason: fault.reason },
+        };
+        self.parts.bell.ring();
+        let concluded = self.audit.conclude(announced, outcome).await;
+        let answer = done?;
+        concluded?;
+        Ok(answer)
+    }
+}
+
+fn unknown(id: &ApplicationId) -> Fault {
+    Fault::new(
+        Code::NotFound,
+        "APPLICATION_UNKNOWN",
+        format!("the coordinator knows no application {id}: check the id, or wait until the catalog has it"),
+    )
+    .with("application", id.as_str())
+}
+
+/// The kinds that were asked for, if the application can rotate them now.
+fn rotatable(desk: &Desk, asked: &[CredentialKind]) -> Result<Vec<CredentialKind>, Fault> {
+    let id = &desk.record.id;
+    let refuse = |reason, message: String| {
+        Err(Fault::new(Code::FailedPrecondition, reason, message).with("application", id.as_str()))
+    };
+    if desk.record.presence == Presence::Held {
+        return refuse("APPLICATION_HELD", format!("the registry lost {id}: nothing of it is changed"));
+    }
+    if !desk.record.active {
+        return refuse("APPLICATION_INACTIVE", format!("the registry retired {id}: it has no credentials"));
+    }
+    if !desk.is_deliverable() {
+        return refuse("NO_DESTINATION", format!("{id} has no bucket: enter one with mint app set"));
+    }
+    if let Some(other) = asked.iter().find(|kind| !desk.kinds().contains(kind)) {
+        let message = format!("{id} has no credential of kind {other}");
+        return Err(Fault::new(Code::InvalidArgument, "KIND_UNKNOWN", message).with("kind", other.as_str()));
+    }
+    let mut kinds = if asked.is_empty() { desk.kinds().to_vec() } else { asked.to_vec() };
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
+}

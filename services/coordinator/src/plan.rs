@@ -1,0 +1,159 @@
+//! What an application needs now: pure, from its desk.
+
+use mint_saga::schedule::NEVER;
+use mint_saga::{Cause, Due, Step, plan};
+use mint_types::{CredentialKind, Presence, Timestamp};
+
+use crate::desk::{Desk, IdentityPhase};
+
+/// What the plan must know besides the desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct World {
+    /// The time.
+    pub now: Timestamp,
+    /// No call to the issuer before this time.
+    pub issuer_paused_until: Option<Timestamp>,
+    /// The whole constellation is paused.
+    pub paused: bool,
+}
+
+/// What to do with the identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityStep {
+    /// Make it as the catalog says.
+    Ensure,
+    /// Give its scopes back, then make it as the catalog says.
+    Enable,
+    /// Take its scopes.
+    Disable,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// First this.
+    pub identity: Option<IdentityStep>,
+    /// Rotations to open.
+    pub open: Vec<(CredentialKind, Cause)>,
+    /// Credentials to work on, side by side: those that are opened too.
+    pub drive: Vec<CredentialKind>,
+    /// When to look again if there is nothing to do now.
+    pub wake_at: Timestamp,
+}
+
+impl Decision {
+    fn rest(wake_at: Timestamp) -> Self {
+        Self { identity: None, open: Vec::new(), drive: Vec::new(), wake_at }
+    }
+
+    /// Whether there is nothing to do now.
+    pub fn is_idle(&self) -> bool {
+        self.identity.is_none() && self.drive.is_empty()
+    }
+
+    fn wake_by(&mut self, at: Timestamp) {
+        self.wake_at = self.wake_at.min(at);
+    }
+}
+
+/// What the identity needs, whenever.
+pub(crate) fn identity_need(desk: &Desk) -> Option<IdentityStep> {
+    if desk.record.presence == Presence::Held {
+        return None;
+    }
+    match (desk.record.active, desk.standing.identity) {
+        (false, IdentityPhase::Enabled) => Some(IdentityStep::Disable),
+        (false, IdentityPhase::Unknown | IdentityPhase::Disabled) => None,
+        (true, IdentityPhase::Disabled) => Some(IdentityStep::Enable),
+        (true, IdentityPhase::Unknown) => Some(IdentityStep::Ensure),
+        (true, IdentityPhase::Enabled) => {
+            (desk.record.identity_revision > desk.standing.ensured).then_some(IdentityStep::Ensure)
+        }
+    }
+}
+
+/// What to do now.
+pub fn decide(desk: &Desk, world: &World) -> Decision {
+    let mut decision = Decision::rest(NEVER);
+    if world.paused || desk.paused.is_some() || desk.record.presence == Presence::Held {
+        return decision;
+    }
+    if let Some(need) = identity_need(desk) {
+        match identity_gate(desk, world) {
+            Some(gate) => decision.wake_by(gate),
+            None => decision.identity = Some(need),
+        }
+    }
+    let identity_usable = decision.identity.is_some() || desk.standing.identity == IdentityPhase::Enabled;
+    if desk.record.active && identity_usable {
+        open_rotations(desk, world, &mut decision);
+        new_rotations(desk, world, &mut decision);
+    }
+    decision
+}
+
+/// When the identity may be worked on; none for now.
+fn identity_gate(desk: &Desk, world: &World) -> Option<Timestamp> {
+    let trouble = desk.standing.trouble.as_ref().map(|trouble| trouble.gate(desk.nudged_at));
+    trouble.max(world.issuer_paused_until).filter(|gate| world.now < *gate)
+}
+
+fn open_rotations(desk: &Desk, world: &World, decision: &mut Decision) {
+    for (kind, credential) in &desk.credentials {
+        let facts = desk.facts(*kind, world.now, world.issuer_paused_until);
+        match plan(credential, world.now, &facts) {
+            Step::Idle => {}
+            Step::Wait { until } => decision.wake_by(until),
+            Step::Create
+            | Step::Deliver { .. }
+            | Step::AcceptReceipt { .. }
+            | Step::Retire { .. }
+            | Step::Prove { .. }
+            | Step::Finish
+            | Step::Abandon
+            | Step::Supersede => decision.drive.push(*kind),
+        }
+    }
+}
+
+fn new_rotations(desk: &Desk, world: &World, decision: &mut Decision) {
+    if !desk.is_deliverable() {
+        return;
+    }
+    for kind in desk.kinds() {
+        let Some(wish) = desk.wish(*kind) else { continue };
+        let credential = desk.credential(*kind);
+        if credential.rotation.is_some() || is_occupied(desk, *kind) {
+            continue;
+        }
+        match wish.due(&credential, world.now, desk.nudged_at) {
+            Due::At(at) => decision.wake_by(at),
+            Due::Now(cause) => match world.issuer_paused_until.filter(|until| world.now < *until) {
+                Some(until) => decision.wake_by(until),
+                None => {
+                    decision.open.push((*kind, cause));
+                    decision.drive.push(*kind);
+                }
+            },
+        }
+    }
+}
+
+/// Whether an open rotation of another kind works on an issuer object of this kind.
+pub(crate) fn is_occupied(desk: &Desk, kind: CredentialKind) -> bool {
+    occupant(desk, kind).is_some()
+}
+
+/// The other kind whose open rotation works on an issuer object of this kind.
+pub(crate) fn occupant(desk: &Desk, kind: CredentialKind) -> Option<CredentialKind> {
+    desk.credentials
+        .values()
+        .filter(|other| other.kind != kind && other.rotation.is_some())
+        .map(|other| other.kind)
+        .find(|other| share_an_object(*other, kind))
+}
+
+/// Whether two kinds live on the same issuer object.
+pub(crate) fn share_an_object(one: CredentialKind, other: CredentialKind) -> bool {
+    one.issuer_objects().iter().any(|object| other.issuer_objects().contains(object))
+}

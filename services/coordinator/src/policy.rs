@@ -1,0 +1,129 @@
+//! How rotations are driven, and what all workers share while they do.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mint_saga::Backoff;
+use mint_types::{Clock, Entropy, RequestId, Timestamp};
+use tokio::sync::{Notify, watch};
+
+use crate::config::RotationConfig;
+use crate::ports::{Distributor, Identities, Rotator};
+use crate::store::Store;
+
+/// COMPAT section 4: the pause after a 429 that does not say how long.
+pub(crate) const PAUSE_AFTER_429: Duration = Duration::from_secs(90);
+
+/// The numbers of the configuration.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// This coordinator's name in leases.
+    pub holder: String,
+    /// How many applications are worked on at once.
+    pub concurrency: usize,
+    /// How long a lease lasts after the holder's last sign.
+    pub lease: Duration,
+    /// How long a call to another service may take: less than the lease.
+    pub call_deadline: Duration,
+    /// How long to wait after failures.
+    pub backoff: Backoff,
+    /// After so many failures in a row something counts as failed.
+    pub failed_after: u32,
+}
+
+impl Policy {
+    /// From the configuration; a coordinator without a name gets a random one.
+    pub fn new(config: &RotationConfig, entropy: &dyn Entropy) -> Self {
+        let lease = config.lease.as_duration();
+        let holder = if config.instance.is_empty() {
+            RequestId::random(entropy).to_string()
+        } else {
+            config.instance.clone()
+        };
+        Self {
+            holder,
+            concurrency: usize::from(config.concurrency),
+            lease,
+            call_deadline: lease * 2 / 3,
+            backoff: Backoff { base: config.retry_base.as_duration(), cap: config.retry_cap.as_duration() },
+            failed_after: config.failed_after,
+        }
+    }
+}
+
+/// Tells those who wait that something happened.
+#[derive(Debug, Clone)]
+pub struct Bell {
+    work: Arc<Notify>,
+    changes: watch::Sender<u64>,
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self { work: Arc::default(), changes: watch::Sender::new(0) }
+    }
+}
+
+impl Bell {
+    /// There may be work.
+    pub fn ring(&self) {
+        self.work.notify_one();
+        self.changed();
+    }
+
+    /// A status may have changed.
+    pub fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Ends when there may be work.
+    pub(crate) async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Hears of every change from now on.
+    pub(crate) fn listen(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+/// The issuer asked everybody to wait. Not durable: after a restart one call asks again.
+#[derive(Debug, Default)]
+pub struct IssuerGate(Mutex<Option<Timestamp>>);
+
+impl IssuerGate {
+    /// No call before `until`.
+    pub fn pause(&self, until: Timestamp) {
+        let mut gate = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *gate = (*gate).max(Some(until));
+    }
+
+    /// Until when no call may be made.
+    pub fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let gate = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.filter(|until| now < *until)
+    }
+}
+
+/// What every worker uses.
+#[derive(Debug)]
+pub struct Parts {
+    /// The numbers.
+    pub policy: Policy,
+    /// The memory.
+    pub store: Arc<dyn Store>,
+    /// `identity-provisioner`.
+    pub identities: Arc<dyn Identities>,
+    /// `rotator`.
+    pub rotator: Arc<dyn Rotator>,
+    /// `distributor`.
+    pub distributor: Arc<dyn Distributor>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids and jitter.
+    pub entropy: Arc<dyn Entropy>,
+    /// Whom to tell.
+    pub bell: Bell,
+    /// Whether the issuer may be called.
+    pub issuer: IssuerGate,
+}

@@ -1,0 +1,148 @@
+//! What the coordinator needs of others. Every adapter ends each call within its deadline.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use mint_saga::{Created, Failure, Sealed};
+use mint_types::{Application, ApplicationId, CredentialKind, FencingToken, Revision, RotationId, Version};
+
+/// Who is worked on, by the right of which lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The application.
+    pub application: ApplicationId,
+    /// The lease's token: executors refuse a lower one than they have seen.
+    pub token: FencingToken,
+    /// The catalog revision that the caller acts upon.
+    pub revision: Revision,
+}
+
+/// A call that belongs to a rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationCall {
+    /// Who is worked on.
+    pub call: Call,
+    /// Which kind.
+    pub kind: CredentialKind,
+    /// The idempotency key.
+    pub rotation: RotationId,
+}
+
+/// One page of the catalog.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogPage {
+    /// Records in order of revision.
+    pub records: Vec<Application>,
+    /// Present in the next request; empty at the end.
+    pub next_page_token: String,
+    /// The catalog's revision when the list began.
+    pub revision: Revision,
+}
+
+/// The catalog, kept by `registry-sync`.
+#[async_trait]
+pub trait Catalog: Debug + Send + Sync {
+    /// The records that changed after `since`.
+    async fn list(&self, since: Revision, page_token: &str) -> Result<CatalogPage, Failure>;
+    /// Each record that changed after `since`, and then each change.
+    async fn watch(
+        &self,
+        since: Revision,
+    ) -> Result<BoxStream<'static, Result<Application, Failure>>, Failure>;
+}
+
+/// An identity that exists as the catalog says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ensured {
+    /// The client id that the IAM solution answered.
+    pub client_id: String,
+    /// The `identity_revision` that was applied.
+    pub applied: Revision,
+}
+
+/// Service users and clients, kept by `identity-provisioner`.
+#[async_trait]
+pub trait Identities: Debug + Send + Sync {
+    /// Makes the identity exist as the catalog says.
+    async fn ensure(&self, call: &Call) -> Result<Ensured, Failure>;
+    /// Takes its scopes; false if there was none.
+    async fn disable(&self, call: &Call) -> Result<bool, Failure>;
+    /// Gives them back.
+    async fn enable(&self, call: &Call) -> Result<(), Failure>;
+}
+
+/// A new version with its delivery envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVersion {
+    /// The version.
+    pub created: Created,
+    /// Sealed to the distributor.
+    pub delivery: Sealed,
+}
+
+/// What became of the previous version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retirement {
+    /// The version that ends; 0 if there was none.
+    pub ended: Version,
+    /// How long the issuer may still accept it.
+    pub grace: Duration,
+}
+
+/// What a login with an ended version showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The issuer refuses it, or there was nothing to prove.
+    Dead,
+    /// The grace has not passed.
+    NotYet {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The issuer accepts it after its grace.
+    Alive,
+}
+
+/// The issuer's side of a rotation, kept by `rotator`.
+#[async_trait]
+pub trait Rotator: Debug + Send + Sync {
+    /// Makes a version; a repetition answers the same.
+    async fn create(&self, call: &RotationCall) -> Result<NewVersion, Failure>;
+    /// Hands over the receipt; answers how long Retire will still be refused.
+    async fn accept_receipt(&self, call: &RotationCall, receipt: &Sealed) -> Result<Duration, Failure>;
+    /// Ends the previous version.
+    async fn retire(&self, call: &RotationCall) -> Result<Retirement, Failure>;
+    /// Logs in with the ended version and sees it refused.
+    async fn prove(&self, call: &RotationCall, probe: &Sealed) -> Result<Proof, Failure>;
+    /// Gives a rotation up; fine if the rotator never heard of it.
+    async fn abandon(&self, call: &RotationCall) -> Result<(), Failure>;
+}
+
+/// What one destination answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationAnswer {
+    /// It has the object.
+    Written,
+    /// It surely has not.
+    Refused(Failure),
+    /// Nobody knows, or an older write must be waited for.
+    Unknown(Failure),
+}
+
+/// What came of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The receipt; empty unless every destination is written.
+    pub receipt: Sealed,
+    /// One per destination.
+    pub destinations: Vec<DestinationAnswer>,
+}
+
+/// Writes to the teams' buckets, kept by `distributor`.
+#[async_trait]
+pub trait Distributor: Debug + Send + Sync {
+    /// Opens the envelope and writes it to every destination.
+    async fn deliver(&self, call: &RotationCall, envelope: &Sealed) -> Result<Delivery, Failure>;
+}

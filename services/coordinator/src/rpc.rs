@@ -1,0 +1,168 @@
+//! Translates: decode, one call, encode.
+
+use std::pin::Pin;
+
+use futures::{Stream, stream};
+use mint_api::convert::{kind_from_wire, parse, parse_optional};
+use mint_api::coordination::v1::{
+    self, GetApplicationRequest, GetApplicationResponse, ListApplicationsRequest, ListApplicationsResponse,
+    PauseRequest, PauseResponse, ResumeRequest, ResumeResponse, RotateApplicationRequest,
+    RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
+    coordination_service_server::CoordinationService,
+};
+use mint_api::{Fault, InvalidMessage};
+use mint_types::{ApplicationId, RequestId, TeamId};
+use tonic::{Request, Response, Status};
+
+use crate::feed::Feed;
+use crate::operator::Operator;
+
+const DEFAULT_PAGE: u32 = 500;
+const LARGEST_PAGE: u32 = 5000;
+
+/// The coordination service.
+#[derive(Debug, Clone)]
+pub struct Rpc {
+    operator: Operator,
+}
+
+impl Rpc {
+    /// In front of the operator's acts.
+    pub fn new(operator: Operator) -> Self {
+        Self { operator }
+    }
+
+    /// The id of the request being served; calls without the network edge get a fresh one.
+    fn request_id(&self) -> RequestId {
+        mint_runtime::request_id()
+            .unwrap_or_else(|| RequestId::random(self.operator.parts().entropy.as_ref()))
+    }
+
+    async fn page(
+        &self,
+        after: Option<ApplicationId>,
+        team: Option<&TeamId>,
+        with_problems: bool,
+        size: usize,
+    ) -> Result<(Vec<v1::ApplicationStatus>, String), Fault> {
+        let store = &self.operator.parts().store;
+        let mut found = Vec::new();
+        let mut after = after;
+        loop {
+            let desks = store.desks(after.as_ref(), team, size).await?;
+            let read = desks.len();
+            for desk in desks {
+                after = Some(desk.record.id.clone());
+                let status = self.operator.status_of(&desk);
+                if with_problems && status.problems.is_empty() {
+                    continue;
+                }
+                found.push(status.into());
+                if found.len() == size {
+                    let token = after.map(String::from).unwrap_or_default();
+                    return Ok((found, token));
+                }
+            }
+            if read < size {
+                return Ok((found, String::new()));
+            }
+        }
+    }
+}
+
+fn page_size(asked: u32) -> Result<usize, InvalidMessage> {
+    let size = match asked {
+        0 => DEFAULT_PAGE,
+        1..=LARGEST_PAGE => asked,
+        _ => return Err(InvalidMessage::new("page_size", format!("more than {LARGEST_PAGE} is refused"))),
+    };
+    Ok(usize::try_from(size).unwrap_or(1))
+}
+
+#[tonic::async_trait]
+impl CoordinationService for Rpc {
+    async fn list_applications(
+        &self,
+        request: Request<ListApplicationsRequest>,
+    ) -> Result<Response<ListApplicationsResponse>, Status> {
+        let request = request.into_inner();
+        let size = page_size(request.page_size)?;
+        let team: Option<TeamId> = parse_optional("team_id", &request.team_id)?;
+        let after = parse_optional("page_token", &request.page_token)?;
+        let (applications, next_page_token) =
+            self.page(after, team.as_ref(), request.with_problems, size).await?;
+        let store = &self.operator.parts().store;
+        let catalog_revision = store.revision().await.map_err(Fault::from)?.0;
+        let paused = store.all_paused().await.map_err(Fault::from)?.is_some();
+        Ok(Response::new(ListApplicationsResponse {
+            applications,
+            next_page_token,
+            catalog_revision,
+            paused,
+        }))
+    }
+
+    async fn get_application(
+        &self,
+        request: Request<GetApplicationRequest>,
+    ) -> Result<Response<GetApplicationResponse>, Status> {
+        let id = parse("application_id", &request.into_inner().application_id)?;
+        let status = self.operator.application(&id).await?;
+        Ok(Response::new(GetApplicationResponse { application: Some(status.into()) }))
+    }
+
+    async fn rotate_application(
+        &self,
+        request: Request<RotateApplicationRequest>,
+    ) -> Result<Response<RotateApplicationResponse>, Status> {
+        let request = request.into_inner();
+        let id = parse("application_id", &request.application_id)?;
+        let kinds = request
+            .kinds
+            .into_iter()
+            .map(|kind| kind_from_wire("kinds", kind))
+            .collect::<Result<Vec<_>, _>>()?;
+        let started = self.operator.rotate(&id, &kinds, self.request_id()).await?;
+        let rotations = started.into_iter().map(Into::into).collect();
+        Ok(Response::new(RotateApplicationResponse { rotations }))
+    }
+
+    async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        let request = request.into_inner();
+        let id = parse_optional("application_id", &request.application_id)?;
+        self.operator.pause(id.as_ref(), &request.reason, self.request_id()).await?;
+        Ok(Response::new(PauseResponse {}))
+    }
+
+    async fn resume(&self, request: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        let id = parse_optional("application_id", &request.into_inner().application_id)?;
+        self.operator.resume(id.as_ref(), self.request_id()).await?;
+        Ok(Response::new(ResumeResponse {}))
+    }
+
+    type WatchApplicationsStream =
+        Pin<Box<dyn Stream<Item = Result<WatchApplicationsResponse, Status>> + Send>>;
+
+    async fn watch_applications(
+        &self,
+        request: Request<WatchApplicationsRequest>,
+    ) -> Result<Response<Self::WatchApplicationsStream>, Status> {
+        let only: Option<ApplicationId> =
+            parse_optional("application_id", &request.into_inner().application_id)?;
+        if let Some(id) = &only {
+            self.operator.application(id).await?;
+        }
+        let feed = Feed::new(self.operator.clone(), only);
+        let changes = stream::unfold(Some(feed), |feed| async {
+            let mut feed = feed?;
+            match feed.next().await {
+                Ok(status) => {
+                    let change = WatchApplicationsResponse { application: Some(status.into()) };
+                    Some((Ok(change), Some(feed)))
+                }
+                Err(error) => Some((Err(Fault::from(error).into()), None)),
+            }
+        });
+        Ok(Response::new(Box::pin(changes)))
+    }
+}

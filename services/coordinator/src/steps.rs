@@ -1,0 +1,170 @@
+//! Asks the right service for a step and says what the answer means.
+
+use std::time::Duration;
+
+use mint_saga::{Event, Failure, Step, Wish, Written, reason};
+
+use crate::error::BurstError;
+use crate::policy::{PAUSE_AFTER_429, Parts};
+use crate::ports::{Delivery, DestinationAnswer, Proof, RotationCall};
+
+/// What came of a step.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// This happened.
+    Is(Box<Event>),
+    /// It failed.
+    Failed {
+        /// How.
+        failures: Vec<Failure>,
+        /// What is known of the stores; none if nothing new.
+        written: Option<Written>,
+    },
+}
+
+/// Mint's own inside comes back within seconds: a longer wait would only delay everybody.
+const LONGEST_INTERNAL_WAIT: Duration = Duration::from_secs(5);
+/// The wait after an answer that asks for one and does not say how long.
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+
+/// Performs a step. An error means that the worker has to stop, not that the step failed.
+pub(crate) async fn perform(
+    parts: &Parts,
+    call: &RotationCall,
+    step: &Step,
+    wish: Option<&Wish>,
+) -> Result<Outcome, BurstError> {
+    let answer = match step {
+        Step::Create => bounded(parts, "rotator", parts.rotator.create(call))
+            .await
+            .map(|version| is(Event::Created { created: version.created, delivery: version.delivery })),
+        Step::Deliver { envelope } => {
+            let answer = bounded(parts, "distributor", parts.distributor.deliver(call, envelope)).await;
+            answer.map(|delivery| delivered(delivery, wish))
+        }
+        Step::AcceptReceipt { receipt } => {
+            let answer = bounded(parts, "rotator", parts.rotator.accept_receipt(call, receipt)).await;
+            answer.map(|retire_after| is(Event::Accepted { retire_after }))
+        }
+        Step::Retire { .. } => retired(bounded(parts, "rotator", parts.rotator.retire(call)).await),
+        Step::Prove { probe } => {
+            bounded(parts, "rotator", parts.rotator.prove(call, probe)).await.map(proved)
+        }
+        Step::Abandon | Step::Supersede => {
+            bounded(parts, "rotator", parts.rotator.abandon(call)).await.map(|()| is(Event::GivenUp))
+        }
+        Step::Finish => Ok(is(Event::Finished)),
+        Step::Idle | Step::Wait { .. } => return Err(BurstError::Impossible("a wait is no step")),
+    };
+    match answer {
+        Ok(outcome) => Ok(outcome),
+        Err(failure) => {
+            failed(parts, call, &failure)?;
+            let written = (*step == Step::Abandon).then_some(Written::Nowhere);
+            Ok(Outcome::Failed { failures: vec![failure], written })
+        }
+    }
+}
+
+fn is(event: Event) -> Outcome {
+    Outcome::Is(Box::new(event))
+}
+
+fn retired(answer: Result<crate::ports::Retirement, Failure>) -> Result<Outcome, Failure> {
+    match answer {
+        Ok(done) => Ok(is(Event::Retired { ended: done.ended, grace: done.grace })),
+        Err(failure) if failure.is(reason::OVERLAP_NOT_PASSED) => {
+            Ok(is(Event::RetiredTooEarly { retry_after: failure.retry_after.unwrap_or(DEFAULT_WAIT) }))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn proved(proof: Proof) -> Outcome {
+    match proof {
+        Proof::Dead => is(Event::Proved),
+        Proof::NotYet { retry_after } => is(Event::ProvedTooEarly { retry_after }),
+        Proof::Alive => Outcome::Failed {
+            failures: vec![Failure::new(
+                reason::PREVIOUS_VERSION_ALIVE,
+                "the issuer accepted a login with a version whose grace has passed",
+            )],
+            written: None,
+        },
+    }
+}
+
+fn delivered(delivery: Delivery, wish: Option<&Wish>) -> Outcome {
+    if !delivery.receipt.is_empty() {
+        return is(Event::Delivered {
+            receipt: delivery.receipt,
+            destinations: wish.map(|wish| wish.destinations.clone()).unwrap_or_default(),
+            client_id: wish.and_then(|wish| wish.client_id.clone()),
+        });
+    }
+    let mut failures = Vec::new();
+    let mut written = Written::Nowhere;
+    for destination in delivery.destinations {
+        match destination {
+            DestinationAnswer::Written => written = Written::Somewhere,
+            DestinationAnswer::Refused(failure) => failures.push(failure),
+            DestinationAnswer::Unknown(failure) => {
+                written = Written::Somewhere;
+                failures.push(failure);
+            }
+        }
+    }
+    if failures.is_empty() {
+        let detail = "the distributor answered neither a receipt nor a failure";
+        failures.push(Failure::new(reason::SERVICE_MALFORMED_ANSWER, detail));
+        written = Written::Unknown;
+    }
+    Outcome::Failed { failures, written: Some(written) }
+}
+
+/// What a failed call means for others: a lost lease ends the worker, a 429 pauses every call to the issuer.
+pub(crate) fn failed(parts: &Parts, call: &RotationCall, failure: &Failure) -> Result<(), BurstError> {
+    heed(parts, &call.call.application, failure)
+}
+
+/// The same for calls that belong to no rotation.
+pub(crate) fn heed(
+    parts: &Parts,
+    application: &mint_types::ApplicationId,
+    failure: &Failure,
+) -> Result<(), BurstError> {
+    if failure.is(reason::STALE_FENCING_TOKEN) {
+        return Err(BurstError::Fenced(application.clone()));
+    }
+    if failure.is(reason::ISSUER_RATE_LIMITED) {
+        parts.issuer.pause(parts.clock.now().plus(failure.retry_after.unwrap_or(PAUSE_AFTER_429)));
+    }
+    Ok(())
+}
+
+/// How long to wait after `attempts` failures in a row.
+pub(crate) fn delay(parts: &Parts, failures: &[Failure], attempts: u32) -> Duration {
+    let rate_limited = failures.iter().any(|failure| failure.is(reason::ISSUER_RATE_LIMITED));
+    let asked = failures
+        .iter()
+        .filter_map(|failure| failure.retry_after)
+        .max()
+        .or(rate_limited.then_some(PAUSE_AFTER_429));
+    let internal = failures.iter().all(Failure::is_internal);
+    let attempts = if internal { attempts.min(3) } else { attempts };
+    let delay = parts.policy.backoff.delay(attempts, asked, parts.entropy.below(u64::MAX));
+    if internal && asked.is_none() { delay.min(LONGEST_INTERNAL_WAIT) } else { delay }
+}
+
+/// A call that ends within the deadline, whatever its adapter does.
+pub(crate) async fn bounded<T>(
+    parts: &Parts,
+    service: &'static str,
+    call: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let deadline = parts.policy.call_deadline;
+    tokio::time::timeout(deadline, call).await.unwrap_or_else(|_| {
+        let detail = format!("{service} did not answer within {} ms", deadline.as_millis());
+        Err(Failure::new(reason::SERVICE_UNANSWERED, detail))
+    })
+}

@@ -1,0 +1,183 @@
+//! The coordinator's memory, as a port.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use mint_saga::Credential;
+use mint_types::{
+    Application, ApplicationId, Code, CredentialKind, FencingToken, Revision, RotationId, TeamId, Timestamp,
+};
+
+use crate::desk::{Desk, Standing};
+use crate::plan::Decision;
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else holds the application now: nothing was written.
+    #[error("the lease of {0} is lost")]
+    LeaseLost(ApplicationId),
+    /// The store itself.
+    #[error("the coordinator's state")]
+    State(#[from] mint_store::Error),
+    /// A row that cannot be read.
+    #[error("the state of {application} cannot be read: {detail}")]
+    Corrupt {
+        /// Whose.
+        application: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    /// How a caller should understand it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::LeaseLost(_) => Code::Aborted,
+            Self::State(error) => error.code(),
+            Self::Corrupt { .. } => Code::DataLoss,
+        }
+    }
+}
+
+/// The right to act on an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The application.
+    pub application: ApplicationId,
+    /// The holder.
+    pub holder: String,
+    /// Higher than every earlier one of this application.
+    pub token: FencingToken,
+    /// What had happened beside the holder when it was taken.
+    pub stir: i64,
+}
+
+/// An application in hand.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The right.
+    pub lease: Lease,
+    /// What is known, with the rotations that were opened.
+    pub desk: Desk,
+    /// What to do.
+    pub decision: Decision,
+}
+
+/// Who takes, when, for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Taker<'t> {
+    /// The holder's name.
+    pub holder: &'t str,
+    /// The time.
+    pub now: Timestamp,
+    /// When the lease ends.
+    pub until: Timestamp,
+}
+
+/// Decides within the transaction that takes the lease; also opens the rotations on the desk. The flag says whether
+/// the constellation is paused.
+pub type Decide<'d> = dyn Fn(&mut Desk, bool) -> Decision + Send + Sync + 'd;
+
+/// What a step changed.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The credential that was worked on.
+    pub credential: Option<Credential>,
+    /// The identity as it stands.
+    pub standing: Standing,
+    /// The time.
+    pub now: Timestamp,
+    /// What becomes of the lease.
+    pub lease: LeaseFate,
+}
+
+/// What becomes of a lease with a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseFate {
+    /// It is kept until then.
+    KeepUntil(Timestamp),
+    /// It is given back; look again then.
+    Release {
+        /// When to look again.
+        wake_at: Timestamp,
+        /// Whether the status changed.
+        changed: bool,
+    },
+}
+
+/// A request of an operator for one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Which kind.
+    pub kind: CredentialKind,
+    /// Its open rotation.
+    pub rotation: RotationId,
+    /// False if it was open already.
+    pub started: bool,
+}
+
+/// Opens rotations on a desk within a transaction and tells which are open now.
+pub type Edit<'e> = dyn Fn(&mut Desk) -> Vec<Started> + Send + Sync + 'e;
+
+/// The port.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// How far the catalog was taken in.
+    async fn revision(&self) -> Result<Revision, StoreError>;
+    /// Takes records in, in one write; older records than those known are passed over.
+    async fn take_in(
+        &self,
+        records: &[Application],
+        up_to: Revision,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Ends the leases of a holder that was restarted.
+    async fn reclaim(&self, holder: &str) -> Result<(), StoreError>;
+    /// Applications that need a look and that nobody holds.
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError>;
+    /// When the next look is needed.
+    async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    /// Takes the lease if the application is due, nobody else holds it and there is something to do.
+    async fn take(
+        &self,
+        application: &ApplicationId,
+        taker: Taker<'_>,
+        decide: &Decide<'_>,
+    ) -> Result<Option<Held>, StoreError>;
+    /// Writes what a step changed, if the lease still holds; answers whether to pause.
+    async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError>;
+
+    /// One application.
+    async fn desk(&self, application: &ApplicationId) -> Result<Option<Desk>, StoreError>;
+    /// Applications by id.
+    async fn desks(
+        &self,
+        after: Option<&ApplicationId>,
+        team: Option<&TeamId>,
+        limit: usize,
+    ) -> Result<Vec<Desk>, StoreError>;
+    /// What changed at or after a time: application and change counter.
+    async fn changed_since(&self, since: Timestamp) -> Result<Vec<(ApplicationId, u64)>, StoreError>;
+
+    /// Lets an operator change a desk beside the holder of the lease; none if there is no such application.
+    async fn edit(
+        &self,
+        application: &ApplicationId,
+        now: Timestamp,
+        edit: &Edit<'_>,
+    ) -> Result<Option<Vec<Started>>, StoreError>;
+    /// Pauses (with a reason) or resumes one application; false if there is no such one.
+    async fn set_paused(
+        &self,
+        application: &ApplicationId,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Pauses or resumes the whole constellation.
+    async fn set_all_paused(&self, reason: Option<&str>, now: Timestamp) -> Result<(), StoreError>;
+    /// Whether the whole constellation is paused, and why.
+    async fn all_paused(&self) -> Result<Option<String>, StoreError>;
+}
