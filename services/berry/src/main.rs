@@ -1,2 +1,5 @@
-//! Entry point.
-fn main() {}
+//! The agent's process.
+
+fn main() -> std::process::ExitCode {
+    mint_berry::main()
+}

@@ -1,1 +1,182 @@
-//! mint-distributor
+//! `distributor`: opens sealed credentials and writes them where only their application reads.
+//!
+//! # Purpose
+//! Given an envelope that the rotator signed, write its object to every bucket of its application, and say so in a
+//! signed receipt, once nothing older can land there any more.
+//!
+//! # Permission
+//! `s3:PutObject` below the teams' prefixes (`permissions/aws.json`), as a role that trusts the platform's issuer.
+//! Served to the coordinator; keys also to the rotator (`permissions/rpc.json`).
+//!
+//! # Never
+//! - reads, lists, copies or deletes an object: the port `ObjectStore` has no such call.
+//! - opens what the rotator did not sign, or what is for somebody else: `an_unsigned_envelope_is_refused`,
+//!   `an_envelope_of_another_application_is_refused`.
+//! - writes anywhere but below the directory that follows from the signed associated data and the catalog:
+//!   `the_directory_comes_from_the_associated_data_and_the_catalog`.
+//! - attests what is not written everywhere: `one_refusing_destination_withholds_the_receipt_and_stops_no_other`.
+//! - lets an older version win: `an_older_version_is_refused`, `late_writes_table`,
+//!   `once_a_version_is_settled_no_older_write_can_land`.
+//! - sends what is not durable as an attempt: `nothing_is_sent_when_the_state_refuses`.
+//! - writes what the audit log did not hear of: `nothing_is_sent_when_the_audit_log_is_down`.
+//! - acts for a stale lease: `a_stale_fencing_token_is_refused`.
+//! - keeps or prints a plaintext: `nothing_that_can_be_printed_shows_the_object`.
+//!
+//! # Shape
+//! `rpc` (decode, one call, encode) → `execute` (one delivery) → `plan` (attempts in, steps out; pure), `keys` (opens
+//! envelopes), `answer` (what a store's answer means; pure), `turns`; `ports` and their `adapters` (`attempts` in SQL,
+//! `peers` over gRPC, `s3`).
+//!
+//! # Decisions
+//! - The SDK signs and does not send: its orchestrator retries, and follows a bucket into another region.
+//! - Order between attempts is the application's own sequence in the database, not the clock: replicas' clocks differ.
+//!   The clock only ends the fear of an unanswered PUT, with a margin.
+//! - A write is remembered as written after the audit log heard of it. If the log fails in between, the repeat writes
+//!   the same bytes again and says so; nothing is attested that was never said.
+//! - An unanswered PUT of the same content is repeated at once: the same bytes cannot harm themselves.
+//! - A 200 counts only with the ETag of what was sent: proxies and captive portals answer 200 to anything.
+//! - Every 5xx is an unknown outcome, 503 too: what a gateway in front of a store did is not known.
+
+pub mod adapters;
+mod answer;
+mod config;
+mod error;
+mod execute;
+mod keys;
+mod plan;
+mod ports;
+mod rpc;
+mod turns;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mint_api::audit_log::GrpcAuditLog;
+use mint_api::distribution::v1::distribution_service_server::{DistributionServiceServer, SERVICE_NAME};
+use mint_aws::{Environment, Session, StaticKeys};
+use mint_runtime::http::HttpClient;
+use mint_runtime::{Api, ConfigError, Process, Readiness};
+use mint_secret::{Generate, KeyRing, KeyUse};
+use mint_store::Database;
+use mint_types::ServiceName;
+use tonic::service::Routes;
+
+pub use config::{Config, KeysConfig, S3Config};
+pub use error::Error;
+pub use execute::{Delivered, Distributor, Line, LineState, Ports};
+pub use keys::Opener;
+pub use plan::{Answer, Attempt, Content, EXPIRY_MARGIN, Place, Plan, Step, plan};
+pub use ports::{
+    Answered, Attempts, Body, Catalog, Claim, ClaimError, Delivery, ObjectStore, PutAnswer, RotatorKeys, SignedPut,
+    Start, Trouble,
+};
+pub use rpc::Rpc;
+
+/// `permissions/rpc.json`, which is the run-time table.
+pub const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
+
+/// What must answer once besides the peers: without the rotator's keys no envelope opens.
+const ROTATOR_KEYS: &str = "rotator-keys";
+/// Between attempts to fetch them at start.
+const KEYS_PAUSE: Duration = Duration::from_millis(500);
+
+/// The life of the process.
+pub async fn run(config: Config, process: Process) -> Result<(), Error> {
+    let database = open_state(&config).await?;
+    if process.shutdown().is_cancelled() {
+        return Ok(());
+    }
+    let environment = Environment::of_process("mint-distributor", StaticKeys::Refuse).map_err(credentials_missing)?;
+    let ring = Arc::new(open_keys(&config, &process)?);
+    let default_endpoint = config.s3.default_endpoint.clone().or_else(|| environment.s3_endpoint.clone());
+    let default_store = default_endpoint.as_ref().map(|url| url.as_str().to_owned()).unwrap_or_default();
+    let default_region = match config.s3.default_region.as_str() {
+        "" => environment.region.clone(),
+        region => region.to_owned(),
+    };
+    let put_expiry = config.s3.put_expiry.as_duration();
+    let store = adapters::S3::new(
+        Session::new(environment, process.clock(), process.entropy()),
+        HttpClient::new(),
+        default_endpoint,
+        default_region,
+        put_expiry,
+        config.s3.deadline.as_duration(),
+    );
+    let rotator = adapters::GrpcRotatorKeys::new(process.peer(ServiceName::Rotator)?);
+    let opener = Arc::new(Opener::new(ring.clone(), Arc::new(rotator), process.clock()));
+    let ports = Ports {
+        opener: opener.clone(),
+        catalog: Arc::new(adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?)),
+        attempts: Arc::new(adapters::SqlAttempts::new(database)),
+        store: Arc::new(store),
+        audit: Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
+        clock: process.clock(),
+    };
+    let distributor = Arc::new(Distributor::new(ring.clone(), ports, default_store, put_expiry));
+    process.readiness().require(ROTATOR_KEYS);
+    process.spawn("rotator-keys", fetch_keys(opener, process.readiness(), process.shutdown()));
+    let rpc = Rpc {
+        distributor,
+        ring,
+        entropy: process.entropy(),
+    };
+    let api = Api {
+        permissions: PERMISSIONS,
+        routes: Routes::new(DistributionServiceServer::new(rpc)),
+        services: &[SERVICE_NAME],
+        descriptors: mint_api::DESCRIPTORS,
+    };
+    Ok(process.serve(api).await?)
+}
+
+async fn open_state(config: &Config) -> Result<Database, Error> {
+    let opened = Database::open(
+        &config.state.url,
+        adapters::SCHEMA,
+        adapters::MIGRATIONS,
+        config.state.migrate(),
+    );
+    let opened = opened.await;
+    Ok(opened.map_err(|source| mint_runtime::Error::Unavailable {
+        what: "the state".to_owned(),
+        source: source.into(),
+    })?)
+}
+
+fn credentials_missing(error: mint_aws::Error) -> Error {
+    let (key, problem) = match &error {
+        mint_aws::Error::Missing(name) => (*name, "is missing from the environment: web identity needs it".to_owned()),
+        mint_aws::Error::StaticKey(name) => (*name, "must not be set: Mint does not use static AWS keys".to_owned()),
+        mint_aws::Error::Unusable { name, rule } => (*name, format!("is not usable: {rule}")),
+        mint_aws::Error::Endpoint { name, source } => (*name, format!("is not usable: {source}")),
+        other => ("AWS_WEB_IDENTITY_TOKEN_FILE", format!("is not usable: {other}")),
+    };
+    mint_runtime::Error::from(ConfigError::new(key, problem)).into()
+}
+
+fn open_keys(config: &Config, process: &Process) -> Result<KeyRing, Error> {
+    let directory: &Path = &config.keys.directory;
+    let uses = [KeyUse::DistributorSeal, KeyUse::DistributorReceipt];
+    let generate = if config.keys.generate { Generate::WhenMissing } else { Generate::Never };
+    let loaded = KeyRing::load(directory, &uses, generate, process.entropy().as_ref());
+    Ok(loaded.map_err(|error| mint_runtime::Error::Identity {
+        file: directory.to_owned(),
+        problem: error.to_string(),
+    })?)
+}
+
+async fn fetch_keys(opener: Arc<Opener>, readiness: Readiness, shutdown: tokio_util::sync::CancellationToken) {
+    loop {
+        match opener.fetch().await {
+            Ok(()) => break,
+            Err(error) => tracing::debug!(%error, "the rotator's keys are not known yet"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(KEYS_PAUSE) => {}
+        }
+    }
+    readiness.answered(ROTATOR_KEYS);
+}

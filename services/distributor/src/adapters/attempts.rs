@@ -1,0 +1,259 @@
+//! Attempts in SQLite or PostgreSQL.
+
+use async_trait::async_trait;
+use mint_secret::EnvelopeDigest;
+use mint_store::{Database, Migration, Row, Transaction, Value};
+use mint_types::{ApplicationId, FencingToken, Version};
+
+use crate::plan::{Answer, Attempt, Content, Place};
+use crate::ports::{Answered, Attempts, Claim, ClaimError, Start};
+
+/// The service's schema on PostgreSQL.
+pub const SCHEMA: &str = "distributor";
+
+/// The schema's changes.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "attempts",
+    sql: include_str!("../../migrations/1_attempts.sql"),
+}];
+
+const APPLICATION: &str = "SELECT fencing_token, sequence FROM application WHERE application = $1";
+const RAISE: &str = "INSERT INTO application (application, fencing_token, sequence) VALUES ($1, $2, $3) \
+     ON CONFLICT (application) DO UPDATE SET fencing_token = excluded.fencing_token, sequence = excluded.sequence";
+const HIGHEST: &str =
+    "SELECT version, rotation FROM highest_version WHERE application = $1 AND kind = $2";
+const RAISE_VERSION: &str = "INSERT INTO highest_version (application, kind, version, rotation) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (application, kind) DO UPDATE SET version = excluded.version, rotation = excluded.rotation";
+const ATTEMPTS: &str = "SELECT sequence, kind, version, rotation, envelope, store, bucket, object_key, signed_at, \
+     expires_at, outcome, answered_sequence FROM attempt WHERE application = $1 ORDER BY sequence";
+const INSERT: &str = "INSERT INTO attempt (application, sequence, kind, version, rotation, envelope, store, bucket, \
+     object_key, signed_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const ANSWER: &str = "UPDATE attempt SET outcome = $3, answered_sequence = $4 \
+     WHERE application = $1 AND sequence = $2 AND outcome IS NULL";
+const DROP: &str = "DELETE FROM attempt WHERE application = $1 AND sequence = $2";
+
+/// The adapter.
+#[derive(Debug, Clone)]
+pub struct SqlAttempts(Database);
+
+impl SqlAttempts {
+    /// Over an open database of [`MIGRATIONS`].
+    pub fn new(database: Database) -> Self {
+        Self(database)
+    }
+}
+
+#[async_trait]
+impl Attempts for SqlAttempts {
+    async fn read(&self, claim: &Claim) -> Result<Vec<Attempt>, ClaimError> {
+        let application = [Value::from(claim.application.as_str())];
+        let counters = Counters::read(self.0.query_optional(APPLICATION, &application).await?)?;
+        counters.check(claim)?;
+        let kind = [claim.application.as_str().into(), claim.content.kind.as_str().into()];
+        check_version(claim, self.0.query_optional(HIGHEST, &kind).await?)?;
+        let rows = self.0.query(ATTEMPTS, &application).await?;
+        Ok(rows.iter().map(attempt).collect::<Result<_, _>>()?)
+    }
+
+    async fn begin(&self, claim: &Claim, starts: &[Start], obsolete: &[u64]) -> Result<Vec<u64>, ClaimError> {
+        self.0
+            .write(|transaction| Box::pin(begin(transaction, claim, starts, obsolete)))
+            .await
+    }
+
+    async fn answer(
+        &self,
+        application: &ApplicationId,
+        answers: &[(u64, Answered)],
+    ) -> Result<(), mint_store::Error> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        self.0
+            .write(|transaction| Box::pin(answer(transaction, application, answers)))
+            .await
+    }
+}
+
+async fn begin(
+    transaction: &mut Transaction<'_>,
+    claim: &Claim,
+    starts: &[Start],
+    obsolete: &[u64],
+) -> Result<Vec<u64>, ClaimError> {
+    let application = claim.application.as_str();
+    let counters = Counters::read(transaction.query_optional(APPLICATION, &[application.into()]).await?)?;
+    counters.check(claim)?;
+    let kind = [application.into(), claim.content.kind.as_str().into()];
+    check_version(claim, transaction.query_optional(HIGHEST, &kind).await?)?;
+    let numbers: Vec<u64> = (1..).take(starts.len()).map(|step| counters.sequence + step).collect();
+    let last = numbers.last().copied().unwrap_or(counters.sequence);
+    if last != counters.sequence || claim.fencing_token != counters.fencing_token {
+        let raised = [
+            application.into(),
+            Value::unsigned(claim.fencing_token.0)?,
+            Value::unsigned(last)?,
+        ];
+        transaction.execute(RAISE, &raised).await?;
+    }
+    if !starts.is_empty() {
+        let raised = [
+            application.into(),
+            claim.content.kind.as_str().into(),
+            Value::unsigned(claim.content.version.0)?,
+            claim.content.rotation.to_string().into(),
+        ];
+        transaction.execute(RAISE_VERSION, &raised).await?;
+    }
+    for sequence in obsolete {
+        transaction.execute(DROP, &[application.into(), Value::unsigned(*sequence)?]).await?;
+    }
+    for (number, start) in numbers.iter().zip(starts) {
+        transaction.execute(INSERT, &insertion(claim, *number, start)?).await?;
+    }
+    Ok(numbers)
+}
+
+async fn answer(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    answers: &[(u64, Answered)],
+) -> Result<(), mint_store::Error> {
+    let application = application.as_str();
+    let counters = Counters::read(transaction.query_optional(APPLICATION, &[application.into()]).await?)?;
+    let recorded = counters.sequence + 1;
+    let raised = [
+        application.into(),
+        Value::unsigned(counters.fencing_token.0)?,
+        Value::unsigned(recorded)?,
+    ];
+    transaction.execute(RAISE, &raised).await?;
+    for (sequence, answered) in answers {
+        let outcome = match answered {
+            Answered::Written => WRITTEN,
+            Answered::Refused => REFUSED,
+        };
+        let row = [
+            application.into(),
+            Value::unsigned(*sequence)?,
+            outcome.into(),
+            Value::unsigned(recorded)?,
+        ];
+        transaction.execute(ANSWER, &row).await?;
+    }
+    Ok(())
+}
+
+const WRITTEN: &str = "written";
+const REFUSED: &str = "refused";
+
+/// The row of an application; zeroes before its first delivery.
+struct Counters {
+    fencing_token: FencingToken,
+    sequence: u64,
+}
+
+impl Counters {
+    fn read(row: Option<Row>) -> Result<Self, mint_store::Error> {
+        let Some(row) = row else {
+            return Ok(Self {
+                fencing_token: FencingToken(0),
+                sequence: 0,
+            });
+        };
+        Ok(Self {
+            fencing_token: FencingToken(row.unsigned("fencing_token")?),
+            sequence: row.unsigned("sequence")?,
+        })
+    }
+
+    fn check(&self, claim: &Claim) -> Result<(), ClaimError> {
+        if claim.fencing_token >= self.fencing_token {
+            return Ok(());
+        }
+        Err(ClaimError::StaleFencingToken {
+            highest: self.fencing_token,
+            given: claim.fencing_token,
+        })
+    }
+}
+
+fn check_version(claim: &Claim, highest: Option<Row>) -> Result<(), ClaimError> {
+    let Some(row) = highest else {
+        return Ok(());
+    };
+    let highest = Version(row.unsigned("version")?);
+    let Content {
+        kind,
+        version: given,
+        rotation,
+        ..
+    } = &claim.content;
+    if *given < highest {
+        return Err(ClaimError::Superseded {
+            kind: *kind,
+            highest,
+            given: *given,
+        });
+    }
+    if *given == highest && row.text("rotation")? != rotation.to_string() {
+        return Err(ClaimError::OtherRotation {
+            kind: *kind,
+            version: highest,
+        });
+    }
+    Ok(())
+}
+
+fn insertion(claim: &Claim, number: u64, start: &Start) -> Result<[Value; 11], mint_store::Error> {
+    Ok([
+        claim.application.as_str().into(),
+        Value::unsigned(number)?,
+        claim.content.kind.as_str().into(),
+        Value::unsigned(claim.content.version.0)?,
+        claim.content.rotation.to_string().into(),
+        (&claim.content.envelope.0).into(),
+        start.place.store.as_str().into(),
+        start.place.bucket.as_str().into(),
+        start.place.key.as_str().into(),
+        start.signed_at.into(),
+        start.expires_at.into(),
+    ])
+}
+
+fn attempt(row: &Row) -> Result<Attempt, mint_store::Error> {
+    let corrupt = |what: &str| mint_store::Error::Corrupt {
+        detail: format!("an attempt's {what} is not valid"),
+    };
+    let envelope: [u8; 32] = row.bytes("envelope")?.try_into().map_err(|_| corrupt("envelope"))?;
+    let answer = match row.optional_text("outcome")?.as_deref() {
+        None => Answer::None,
+        Some(WRITTEN) => Answer::Written {
+            recorded: row.unsigned("answered_sequence")?,
+        },
+        Some(REFUSED) => Answer::Refused,
+        Some(_) => return Err(corrupt("outcome")),
+    };
+    Ok(Attempt {
+        sequence: row.unsigned("sequence")?,
+        place: Place {
+            store: row.text("store")?,
+            bucket: row.text("bucket")?,
+            key: row.text("object_key")?,
+        },
+        content: Content {
+            kind: row.text("kind")?.parse().map_err(|_| corrupt("kind"))?,
+            version: Version(row.unsigned("version")?),
+            rotation: row.text("rotation")?.parse().map_err(|_| corrupt("rotation"))?,
+            envelope: EnvelopeDigest(envelope),
+        },
+        signed_at: row.timestamp("signed_at")?,
+        expires_at: row.timestamp("expires_at")?,
+        answer,
+    })
+}
+
+#[cfg(test)]
+#[path = "attempts_contract.rs"]
+mod contract;

@@ -1,0 +1,118 @@
+//! Why a delivery is not even tried, or its outcome cannot be told.
+
+use mint_api::audit_log::AuditError;
+use mint_api::{Fault, InvalidMessage, WireFault};
+use mint_types::{ApplicationId, Code};
+
+use crate::ports::ClaimError;
+
+/// Everything that ends a call, from the caller's point of view. What single destinations say is no error: it is in
+/// the answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The message breaks the contract.
+    #[error(transparent)]
+    Message(#[from] InvalidMessage),
+    /// The envelope is not one that may be delivered here.
+    #[error("the envelope is refused")]
+    Envelope(#[source] mint_secret::Error),
+    /// The rotator's keys are needed and not known.
+    #[error("the rotator does not tell its keys: {0}")]
+    RotatorKeys(WireFault),
+    /// The application's record is not available.
+    #[error("registry-sync does not answer the application's record: {0}")]
+    Catalog(WireFault),
+    /// registry-sync answered something else than it was asked for.
+    #[error("registry-sync answered another record than {0}'s of the wanted revision")]
+    OtherRecord(ApplicationId),
+    /// There is nowhere to write.
+    #[error("application {0} has no bucket: nothing can be delivered")]
+    NoDestination(ApplicationId),
+    /// The claim must not be acted upon, or the state does not answer.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The log did not take an entry.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// A receipt cannot be signed.
+    #[error("the receipt cannot be signed")]
+    Receipt(#[source] mint_secret::Error),
+    /// The process cannot start or go on.
+    #[error(transparent)]
+    Runtime(#[from] mint_runtime::Error),
+}
+
+impl From<mint_store::Error> for Error {
+    fn from(error: mint_store::Error) -> Self {
+        Self::Claim(ClaimError::State(error))
+    }
+}
+
+impl Error {
+    /// How a caller should understand it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Message(_) => Code::InvalidArgument,
+            Self::Envelope(error) => error.code(),
+            Self::RotatorKeys(_) | Self::Audit(_) => Code::Unavailable,
+            Self::Catalog(fault) => catalog_reason(fault).0,
+            Self::OtherRecord(_) => Code::DataLoss,
+            Self::NoDestination(_) => Code::FailedPrecondition,
+            Self::Claim(error) => match error {
+                ClaimError::StaleFencingToken { .. }
+                | ClaimError::Superseded { .. }
+                | ClaimError::OtherRotation { .. } => Code::FailedPrecondition,
+                ClaimError::State(error) if error.is_unavailable() => Code::Unavailable,
+                ClaimError::State(error) => error.code(),
+            },
+            Self::Receipt(_) => Code::Internal,
+            Self::Runtime(error) => error.code(),
+        }
+    }
+
+    /// The stable reason on the wire.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "INVALID_MESSAGE",
+            Self::Envelope(mint_secret::Error::NotOurs(_) | mint_secret::Error::Unopenable(_)) => {
+                "ENVELOPE_UNOPENABLE"
+            }
+            Self::Envelope(_) => "ENVELOPE_INVALID",
+            Self::RotatorKeys(_) => "ROTATOR_UNAVAILABLE",
+            Self::Catalog(fault) => catalog_reason(fault).1,
+            Self::OtherRecord(_) => "CATALOG_UNAVAILABLE",
+            Self::NoDestination(_) => "NO_DESTINATION",
+            Self::Claim(error) => match error {
+                ClaimError::StaleFencingToken { .. } => "STALE_FENCING_TOKEN",
+                ClaimError::Superseded { .. } => "VERSION_SUPERSEDED",
+                ClaimError::OtherRotation { .. } => "ENVELOPE_INVALID",
+                ClaimError::State(_) => "STATE_UNAVAILABLE",
+            },
+            Self::Audit(_) => "AUDIT_UNAVAILABLE",
+            Self::Receipt(_) | Self::Runtime(_) => "INTERNAL",
+        }
+    }
+}
+
+/// What registry-sync said, in the words of our caller.
+fn catalog_reason(fault: &WireFault) -> (Code, &'static str) {
+    match fault.reason.as_str() {
+        "APPLICATION_UNKNOWN" => (Code::NotFound, "APPLICATION_UNKNOWN"),
+        "CATALOG_BEHIND" => (Code::FailedPrecondition, "CATALOG_BEHIND"),
+        _ => (Code::Unavailable, "CATALOG_UNAVAILABLE"),
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let retry_after = match &error {
+            Error::Catalog(fault) | Error::RotatorKeys(fault) => fault.retry_after,
+            _ => None,
+        };
+        let (code, reason) = (error.code(), error.reason());
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        let mut fault = Self::new(code, reason, format!("{error}{}", cause.unwrap_or_default()));
+        fault.retry_after = retry_after;
+        fault
+    }
+}

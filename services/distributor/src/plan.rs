@@ -1,0 +1,190 @@
+//! What to put, what to wait for, and whether a receipt is due: state in, plan out.
+//!
+//! S3 is last-writer-wins and cannot be read here, so an older write that was never answered may still land. A
+//! destination is settled when one write of ours is confirmed that was begun after every write of something else was
+//! answered, refused, or could no longer land.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mint_secret::EnvelopeDigest;
+use mint_types::{CredentialKind, Destination, RotationId, Timestamp, Version};
+
+/// How much longer than its expiry an unanswered PUT is feared: our clock and the store's may differ, and a request
+/// that arrived in time takes its time to be done.
+pub const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
+
+/// What is written: two writes with the same content cannot harm each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Content {
+    /// Which credential.
+    pub kind: CredentialKind,
+    /// Which version of it.
+    pub version: Version,
+    /// The rotation that made it.
+    pub rotation: RotationId,
+    /// The envelope that was opened.
+    pub envelope: EnvelopeDigest,
+}
+
+/// Where it is written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The store's endpoint; empty for AWS's own.
+    pub store: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+impl Place {
+    /// The place of a destination; `default_store` is used where its bucket names none.
+    pub fn of(destination: &Destination, default_store: &str) -> Self {
+        let endpoint = destination.bucket.endpoint.as_ref();
+        Self {
+            store: endpoint.map_or(default_store, |url| url.as_str()).to_owned(),
+            bucket: destination.bucket.name.to_string(),
+            key: destination.key.clone(),
+        }
+    }
+
+    /// Whether a write to one may show at the other. The same bucket behind another endpoint may be the same bucket.
+    fn may_be(&self, other: &Self) -> bool {
+        self.bucket == other.bucket && self.key == other.key
+    }
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Nobody knows: it was never answered, or the answer says nothing.
+    None,
+    /// The store confirmed it; the answer was recorded at this place of the application's sequence.
+    Written {
+        /// Position in the application's sequence.
+        recorded: u64,
+    },
+    /// It surely was not written.
+    Refused,
+}
+
+/// One PUT, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its place in the order of the application's attempts and answers.
+    pub sequence: u64,
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub content: Content,
+    /// When it was signed, and so before it was sent.
+    pub signed_at: Timestamp,
+    /// When the store stops accepting it.
+    pub expires_at: Timestamp,
+    /// What became of it.
+    pub answer: Answer,
+}
+
+impl Attempt {
+    /// Until when it may still land.
+    fn feared_until(&self) -> Timestamp {
+        self.expires_at.plus(EXPIRY_MARGIN)
+    }
+
+    /// Whether `write`, once confirmed, surely came after this one.
+    fn is_before(&self, write: &Self) -> bool {
+        match self.answer {
+            Answer::Refused => true,
+            Answer::Written { recorded } => recorded < write.sequence,
+            Answer::None => self.feared_until() <= write.signed_at,
+        }
+    }
+
+    /// Whether it can no longer matter to a write that begins now.
+    fn is_over(&self, now: Timestamp) -> bool {
+        match self.answer {
+            Answer::Refused | Answer::Written { .. } => true,
+            Answer::None => self.feared_until() <= now,
+        }
+    }
+}
+
+/// What to do about one destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: it holds this content and nothing older can land there any more.
+    Settled,
+    /// Write it.
+    Put,
+    /// It is written, but something older may still land on top of it: write once more from then on.
+    Wait {
+        /// When nothing older can land any more.
+        until: Timestamp,
+    },
+}
+
+/// What to do about all destinations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// One step a destination, in the destinations' order.
+    pub steps: Vec<Step>,
+    /// Attempts that will never matter again once the puts have begun.
+    pub obsolete: Vec<u64>,
+}
+
+impl Plan {
+    /// Whether every destination is settled; never for no destination.
+    pub fn is_complete(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|step| *step == Step::Settled)
+    }
+}
+
+/// Plans the delivery of a content to places, given everything that was ever tried and may matter.
+pub fn plan(content: &Content, places: &[Place], attempts: &[Attempt], now: Timestamp) -> Plan {
+    let steps: Vec<Step> = places.iter().map(|place| step(content, place, attempts, now)).collect();
+    let mut obsolete = BTreeMap::new();
+    for (place, _) in places.iter().zip(&steps).filter(|(_, step)| **step == Step::Put) {
+        let there = || attempts.iter().filter(|attempt| attempt.place.may_be(place));
+        // Later attempts of this content compare themselves with everything older than the first one: drop nothing
+        // after the first.
+        if there().any(|attempt| attempt.content == *content) {
+            continue;
+        }
+        obsolete.extend(there().filter(|attempt| attempt.is_over(now)).map(|attempt| (attempt.sequence, ())));
+    }
+    Plan {
+        steps,
+        obsolete: obsolete.into_keys().collect(),
+    }
+}
+
+fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) -> Step {
+    let others: Vec<&Attempt> = attempts
+        .iter()
+        .filter(|attempt| attempt.place.may_be(place) && attempt.content != *content)
+        .collect();
+    let written: Vec<&Attempt> = attempts
+        .iter()
+        .filter(|attempt| attempt.place == *place && attempt.content == *content)
+        .filter(|attempt| matches!(attempt.answer, Answer::Written { .. }))
+        .collect();
+    let comes_last = |write: &&Attempt| others.iter().all(|other| other.is_before(write));
+    if written.iter().any(|write| comes_last(write)) {
+        return Step::Settled;
+    }
+    let still_feared = others.iter().filter(|other| !other.is_over(now));
+    let Some(until) = still_feared.map(|other| other.feared_until()).max() else {
+        return Step::Put;
+    };
+    // Until then one early write is enough: consumers get the new version while we wait.
+    let is_early = |write: &&Attempt| others.iter().all(|other| other.is_before(write) || !other.is_over(now));
+    if written.iter().any(|write| is_early(write)) {
+        return Step::Wait { until };
+    }
+    Step::Put
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! Decode, one call, encode.
+
+use std::sync::Arc;
+
+use mint_api::convert::{duration_to_wire, parse};
+use mint_api::distribution::v1::distribution_service_server::DistributionService;
+use mint_api::distribution::v1::{
+    DeliverRequest, DeliverResponse, DestinationOutcome, ListKeysRequest, ListKeysResponse, Outcome,
+};
+use mint_api::{Fault, InvalidMessage};
+use mint_secret::KeyRing;
+use mint_types::{Entropy, FencingToken, RequestId, Revision};
+use tonic::{Request, Response, Status};
+
+use crate::adapters::public_key;
+use crate::execute::{Delivered, Distributor, Line, LineState};
+use crate::ports::{Delivery, Trouble};
+
+/// An envelope is a credential's JSON and some keys; anything longer is none.
+const LONGEST_ENVELOPE: usize = 64 * 1024;
+
+/// The service on the wire.
+#[derive(Debug, Clone)]
+pub struct Rpc {
+    /// Delivers.
+    pub distributor: Arc<Distributor>,
+    /// Our keys.
+    pub ring: Arc<KeyRing>,
+    /// For the id of a request that came without one.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+#[tonic::async_trait]
+impl DistributionService for Rpc {
+    async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverResponse>, Status> {
+        let request_id = mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
+        let delivery = delivery(request.into_inner(), request_id)?;
+        match self.distributor.deliver(&delivery).await {
+            Ok(delivered) => Ok(Response::new(encode(delivered))),
+            Err(error) => {
+                let fault = Fault::from(error);
+                let (application, rotation) = (&delivery.application, delivery.rotation);
+                tracing::warn!(%application, %rotation, reason = fault.reason, error = fault.message, "not delivered");
+                Err(fault.into())
+            }
+        }
+    }
+
+    async fn list_keys(&self, _request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+        let keys = self.ring.published().iter().map(public_key).collect();
+        Ok(Response::new(ListKeysResponse { keys }))
+    }
+}
+
+fn delivery(message: DeliverRequest, request: RequestId) -> Result<Delivery, InvalidMessage> {
+    if message.envelope.is_empty() || message.envelope.len() > LONGEST_ENVELOPE {
+        return Err(InvalidMessage::new(
+            "envelope",
+            format!("it must have 1 to {LONGEST_ENVELOPE} bytes"),
+        ));
+    }
+    Ok(Delivery {
+        application: parse("application_id", &message.application_id)?,
+        rotation: parse("rotation_id", &message.rotation_id)?,
+        catalog_revision: Revision(message.catalog_revision),
+        fencing_token: FencingToken(message.fencing_token),
+        envelope: message.envelope,
+        request,
+    })
+}
+
+fn encode(delivered: Delivered) -> DeliverResponse {
+    DeliverResponse {
+        receipt: delivered.receipt.unwrap_or_default(),
+        destinations: delivered.lines.into_iter().map(outcome).collect(),
+    }
+}
+
+fn outcome(line: Line) -> DestinationOutcome {
+    let written = DestinationOutcome {
+        bucket: line.place.bucket,
+        key: line.place.key,
+        outcome: Outcome::Written.into(),
+        ..DestinationOutcome::default()
+    };
+    match line.state {
+        LineState::Written => written,
+        LineState::Refused(trouble) => troubled(written, Outcome::Refused, trouble),
+        LineState::Unknown(trouble) => troubled(written, Outcome::Unknown, trouble),
+        LineState::Waiting { retry_after } => DestinationOutcome {
+            outcome: Outcome::Waiting.into(),
+            reason: "DESTINATION_UNKNOWN_OUTCOME".to_owned(),
+            detail: "written; an older write was never answered and may still land".to_owned(),
+            next_action: "nothing: it is written once more when the older write can no longer land".to_owned(),
+            retry_after: Some(duration_to_wire(retry_after)),
+            ..written
+        },
+    }
+}
+
+fn troubled(line: DestinationOutcome, outcome: Outcome, trouble: Trouble) -> DestinationOutcome {
+    DestinationOutcome {
+        outcome: outcome.into(),
+        reason: trouble.reason.to_owned(),
+        detail: trouble.detail,
+        next_action: trouble.next_action.to_owned(),
+        retry_after: trouble.retry_after.map(duration_to_wire),
+        ..line
+    }
+}
