@@ -19,5 +19,6 @@
 
 pub mod application;
 pub mod client;
+pub mod registry;
 pub mod repository;
 pub mod world;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
 use mint_api::coordination::v1::{ApplicationStatus, GetApplicationRequest, ListApplicationsRequest};
+use mint_runtime::client::Channel;
 use mint_types::ServiceName;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::process::{Child, Command};
-use tonic::transport::Channel;
 
 use crate::application::eventually;
 use crate::client::{self, Identity};
@@ -191,13 +191,14 @@ impl World {
     /// # Panics
     /// If the identity's files are unusable.
     pub fn channel(&self, service: ServiceName, identity: &Identity) -> Channel {
-        let url = &self.endpoints.services[service.as_str()];
+        let url = self.endpoints.services[service.as_str()].parse().expect("an https URL");
+        let domain = "mint.local".parse().expect("a trust domain");
         mint_runtime::client::connect(
-            url,
+            &url,
             &self.endpoints.ca,
             &identity.cert,
             &identity.key,
-            "mint.local",
+            Some(&domain),
             service,
         )
         .unwrap_or_else(|error| panic!("{service}: {error}"))

@@ -1,9 +1,20 @@
 //! The integration tests of the whole workspace, one binary.
 //!
-//! - `workspace`: the tree, the dependency rule, who links what (`cargo metadata`).
-//! - `contracts`: protos and permission files agree, method by method.
-//! - `golden`: permission matrix, call graph and plaintext carriers as reviewed.
+//! On the tree: `workspace` (layout, dependency rule, who links what), `contracts` (protos and permission files agree),
+//! `golden` (permission matrix, call graph, plaintext carriers as reviewed).
+//! On the running constellation: `example` (first start to last repair), `applications` (each its own files and nothing
+//! else), `matrix` (the powers with real credentials), `counts` (what a rotation costs), `overlap` (no login fails while
+//! everything rotates and dies), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
+//! (`mint up` as a parent).
 
+mod applications;
+mod bad_input;
+mod canary;
 mod contracts;
+mod counts;
+mod example;
 mod golden;
+mod lifecycle;
+mod matrix;
+mod overlap;
 mod workspace;

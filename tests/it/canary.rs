@@ -1,0 +1,151 @@
+//! No plaintext leaves the processes that carry it: the sandbox issues recognisable secrets, and everything that a full
+//! run at trace level leaves behind is searched for them, in every form in which they could hide.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use mint_api::audit::v1::ListEntriesRequest;
+use mint_api::audit::v1::audit_service_client::AuditServiceClient;
+use mint_api::coordination::v1::{ApplicationState, Node, RotateApplicationRequest};
+use mint_tests::registry::{Entry, registry};
+use mint_tests::world::{Options, World};
+use mint_types::ServiceName;
+
+/// What every issued secret starts with.
+const MARKER: &[u8] = b"mint-canary-";
+
+/// The forms in which a marker could stand in a file.
+fn forms() -> Vec<(String, Vec<u8>)> {
+    let mut forms = vec![("raw".to_owned(), MARKER.to_vec())];
+    let hex: String = hex::encode(MARKER);
+    forms.push(("hex".to_owned(), hex.clone().into_bytes()));
+    forms.push(("upper-case hex".to_owned(), hex.to_uppercase().into_bytes()));
+    let decimals: Vec<String> = MARKER.iter().map(ToString::to_string).collect();
+    forms.push(("byte list".to_owned(), decimals.join(", ").into_bytes()));
+    forms.push(("compact byte list".to_owned(), decimals.join(",").into_bytes()));
+    let escaped: String = MARKER.iter().map(|byte| format!("\\u{byte:04x}")).collect();
+    forms.push(("JSON escapes".to_owned(), escaped.into_bytes()));
+    let percent: String = MARKER.iter().map(|byte| format!("%{byte:02X}")).collect();
+    forms.push(("percent escapes".to_owned(), percent.into_bytes()));
+    for shift in 0..3_usize {
+        // base64 of the marker at each alignment, without the characters that its neighbours touch
+        let padded: Vec<u8> = std::iter::repeat_n(b'x', shift).chain(MARKER.iter().copied()).collect();
+        for engine in [
+            base64::engine::general_purpose::STANDARD_NO_PAD,
+            base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        ] {
+            let text = engine.encode(&padded);
+            let clean = &text[if shift == 0 { 0 } else { 4 }..text.len() - text.len() % 4];
+            forms.push((format!("base64 at {shift}"), clean.as_bytes().to_vec()));
+        }
+    }
+    forms
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+fn finds(haystack: &[u8]) -> Option<String> {
+    forms().into_iter().find(|(_, needle)| contains(haystack, needle)).map(|(form, _)| form)
+}
+
+fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("readable") {
+        let path = entry.expect("entry").path();
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            files_below(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_search_finds_a_marker_in_every_form() {
+    let secret = b"mint-canary-pw-0123456789abcdef";
+    let standard = base64::engine::general_purpose::STANDARD;
+    for prefix in ["", "a", "ab", "abc"] {
+        let hidden = [prefix.as_bytes(), secret].concat();
+        assert!(finds(standard.encode(&hidden).as_bytes()).is_some(), "base64 after {prefix:?}");
+    }
+    assert!(finds(format!("{:?}", secret.to_vec()).as_bytes()).is_some());
+    assert!(finds(format!("{:?}", String::from_utf8_lossy(secret)).as_bytes()).is_some());
+    assert!(finds(hex::encode(secret).as_bytes()).is_some());
+    assert!(finds(b"nothing of the kind").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_full_run_at_trace_level_no_file_log_or_audit_entry_holds_a_secret() {
+    let entries = [
+        Entry::new("split").buckets(&["team-credentials", "team-second"]),
+        Entry::new("combined").combined(),
+        Entry::new("public").public().prefix("teams/blue"),
+    ];
+    let world = World::boot(Options {
+        registry: Some(registry(&entries, &["password_grace: 1s"])),
+        arguments: vec!["--min-overlap".to_owned(), "1s".to_owned()],
+        environment: vec![("MINT_LOG".to_owned(), "trace".to_owned())],
+        ..Options::default()
+    })
+    .await;
+    let rotated = |rounds: u64| {
+        move |status: &mint_api::coordination::v1::ApplicationStatus| {
+            status.state == ApplicationState::Delivered as i32
+                && status.credentials.iter().all(|credential| {
+                    let public = credential.kind == mint_api::types::v1::CredentialKind::PublicClient as i32;
+                    credential.node == Node::Unspecified as i32
+                        && (public || credential.completed_rotations >= rounds)
+                })
+        }
+    };
+    for entry in &entries {
+        world.until(&entry.id, "delivered", Duration::from_secs(90), rotated(1)).await;
+    }
+    // trouble prints the most: an issuer that lies, a store that refuses, answers that get lost
+    for (api, kind) in [
+        ("service-user.create_password", "lose_answer"),
+        ("service-user.create_client", "lose_answer"),
+        ("oauth2.token", "fail"),
+        ("s3.PutObject", "fail"),
+        ("service-user.commit_password", "lose_answer"),
+    ] {
+        world.fault(serde_json::json!({"api": api, "kind": kind, "count": 1, "status": 500, "body": "<html>trouble</html>"})).await;
+    }
+    for entry in &entries {
+        let request = RotateApplicationRequest { application_id: entry.id.clone(), kinds: Vec::new() };
+        world.coordination().rotate_application(request).await.expect("started");
+    }
+    for entry in &entries {
+        world.until(&entry.id, "rotated through trouble", Duration::from_secs(180), rotated(2)).await;
+    }
+
+    let mut audit = AuditServiceClient::new(world.channel(ServiceName::Audit, &world.operator()));
+    let request = ListEntriesRequest { page_size: 1000, ..ListEntriesRequest::default() };
+    let listed = audit.list_entries(request).await.expect("the log").into_inner();
+    assert!(listed.entries.len() > 30, "the log tells of the run: {} entries", listed.entries.len());
+    assert_eq!(finds(format!("{listed:?}").as_bytes()), None, "an audit entry");
+
+    let stopped = world.stop().await;
+    let mut files = Vec::new();
+    files_below(stopped.data.parent().expect("parent"), &mut files);
+    let objects = stopped.data.join("sandbox/s3");
+    let (secret, open): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.starts_with(&objects));
+    let mut log_bytes = 0;
+    for file in &open {
+        let bytes = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert_eq!(finds(&bytes), None, "{}", file.display());
+        if file.extension().is_some_and(|extension| extension == "log") {
+            log_bytes += bytes.len();
+        }
+    }
+    assert!(log_bytes > 100_000, "trace level was on: {log_bytes} bytes of logs");
+    let marked =
+        secret.iter().filter(|file| finds(&std::fs::read(file).expect("readable")).is_some()).count();
+    assert!(marked >= 4, "the objects do hold the secrets that were searched for: {marked}");
+    println!("measured: searched {} files, {log_bytes} bytes of logs", open.len());
+}

@@ -1,0 +1,247 @@
+//! The powers, proved with each principal's own credentials: every S3 action, every RPC.
+
+use std::collections::BTreeSet;
+
+use mint_permissions::RpcTable;
+use mint_tests::application::{assume, s3};
+use mint_tests::client::Identity;
+use mint_tests::registry::{Entry, registry};
+use mint_tests::world::{Options, World};
+use mint_types::{ServiceName, SpiffeId};
+use prost::Message as _;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+async fn small_world() -> World {
+    let entries = [Entry::new("alpha"), Entry::new("beta").prefix("teams/blue")];
+    let world = World::boot(Options { registry: Some(registry(&entries, &[])), ..Options::default() }).await;
+    for id in ["alpha", "beta"] {
+        let delivered = mint_api::coordination::v1::ApplicationState::Delivered as i32;
+        world
+            .until(id, "delivered", std::time::Duration::from_secs(60), |status| status.state == delivered)
+            .await;
+    }
+    world
+}
+
+/// Every action that a principal is tried with, and what came of it: `allowed` or the store's code.
+async fn actions(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Vec<(&'static str, bool)> {
+    macro_rules! tried {
+        ($call:expr) => {
+            match $call.await {
+                Ok(_) => true,
+                Err(error) => {
+                    let status = error.raw_response().map(|raw| raw.status().as_u16());
+                    assert_eq!(status, Some(403), "refused by policy, not by accident: {error:?}");
+                    false
+                }
+            }
+        };
+    }
+    let copied = format!("{key}.copy");
+    let source = format!("{bucket}/{key}");
+    vec![
+        ("s3:GetObject", tried!(client.get_object().bucket(bucket).key(key).send())),
+        ("s3:HeadObject", tried!(client.head_object().bucket(bucket).key(key).send())),
+        ("s3:ListObjectsV2", tried!(client.list_objects_v2().bucket(bucket).send())),
+        ("s3:ListObjects", tried!(client.list_objects().bucket(bucket).send())),
+        ("s3:ListBuckets", tried!(client.list_buckets().send())),
+        ("s3:ListObjectVersions", tried!(client.list_object_versions().bucket(bucket).send())),
+        ("s3:ListMultipartUploads", tried!(client.list_multipart_uploads().bucket(bucket).send())),
+        (
+            "s3:CopyObject",
+            tried!(client.copy_object().bucket(bucket).key(&copied).copy_source(&source).send()),
+        ),
+        ("s3:DeleteObject", tried!(client.delete_object().bucket(bucket).key(key).send())),
+        ("s3:GetObjectAcl", tried!(client.get_object_acl().bucket(bucket).key(key).send())),
+        (
+            "s3:PutObjectAcl",
+            tried!(
+                client
+                    .put_object_acl()
+                    .bucket(bucket)
+                    .key(key)
+                    .acl(aws_sdk_s3::types::ObjectCannedAcl::PublicRead)
+                    .send()
+            ),
+        ),
+        ("s3:GetObjectTagging", tried!(client.get_object_tagging().bucket(bucket).key(key).send())),
+        ("s3:GetBucketPolicy", tried!(client.get_bucket_policy().bucket(bucket).send())),
+        ("s3:PutBucketPolicy", tried!(client.put_bucket_policy().bucket(bucket).policy("{}").send())),
+        ("s3:DeleteBucket", tried!(client.delete_bucket().bucket(bucket).send())),
+        ("s3:CreateBucket", tried!(client.create_bucket().bucket("a-new-bucket").send())),
+        ("s3:GetBucketLocation", tried!(client.get_bucket_location().bucket(bucket).send())),
+        (
+            "s3:PutObject",
+            tried!(client.put_object().bucket(bucket).key(key).body(b"{}".to_vec().into()).send()),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_services_own_aws_credentials_only_its_one_power_works() {
+    let world = small_world().await;
+    let bucket = "team-credentials";
+    for service in ServiceName::ALL {
+        let file = world.data().join("run/tokens").join(service.as_str()).join("token");
+        let token =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let role = format!("arn:aws:iam::000000000000:role/mint-{service}");
+        let endpoints = &world.endpoints;
+        let credentials =
+            assume(&endpoints.sts_endpoint, &endpoints.s3_region, &role, service.as_str(), &token)
+                .await
+                .unwrap_or_else(|error| panic!("{service} assumes its own role: {error}"));
+        let client = s3(&endpoints.s3_endpoint, &endpoints.s3_region, credentials);
+        for key in ["alpha/probe.json", "teams/blue/beta/probe.json"] {
+            for (action, allowed) in actions(&client, bucket, key).await {
+                let power = service == ServiceName::Distributor && action == "s3:PutObject";
+                assert_eq!(allowed, power, "{service}: {action} on {key}");
+            }
+        }
+        let outside = client
+            .put_object()
+            .bucket("spare-credentials")
+            .key("alpha/probe.json")
+            .body(b"{}".to_vec().into());
+        let elsewhere = outside.send().await;
+        assert!(
+            service == ServiceName::Distributor || elsewhere.is_err(),
+            "{service} writes to a bucket that nobody gave it"
+        );
+        for other in ServiceName::ALL.into_iter().filter(|other| *other != service) {
+            let role = format!("arn:aws:iam::000000000000:role/mint-{other}");
+            let taken = assume(&endpoints.sts_endpoint, &endpoints.s3_region, &role, "thief", &token).await;
+            assert!(taken.is_err(), "{service}'s token assumed the role of {other}");
+        }
+    }
+    world.stop().await;
+}
+
+/// Sends and takes bytes as they are.
+#[derive(Debug, Default, Clone)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Vec<u8>;
+    type Error = tonic::Status;
+    fn encode(&mut self, item: Vec<u8>, target: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
+        bytes::BufMut::put_slice(target, &item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Vec<u8>;
+    type Error = tonic::Status;
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, tonic::Status> {
+        let length = bytes::Buf::remaining(source);
+        Ok(Some(bytes::Buf::copy_to_bytes(source, length).to_vec()))
+    }
+}
+
+/// Every method of a running service, by reflection as an operator.
+async fn reflected_methods(world: &World, service: ServiceName) -> BTreeSet<String> {
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
+
+    async fn ask(world: &World, service: ServiceName, request: MessageRequest) -> Option<MessageResponse> {
+        let mut client = ServerReflectionClient::new(world.channel(service, &world.operator()));
+        let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
+        let mut answers = client
+            .server_reflection_info(tokio_stream::once(request))
+            .await
+            .expect("reflection")
+            .into_inner();
+        let answer: Option<ServerReflectionResponse> = answers.message().await.expect("an answer");
+        answer.and_then(|answer| answer.message_response)
+    }
+
+    let listed = ask(world, service, MessageRequest::ListServices(String::new())).await;
+    let Some(MessageResponse::ListServicesResponse(listed)) = listed else { panic!("{service}: {listed:?}") };
+    let mut methods = BTreeSet::new();
+    for name in listed.service.into_iter().map(|service| service.name) {
+        let file = ask(world, service, MessageRequest::FileContainingSymbol(name.clone())).await;
+        let Some(MessageResponse::FileDescriptorResponse(file)) = file else { panic!("{name}: {file:?}") };
+        for bytes in file.file_descriptor_proto {
+            let file = prost_types::FileDescriptorProto::decode(bytes.as_slice()).expect("a descriptor");
+            for declared in &file.service {
+                let full = format!("{}.{}", file.package(), declared.name());
+                methods.extend(
+                    declared
+                        .method
+                        .iter()
+                        .filter(|_| full == name)
+                        .map(|method| format!("{full}/{}", method.name())),
+                );
+            }
+        }
+    }
+    methods
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_any_certificate_exactly_the_rpcs_of_its_row_are_let_through() {
+    let world = small_world().await;
+    let mut identities: Vec<(SpiffeId, Identity)> = ServiceName::ALL
+        .into_iter()
+        .map(|service| {
+            (format!("spiffe://mint.local/service/{service}").parse().expect("an id"), world.service(service))
+        })
+        .collect();
+    for (principal, directory) in [
+        ("operator/operator", "operators/operator"),
+        ("operator/second", "operators/second"),
+        ("team/team/member", "teams/team"),
+        ("application/alpha", "applications/alpha"),
+    ] {
+        let id = format!("spiffe://mint.local/{principal}").parse().expect("an id");
+        identities.push((id, Identity::in_directory(&world.data().join(directory))));
+    }
+    let mut tried = 0;
+    for service in ServiceName::ALL {
+        let path = mint_tests::repository::root()
+            .join("services")
+            .join(service.as_str())
+            .join("permissions/rpc.json");
+        let table =
+            RpcTable::parse(&std::fs::read_to_string(path).expect("rpc.json")).expect("rpc.json parses");
+        let methods = reflected_methods(&world, service).await;
+        assert!(methods.len() >= 5, "{service}: reflection shows its methods: {methods:?}");
+        for (id, identity) in &identities {
+            let channel = world.channel(service, identity);
+            for method in methods.iter().map(String::as_str).chain(["mint.nobody.v1.NobodyService/Nothing"]) {
+                let mut client = tonic::client::Grpc::new(channel.clone());
+                client.ready().await.unwrap_or_else(|error| panic!("{service} as {id}: {error}"));
+                // bytes that no message of ours parses: nothing that is let through does anything
+                let garbage = tonic::Request::new(tokio_stream::once(vec![0xff; 3]));
+                let path = http::uri::PathAndQuery::try_from(format!("/{method}")).expect("a path");
+                let answer = client.streaming(garbage, path, Raw).await;
+                let code = match answer {
+                    Ok(mut answers) => answers.get_mut().message().await.err().map(|status| status.code()),
+                    Err(status) => Some(status.code()),
+                };
+                let refused = code == Some(tonic::Code::PermissionDenied);
+                let allowed = table.allows(method, &id.principal.to_string());
+                assert_eq!(refused, !allowed, "{method} as {id}: {code:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 400, "only {tried} calls were tried");
+    world.stop().await;
+}
