@@ -10,13 +10,14 @@
 //! # Shape
 //! `id` (names and numbers), `principal` (SPIFFE ids), `credential` (kinds, layouts, versions), `settings` and
 //! `application` (the catalog's record), `url` (outbound URLs), `time` and `entropy` (the injected ports),
-//! `problem` (what an operator reads) and `code` (the closed set of error codes).
+//! `problem` (what an operator reads), `budget` (invariant I6) and `code` (the closed set of error codes).
 //!
 //! # Decisions
 //! - Versions are numbered by `max(last + 1, unix milliseconds)`: a restored backup cannot make numbers run backwards.
 //! - Monotonic time carries the boot it was read in: instants of different boots do not compare.
 
 mod application;
+mod budget;
 mod code;
 mod credential;
 mod entropy;
@@ -28,6 +29,7 @@ mod time;
 mod url;
 
 pub use application::{Application, Identity, Presence, Revision};
+pub use budget::Budget;
 pub use code::Code;
 pub use credential::{CredentialKind, FencingToken, IssuerObject, Layout, Version};
 pub use entropy::Entropy;

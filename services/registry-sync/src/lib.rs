@@ -1,1 +1,105 @@
-//! mint-registry-sync
+//! # Purpose
+//! The one service that reads the application registry, and the catalog that follows from it: which applications exist,
+//! who owns them, where their credentials go. Everybody else reads the catalog.
+//!
+//! # Permission
+//! `permissions/rpc.json`: the executors and the coordinator read; owners and operators enter settings;
+//! identity-provisioner records identities. `permissions/aws.json`: nothing. `permissions/postgres.sql`: read, insert and
+//! update records, never delete one.
+//!
+//! # Never
+//! - removes an application: `contract_an_application_that_vanishes_is_held_and_nothing_of_it_changes`
+//! - believes an absence that a direct read does not confirm: `only_a_confirmed_absence_holds_an_application`
+//! - takes a list from which more is missing than may vanish in a day (I6):
+//!   `a_list_that_shrinks_by_more_than_the_budget_is_refused_whole`, `a_fleet_cannot_vanish_a_few_at_a_time`
+//! - changes anything because of an answer that cannot be used: `contract_every_bad_answer_leaves_the_catalog_as_it_was`
+//! - lets one bad entry hold up the others: `a_malformed_entry_is_a_problem_of_its_application_alone`
+//! - changes settings for anybody but the owning team or an operator, or unannounced:
+//!   `contract_only_owners_and_operators_change_settings`, `contract_without_the_audit_log_no_setting_changes`
+//! - overwrites settings that somebody else changed meanwhile: `contract_settings_change_only_from_the_generation_read`
+//! - loses a change between a list and a watch: `contract_no_change_is_lost_between_list_and_watch`
+//!
+//! # Shape
+//! `ports` ([`ports::Source`]) ← `adapters` (kio, file, memory) · `parse` (JSON to a list, entry by entry) · `plan` (pure:
+//! catalog and list in, changes out) · `catalog` (records and revisions in the database) · `execute` (reads, plans,
+//! applies, again and again) · `enter` (the one way settings change) · `feed` (pages and watches) · `rpc` (the wire).
+//!
+//! # Decisions
+//! - *A revision is `max(last + 1, unix milliseconds)`*: after a restored backup it still grows, so nobody who remembers
+//!   one waits for ever. A caller who knows a later one than the catalog is told `CATALOG_BEHIND`.
+//! - *Settings are stored as entered*; defaults are put in when a record is served. When the configured defaults change,
+//!   every record gets a new revision, because what is served of it changed.
+//! - *A watcher has a cursor, not a queue*: what it has not read waits in the database. One that takes nothing for half a
+//!   minute is dropped with `WATCHER_TOO_SLOW` and comes back with its revision.
+//! - *An entry that cannot be read may be any application*, so with one in a list no absence is believed.
+//! - *An empty list is a problem even of an empty catalog*, but not one that keeps the service from being ready.
+//! - *Settings for an application that the catalog lacks* make it be looked up directly: lists are up to two minutes old.
+//! - *A replica that has a catalog is ready*, whether or not the registry answers: an outage there must not stop rotations.
+//! - *Problems of a record say since when, not how often*: a count would make a revision of every read.
+
+pub mod adapters;
+pub mod catalog;
+mod config;
+pub mod enter;
+mod error;
+pub mod execute;
+pub mod feed;
+pub mod model;
+pub mod parse;
+pub mod plan;
+pub mod ports;
+pub mod rpc;
+pub mod settings;
+
+use std::sync::Arc;
+
+use mint_api::{audit_log::GrpcAuditLog, registry::v1::registry_service_server::RegistryServiceServer};
+use mint_runtime::{Api, Process};
+use mint_store::Database;
+use mint_types::ServiceName;
+
+use crate::{catalog::Catalog, enter::Entering, execute::Synchronizer, feed::Feed, rpc::Rpc};
+
+pub use config::{Config, SourceConfig};
+pub use error::Error;
+
+/// Who may call what.
+pub const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
+
+/// What readiness waits for besides the peers.
+const SOURCE: &str = "source";
+
+/// The life of the process.
+pub async fn run(config: Config, process: Process) -> Result<(), Error> {
+    let defaults = Arc::new(config.defaults().map_err(mint_runtime::Error::from)?);
+    let source_config = config.source().map_err(mint_runtime::Error::from)?;
+    let database =
+        Database::open(&config.state.url, catalog::SCHEMA, catalog::MIGRATIONS, config.state.migrate());
+    let database = database.await.map_err(Error::opening)?;
+
+    let catalog = Catalog::open(database, process.clock(), &defaults).await?;
+    let audit = Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy()));
+    let entering = Entering::new(catalog.clone(), audit, process.entropy(), Arc::clone(&defaults));
+    let source = adapters::source(&source_config, Arc::clone(&defaults))?;
+    let synchronizer = Synchronizer::open(source, catalog.clone(), entering.clone(), process.clock()).await?;
+    let synchronizer = Arc::new(synchronizer);
+
+    let readiness = process.readiness();
+    readiness.require(SOURCE);
+    let reading = Arc::clone(&synchronizer);
+    let (schedule, shutdown) = (config.schedule(), process.shutdown());
+    process.spawn("synchronizer", async move {
+        reading.run(schedule, shutdown, move || readiness.answered(SOURCE)).await;
+    });
+
+    let feed = Feed::new(catalog.clone(), defaults);
+    let rpc = Rpc { catalog, feed, entering, synchronizer };
+    let api = Api {
+        permissions: PERMISSIONS,
+        routes: tonic::service::Routes::new(RegistryServiceServer::new(rpc)),
+        services: &["mint.registry.v1.RegistryService"],
+        descriptors: mint_api::DESCRIPTORS,
+    };
+    process.serve(api).await?;
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! The catalog: every record, and one number that grows with every change.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use mint_store::{Database, Migration, Row, Transaction, Value};
+use mint_types::{ApplicationId, Clock, Identity, Presence, Problem, Revision, Timestamp};
+use tokio::sync::watch;
+
+use crate::{
+    Error,
+    model::{Facts, Record, revised},
+    plan::{Change, Snapshot},
+    settings::{Defaults, Entered},
+};
+
+/// The schema's name on PostgreSQL.
+pub const SCHEMA: &str = "registry_sync";
+
+/// The schema.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "catalog", sql: include_str!("sql/migrations_0001.sql") }];
+
+/// Records changed by one write: bounds how long a write holds the database.
+const BATCH: usize = 200;
+
+/// The state of reading the source, as it survives a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceMemory {
+    /// When a complete list was last accepted.
+    pub accepted_at: Option<Timestamp>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// The catalog. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    database: Database,
+    clock: Arc<dyn Clock>,
+    latest: watch::Sender<Revision>,
+}
+
+/// What an edit makes of a record; nothing leaves it as it was.
+type Edit<'e> = dyn Fn(Option<&Record>, Timestamp) -> Result<Option<Record>, Error> + Send + Sync + 'e;
+
+impl Catalog {
+    /// The catalog in a database. If the defaults are others than the last time, every record changes, because what is
+    /// served of it does.
+    pub async fn open(database: Database, clock: Arc<dyn Clock>, defaults: &Defaults) -> Result<Self, Error> {
+        let catalog = Self { database, clock, latest: watch::Sender::new(Revision(0)) };
+        catalog.adopt(defaults).await?;
+        let revision = catalog.revision().await?;
+        catalog.latest.send_replace(revision);
+        Ok(catalog)
+    }
+
+    /// Told of every change that this process makes.
+    pub fn subscribe(&self) -> watch::Receiver<Revision> {
+        self.latest.subscribe()
+    }
+
+    /// Whether other processes may change the catalog too.
+    pub fn is_shared(&self) -> bool {
+        self.database.engine() == "postgres"
+    }
+
+    /// The revision of the last change.
+    pub async fn revision(&self) -> Result<Revision, Error> {
+        let row = self.database.query_optional("SELECT revision FROM catalog WHERE id = 1", &[]).await?;
+        Ok(Revision(row.map_or(Ok(0), |row| row.unsigned("revision"))?))
+    }
+
+    /// One record.
+    pub async fn record(&self, id: &ApplicationId) -> Result<Option<Record>, Error> {
+        let row = self.database.query_optional(ONE, &[id.as_str().into()]).await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    /// Every record.
+    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let rows = self.database.query("SELECT * FROM applications ORDER BY id", &[]).await?;
+        rows.iter().map(|row| record(row).map(|record| (record.id.clone(), record))).collect()
+    }
+
+    /// How many records there are.
+    pub async fn size(&self) -> Result<u64, Error> {
+        let row = self.database.query_optional("SELECT COUNT(*) AS size FROM applications", &[]).await?;
+        Ok(row.map_or(Ok(0), |row| row.unsigned("size"))?)
+    }
+
+    /// The latest change that the registry dates.
+    pub async fn latest_modification(&self) -> Result<Option<Timestamp>, Error> {
+        let row = self.database.query_optional(LATEST, &[]).await?;
+        Ok(row.map_or(Ok(None), |row| row.optional_timestamp("latest"))?)
+    }
+
+    /// At most `limit` records changed after one revision and not after another, by revision.
+    pub async fn page(&self, after: Revision, until: Revision, limit: u32) -> Result<Vec<Record>, Error> {
+        let args = [Value::unsigned(after.0)?, Value::unsigned(until.0)?, limit.into()];
+        let rows = self.database.query(PAGE, &args).await?;
+        rows.iter().map(record).collect()
+    }
+
+    /// Makes changes that follow from a list; answers the catalog's revision afterwards.
+    pub async fn apply(&self, changes: &[Change]) -> Result<Revision, Error> {
+        for batch in changes.chunks(BATCH) {
+            let now = self.clock.now();
+            let revision = self
+                .database
+                .write(|transaction| {
+                    Box::pin(async move {
+                        let mut last = None;
+                        for change in batch {
+                            let edit: &Edit<'_> = &|before, now| Ok(change.applied(before, now));
+                            let (_, revision) = edited(transaction, change.id(), now, edit).await?;
+                            last = revision.or(last);
+                        }
+                        Ok::<_, Error>(last)
+                    })
+                })
+                .await?;
+            self.announce(revision);
+        }
+        self.revision().await
+    }
+
+    /// Enters settings if `expected` is the generation in force and `permitted` agrees; an equal repetition of the last
+    /// change answers as that did.
+    pub async fn enter(
+        &self,
+        id: &ApplicationId,
+        expected: u64,
+        settings: &Entered,
+        permitted: &(dyn Fn(&Record) -> Result<(), Error> + Send + Sync),
+    ) -> Result<Record, Error> {
+        let edit = |before: Option<&Record>, _: Timestamp| {
+            let record = before.ok_or_else(|| Error::Unknown(id.clone()))?;
+            permitted(record)?;
+            if record.is_repetition(expected, settings) {
+                return Ok(None);
+            }
+            record.expect_generation(expected)?;
+            Ok(Some(Record {
+                settings: Some(settings.clone()),
+                settings_generation: expected.saturating_add(1),
+                problems: without_settings_problems(&record.problems),
+                ..record.clone()
+            }))
+        };
+        self.change(id, &edit).await
+    }
+
+    /// Records what the IAM solution holds.
+    pub async fn record_identity(&self, id: &ApplicationId, identity: &Identity) -> Result<Record, Error> {
+        let edit = |before: Option<&Record>, _: Timestamp| {
+            let record = before.ok_or_else(|| Error::Unknown(id.clone()))?;
+            Ok(Some(Record { identity: Some(identity.clone()), ..record.clone() }))
+        };
+        self.change(id, &edit).await
+    }
+
+    /// What was remembered of the source.
+    pub async fn source_memory(&self) -> Result<SourceMemory, Error> {
+        let row = self
+            .database
+            .query_optional("SELECT accepted_at, problems FROM catalog WHERE id = 1", &[])
+            .await?;
+        let Some(row) = row else { return Ok(SourceMemory::default()) };
+        Ok(SourceMemory {
+            accepted_at: row.optional_timestamp("accepted_at")?,
+            problems: from_json("problems", &row.text("problems")?)?,
+        })
+    }
+
+    /// Remembers the state of the source.
+    pub async fn remember_source(&self, memory: &SourceMemory) -> Result<(), Error> {
+        let args = [memory.accepted_at.into(), to_json(&memory.problems)?.into()];
+        self.database
+            .execute("UPDATE catalog SET accepted_at = $1, problems = $2 WHERE id = 1", &args)
+            .await?;
+        Ok(())
+    }
+
+    async fn change(&self, id: &ApplicationId, edit: &Edit<'_>) -> Result<Record, Error> {
+        let now = self.clock.now();
+        let (record, revision) =
+            self.database.write(|transaction| edited(transaction, id, now, edit)).await?;
+        self.announce(revision);
+        record.ok_or_else(|| Error::Unknown(id.clone()))
+    }
+
+    async fn adopt(&self, defaults: &Defaults) -> Result<(), Error> {
+        let defaults = to_json(defaults)?;
+        let row = self.database.query_optional("SELECT defaults FROM catalog WHERE id = 1", &[]).await?;
+        if row.map_or(Ok(String::new()), |row| row.text("defaults"))? == defaults {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let defaults = &defaults;
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    let ids = transaction.query("SELECT id FROM applications ORDER BY revision", &[]).await?;
+                    for row in &ids {
+                        let next = next_revision(transaction, now).await?;
+                        let args = [row.text("id")?.into(), Value::unsigned(next.0)?];
+                        transaction
+                            .execute("UPDATE applications SET revision = $2 WHERE id = $1", &args)
+                            .await?;
+                    }
+                    let args = [Value::from(defaults)];
+                    transaction.execute("UPDATE catalog SET defaults = $1 WHERE id = 1", &args).await?;
+                    Ok::<_, Error>(())
+                })
+            })
+            .await
+    }
+
+    fn announce(&self, revision: Option<Revision>) {
+        if let Some(revision) = revision {
+            self.latest.send_if_modified(|latest| {
+                let newer = revision > *latest;
+                *latest = revision.max(*latest);
+                newer
+            });
+        }
+    }
+}
+
+impl Record {
+    /// Whether these settings were entered by the same call before.
+    pub fn is_repetition(&self, expected: u64, settings: &Entered) -> bool {
+        let generation = self.settings_generation;
+        self.settings.as_ref() == Some(settings) && (generation == expected || generation == expected + 1)
+    }
+
+    /// Refuses a caller who has not read the settings in force.
+    pub fn expect_generation(&self, expected: u64) -> Result<(), Error> {
+        let actual = self.settings_generation;
+        if actual == expected { Ok(()) } else { Err(Error::SettingsChanged { expected, actual }) }
+    }
+}
+
+const ONE: &str = "SELECT * FROM applications WHERE id = $1";
+const LATEST: &str = "SELECT MAX(modified_at) AS latest FROM applications";
+const PAGE: &str =
+    "SELECT * FROM applications WHERE revision > $1 AND revision <= $2 ORDER BY revision LIMIT $3";
+const PUT: &str = include_str!("sql/applications/put.sql");
+
+/// The record as it stands after the edit, and the revision if it changed.
+type Edited = (Option<Record>, Option<Revision>);
+
+fn edited<'t>(
+    transaction: &'t mut Transaction<'_>,
+    id: &'t ApplicationId,
+    now: Timestamp,
+    edit: &'t Edit<'_>,
+) -> BoxFuture<'t, Result<Edited, Error>> {
+    Box::pin(async move {
+        let row = transaction.query_optional(ONE, &[id.as_str().into()]).await?;
+        let before = row.as_ref().map(record).transpose()?;
+        let Some(after) = edit(before.as_ref(), now)? else { return Ok((before, None)) };
+        if revised(before.as_ref(), after.clone(), Revision(0)).is_none() {
+            return Ok((before, None));
+        }
+        let next = next_revision(transaction, now).await?;
+        let Some(after) = revised(before.as_ref(), after, next) else { return Ok((before, None)) };
+        transaction.execute(PUT, &columns(&after)?).await?;
+        Ok((Some(after), Some(next)))
+    })
+}
+
+/// `max(last + 1, unix milliseconds)`: a restored backup cannot make revisions run backwards.
+async fn next_revision(transaction: &mut Transaction<'_>, now: Timestamp) -> Result<Revision, Error> {
+    let row = transaction.query_optional("SELECT revision FROM catalog WHERE id = 1", &[]).await?;
+    let last = row.map_or(Ok(0), |row| row.unsigned("revision"))?;
+    let next = (last + 1).max(u64::try_from(now.unix_millis()).unwrap_or(0));
+    transaction.execute("UPDATE catalog SET revision = $1 WHERE id = 1", &[Value::unsigned(next)?]).await?;
+    Ok(Revision(next))
+}
+
+fn columns(record: &Record) -> Result<Vec<Value>, Error> {
+    let identity = record.identity.as_ref();
+    Ok(vec![
+        record.id.as_str().into(),
+        record.facts.team_id.as_str().into(),
+        record.facts.name.as_str().into(),
+        record.facts.active.into(),
+        record.facts.subtitle.as_str().into(),
+        record.facts.service_url.as_str().into(),
+        record.facts.modified_at.into(),
+        presence_text(record.presence).into(),
+        record.held_at.into(),
+        Value::unsigned(record.revision.0)?,
+        Value::unsigned(record.identity_revision.0)?,
+        record.settings.as_ref().map(to_json).transpose()?.into(),
+        Value::unsigned(record.settings_generation)?,
+        identity.map(|identity| identity.username.as_str()).into(),
+        identity.map(|identity| identity.client_id.as_str()).into(),
+        identity.map(|identity| identity.foreign).into(),
+        to_json(&record.problems)?.into(),
+    ])
+}
+
+fn record(row: &Row) -> Result<Record, Error> {
+    let identity = match (row.optional_text("username")?, row.optional_text("client_id")?) {
+        (Some(username), Some(client_id)) => {
+            Some(Identity { username, client_id, foreign: row.boolean("foreign_identity")? })
+        }
+        _ => None,
+    };
+    let settings = row.optional_text("settings")?;
+    Ok(Record {
+        id: row.text("id")?.parse().map_err(|_| corrupt("id"))?,
+        facts: Facts {
+            team_id: row.text("team_id")?.parse().map_err(|_| corrupt("team_id"))?,
+            name: row.text("name")?,
+            active: row.boolean("active")?,
+            subtitle: row.text("subtitle")?,
+            service_url: row.text("service_url")?,
+            modified_at: row.optional_timestamp("modified_at")?,
+        },
+        presence: presence(&row.text("presence")?)?,
+        held_at: row.optional_timestamp("held_at")?,
+        revision: Revision(row.unsigned("revision")?),
+        identity_revision: Revision(row.unsigned("identity_revision")?),
+        settings: settings.map(|text| from_json("settings", &text)).transpose()?,
+        settings_generation: row.unsigned("settings_generation")?,
+        identity,
+        problems: from_json("problems", &row.text("problems")?)?,
+    })
+}
+
+fn presence_text(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Present => "present",
+        Presence::Held => "held",
+    }
+}
+
+fn presence(text: &str) -> Result<Presence, Error> {
+    match text {
+        "present" => Ok(Presence::Present),
+        "held" => Ok(Presence::Held),
+        _ => Err(corrupt("presence")),
+    }
+}
+
+/// Entered settings replace those of the file, whatever was wrong with them.
+fn without_settings_problems(problems: &[Problem]) -> Vec<Problem> {
+    let about_settings = |problem: &&Problem| !matches!(&*problem.kind, "settings_invalid" | "unsupported");
+    problems.iter().filter(about_settings).cloned().collect()
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|_| corrupt("json"))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(column: &'static str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|_| corrupt(column))
+}
+
+fn corrupt(column: &str) -> Error {
+    mint_store::Error::Corrupt { detail: format!("column `{column}` is not what was written") }.into()
+}

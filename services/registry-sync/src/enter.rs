@@ -1,0 +1,109 @@
+//! Entering settings: by an owner, by an operator, or out of the registry file.
+
+use std::sync::Arc;
+
+use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_types::{ApplicationId, Entropy, Principal, RequestId};
+
+use crate::{
+    Error,
+    catalog::Catalog,
+    model::Record,
+    settings::{Defaults, Draft, Entered},
+};
+
+/// Who enters settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// A peer over mutual TLS.
+    Peer(Principal),
+    /// The registry file, for an application that has none.
+    Source,
+}
+
+impl Author {
+    /// Whether the author may change this application's settings.
+    pub fn may_change(&self, record: &Record) -> Result<(), Error> {
+        let peer = match self {
+            Self::Source | Self::Peer(Principal::Operator(_)) => return Ok(()),
+            Self::Peer(Principal::Team { team, .. }) if *team == record.facts.team_id => return Ok(()),
+            Self::Peer(peer) => peer.to_string(),
+        };
+        Err(Error::NotOwner { application: record.id.clone(), peer })
+    }
+}
+
+/// The one way in which settings change: said to the audit log before, and its outcome after.
+#[derive(Debug, Clone)]
+pub struct Entering {
+    catalog: Catalog,
+    audit: Arc<dyn AuditLog>,
+    entropy: Arc<dyn Entropy>,
+    defaults: Arc<Defaults>,
+}
+
+impl Entering {
+    /// Into this catalog.
+    pub fn new(
+        catalog: Catalog,
+        audit: Arc<dyn AuditLog>,
+        entropy: Arc<dyn Entropy>,
+        defaults: Arc<Defaults>,
+    ) -> Self {
+        Self { catalog, audit, entropy, defaults }
+    }
+
+    /// Checks who asks, then what, then whether it is still true; then changes.
+    pub async fn draft(
+        &self,
+        author: &Author,
+        id: &ApplicationId,
+        expected: u64,
+        draft: Draft,
+    ) -> Result<Record, Error> {
+        let record = self.catalog.record(id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
+        author.may_change(&record)?;
+        let settings = draft.checked(&self.defaults)?;
+        self.settings(author, record, expected, &settings).await
+    }
+
+    /// Enters checked settings.
+    pub async fn settings(
+        &self,
+        author: &Author,
+        record: Record,
+        expected: u64,
+        settings: &Entered,
+    ) -> Result<Record, Error> {
+        author.may_change(&record)?;
+        if record.is_repetition(expected, settings) && record.settings_generation == expected {
+            return Ok(record);
+        }
+        if !record.is_repetition(expected, settings) {
+            record.expect_generation(expected)?;
+        }
+        let act = Act {
+            action: "settings.update",
+            application: Some(record.id.clone()),
+            kind: None,
+            resource: format!("settings/{}@{}", record.id, expected.saturating_add(1)),
+            rotation: None,
+            request: mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref())),
+        };
+        let announced = self.audit.announce(act).await?;
+        let permitted = |record: &Record| author.may_change(record);
+        let entered = self.catalog.enter(&record.id, expected, settings, &permitted).await;
+        self.audit.conclude(announced, outcome(&entered)).await?;
+        entered
+    }
+}
+
+fn outcome(entered: &Result<Record, Error>) -> Outcome {
+    match entered {
+        Ok(_) => Outcome::Success,
+        Err(Error::State(error)) if !error.surely_not_done() => {
+            Outcome::Unknown { reason: "STATE_UNAVAILABLE" }
+        }
+        Err(error) => Outcome::Failure { reason: error.reason() },
+    }
+}
