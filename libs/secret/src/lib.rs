@@ -73,5 +73,5 @@ pub use non_empty::NonEmpty;
 pub use object::{Object, ObjectBody, Stamp, parse};
 pub use receipt::{Receipt, Written, sign_receipt, verify_receipt};
 pub use ring::{Generate, KeyRing};
-pub use value::SecretValue;
+pub use value::{Received, SecretValue};
 pub use zeroize::Zeroizing;

@@ -6,8 +6,7 @@ use mint_types::{CredentialKind, Timestamp, VersionId};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::value::SecretVisitor;
-use crate::{Error, SecretValue};
+use crate::{Error, Received, SecretValue};
 
 /// What Mint adds to an object (COMPAT section 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,7 +184,7 @@ pub fn parse(kind: CredentialKind, bytes: &[u8]) -> Result<Object, Error> {
 #[serde(default)]
 struct Fields {
     application_username: Option<String>,
-    application_password: Option<Plaintext>,
+    application_password: Option<Received>,
     client_id: Option<String>,
     client_secret: ClientSecret,
     version: Option<String>,
@@ -196,7 +195,7 @@ impl Fields {
     fn user(self) -> Result<(String, SecretValue), &'static str> {
         let username = self.application_username.filter(|name| !name.is_empty());
         let password =
-            self.application_password.map(|password| password.0).filter(|password| !password.is_empty());
+            self.application_password.map(Received::into_secret).filter(|password| !password.is_empty());
         let username = username.ok_or("application_username is missing or empty")?;
         Ok((username, password.ok_or("application_password is missing or empty")?))
     }
@@ -224,14 +223,6 @@ impl Fields {
     }
 }
 
-struct Plaintext(SecretValue);
-
-impl<'de> Deserialize<'de> for Plaintext {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_string(SecretVisitor).map(Self)
-    }
-}
-
 /// Tells `null`, which is a public client's, from absent, which is nobody's.
 #[derive(Default)]
 enum ClientSecret {
@@ -243,8 +234,8 @@ enum ClientSecret {
 
 impl<'de> Deserialize<'de> for ClientSecret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Option::<Plaintext>::deserialize(deserializer)?;
-        Ok(text.map_or(Self::Null, |secret| Self::Text(secret.0)))
+        let text = Option::<Received>::deserialize(deserializer)?;
+        Ok(text.map_or(Self::Null, |secret| Self::Text(secret.into_secret())))
     }
 }
 

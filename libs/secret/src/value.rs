@@ -44,11 +44,27 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-/// Reads a JSON string straight into a [`SecretValue`]. Private: outside this crate a secret comes out of
-/// [`crate::ObjectBody`] or an issuer's answer, never out of an arbitrary deserializer.
-pub(crate) struct SecretVisitor;
+/// A secret in a JSON document that is being read: an issuer's answer, a delivered object. Separate from
+/// [`SecretValue`], so that no structure that holds one can be deserialized by accident.
+#[derive(Debug)]
+pub struct Received(SecretValue);
 
-impl serde::de::Visitor<'_> for SecretVisitor {
+impl Received {
+    /// The secret.
+    pub fn into_secret(self) -> SecretValue {
+        self.0
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Received {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_string(ReceivedVisitor).map(Self)
+    }
+}
+
+struct ReceivedVisitor;
+
+impl serde::de::Visitor<'_> for ReceivedVisitor {
     type Value = SecretValue;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,6 +104,7 @@ mod tests {
         assert_not!(SecretValue: PartialEq);
         assert_not!(SecretValue: std::fmt::Display);
         assert_not!(SecretValue: serde::Serialize);
+        assert_not!(SecretValue: serde::de::DeserializeOwned);
         assert_not!(SecretValue: std::ops::Deref);
         assert_not!(SecretValue: AsRef<str>);
         assert_not!(SecretValue: std::hash::Hash);

@@ -1,0 +1,9 @@
+//! The outside, behind the ports.
+
+pub mod catalog;
+pub mod distributor;
+pub mod service_user;
+pub mod token_endpoint;
+
+#[cfg(test)]
+pub(crate) mod fake;

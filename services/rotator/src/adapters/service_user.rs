@@ -1,0 +1,169 @@
+//! Driver `service-user`: the IAM solution's admin API (COMPAT section 3), as far as credentials go.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use mint_api::audit_log::Announced;
+use mint_runtime::http::{HttpClient, HttpError, HttpResponse};
+use mint_runtime::secret_file::SecretFile;
+use mint_secret::Received;
+use mint_types::OutboundUrl;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::error::IssuerError;
+use crate::plan::Delivered;
+use crate::ports::{Issuer, NewClient, NewPassword};
+
+/// COMPAT section 4: the pause after a 429 that does not say how long.
+pub const DEFAULT_PAUSE: Duration = Duration::from_secs(90);
+/// An answer holds a handle and a secret; anything longer is no answer of this API.
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// The service-user API behind HTTP.
+#[derive(Debug)]
+pub struct ServiceUser {
+    http: HttpClient,
+    base: OutboundUrl,
+    token: SecretFile,
+    deadline: Duration,
+}
+
+impl ServiceUser {
+    /// An API at a base URL, with a bearer token out of a file that is read at every call.
+    pub fn new(http: HttpClient, base: OutboundUrl, token: SecretFile, deadline: Duration) -> Self {
+        Self { http, base, token, deadline }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        username: &str,
+        object: &'static str,
+        body: &serde_json::Value,
+    ) -> Result<HttpResponse, IssuerError> {
+        let own_access = |problem: String| IssuerError::OwnAccess(problem);
+        let token = self.token.read().map_err(|error| own_access(error.to_string()))?;
+        let mut bearer = http::HeaderValue::try_from(format!("Bearer {}", token.as_str()))
+            .map_err(|_| own_access("the token cannot stand in a header".to_owned()))?;
+        bearer.set_sensitive(true);
+        let url = self.base.join(&["services", username, object]);
+        let request = Request::builder()
+            .method(method)
+            .uri(url.as_str())
+            .header(header::AUTHORIZATION, bearer)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .body(Bytes::from(body.to_string()))
+            .map_err(|error| own_access(error.to_string()))?;
+        let answer = self.http.send(request, self.deadline, LARGEST_ANSWER).await;
+        accepted(answer)
+    }
+}
+
+/// The answer of a call that was done; anything else is sorted by whether it may have had an effect.
+pub(super) fn accepted(answer: Result<HttpResponse, HttpError>) -> Result<HttpResponse, IssuerError> {
+    let response = match answer {
+        Ok(response) => response,
+        Err(HttpError::TooLarge { .. }) => return Err(IssuerError::Malformed("it is too long")),
+        Err(error) if error.surely_not_sent() => return Err(IssuerError::NotSent(error.to_string())),
+        Err(error) => return Err(IssuerError::Unknown(error.to_string())),
+    };
+    let status = response.status;
+    if status.is_success() {
+        return Ok(response);
+    }
+    Err(match status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            IssuerError::RateLimited { retry_after: response.retry_after().unwrap_or(DEFAULT_PAUSE) }
+        }
+        StatusCode::REQUEST_TIMEOUT => IssuerError::Unknown("status 408".to_owned()),
+        status if status.is_client_error() => IssuerError::Refused { status: status.as_u16() },
+        status if status.is_server_error() => IssuerError::Unknown(format!("status {}", status.as_u16())),
+        _ => IssuerError::Malformed("its status is neither success nor failure"),
+    })
+}
+
+/// Reads a JSON object. The parser's complaint may quote the document, so it is dropped.
+fn decode<T: DeserializeOwned>(response: &HttpResponse, what: &'static str) -> Result<T, IssuerError> {
+    let is_object = response.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if !is_object {
+        return Err(IssuerError::Malformed(what));
+    }
+    serde_json::from_slice(&response.body).map_err(|_| IssuerError::Malformed(what))
+}
+
+const NO_PASSWORD: &str = "it is no JSON object with txid and password";
+const NO_CLIENT: &str = "it is no JSON object with txid, client_id and client_secret";
+
+#[derive(Deserialize)]
+struct PasswordAnswer {
+    txid: String,
+    password: Received,
+}
+
+#[derive(Deserialize)]
+struct ClientAnswer {
+    txid: String,
+    client_id: String,
+    client_secret: Received,
+}
+
+#[async_trait]
+impl Issuer for ServiceUser {
+    async fn create_password(
+        &self,
+        _announced: &Announced,
+        username: &str,
+    ) -> Result<NewPassword, IssuerError> {
+        let response = self.send(Method::POST, username, "password", &json!({})).await?;
+        let PasswordAnswer { txid, password } = decode(&response, NO_PASSWORD)?;
+        let password = password.into_secret();
+        if txid.is_empty() || password.is_empty() {
+            return Err(IssuerError::Malformed(NO_PASSWORD));
+        }
+        Ok(NewPassword { txid, password })
+    }
+
+    async fn commit_password(
+        &self,
+        _announced: &Announced,
+        _delivered: &Delivered,
+        username: &str,
+        txid: &str,
+    ) -> Result<(), IssuerError> {
+        self.send(Method::PUT, username, "password", &json!({"txid": txid})).await.map(drop)
+    }
+
+    async fn create_client(
+        &self,
+        _announced: &Announced,
+        username: &str,
+        client_id: &str,
+    ) -> Result<NewClient, IssuerError> {
+        let asked = json!({"id": username, "client_id": client_id});
+        let response = self.send(Method::POST, username, "client", &asked).await?;
+        let ClientAnswer { txid, client_id, client_secret } = decode(&response, NO_CLIENT)?;
+        let client_secret = client_secret.into_secret();
+        if txid.is_empty() || client_id.is_empty() || client_secret.is_empty() {
+            return Err(IssuerError::Malformed(NO_CLIENT));
+        }
+        Ok(NewClient { txid, client_id, client_secret })
+    }
+
+    async fn commit_client(
+        &self,
+        _announced: &Announced,
+        _delivered: &Delivered,
+        username: &str,
+        txid: &str,
+    ) -> Result<(), IssuerError> {
+        self.send(Method::PUT, username, "client", &json!({"txid": txid})).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The configuration: what may be written, and what follows from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use mint_runtime::{
+    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
+};
+use mint_types::{OutboundUrl, Period, ServiceName, TrustDomain};
+use serde::Deserialize;
+
+use crate::plan::Rules;
+
+/// The rotator's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The trust domain of all certificates.
+    pub trust_domain: TrustDomain,
+    /// How long a drain may take.
+    #[serde(default = "default_drain")]
+    pub drain: Period,
+    /// This process's identity.
+    pub tls: TlsConfig,
+    /// The ledger's database.
+    pub state: StateConfig,
+    /// Where spans go.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+    /// audit, registry-sync, distributor.
+    pub peers: Peers,
+    /// The IAM solution.
+    pub issuer: IssuerConfig,
+    /// Signing, probe and fingerprint keys.
+    pub keys: KeysConfig,
+    /// Overlaps and budgets.
+    #[serde(default)]
+    pub rotation: RotationConfig,
+}
+
+/// The IAM solution.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// Which API it speaks.
+    pub driver: Driver,
+    /// Base URL of the service-user API.
+    pub url: OutboundUrl,
+    /// File with the bearer token (mode 0600).
+    pub token_file: PathBuf,
+    /// What stands before an application's id in its user name.
+    pub username_prefix: String,
+    /// The OAuth 2.0 token endpoint.
+    pub token_url: OutboundUrl,
+    /// The revocation endpoint (RFC 7009).
+    pub revocation_url: OutboundUrl,
+    /// The introspection endpoint; not used yet.
+    #[serde(default)]
+    pub introspection_url: Option<OutboundUrl>,
+    /// File with Mint's own client, JSON `{"client_id", "client_secret"}` (mode 0600).
+    pub prober_client_file: PathBuf,
+    /// How long the issuer accepts older passwords after a commit.
+    #[serde(default = "default_grace")]
+    pub grace: Period,
+    /// How long a call may take.
+    #[serde(default = "default_deadline")]
+    pub deadline: Period,
+    /// How long a call may still take effect after it was sent: no Create is sent while one that was never answered is
+    /// younger. At least the deadline.
+    #[serde(default = "default_request_life")]
+    pub request_life: Period,
+    /// Certificates (PEM) that vouch for the issuer; the public ones if absent.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+}
+
+/// Which API the IAM solution speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// COMPAT section 3.
+    ServiceUser,
+}
+
+/// Where keys are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// The mounted directory.
+    pub directory: PathBuf,
+    /// Whether missing keys are made.
+    #[serde(default)]
+    pub generate: bool,
+}
+
+/// Overlaps and budgets.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotationConfig {
+    /// How long consumers have to take over a new version.
+    pub min_overlap: Period,
+    /// The same where Mint does not know who uses the previous version.
+    pub max_overlap: Period,
+    /// Calls to the issuer per minute.
+    pub rate_per_minute: u32,
+    /// How long calls without a known outcome hold up the next Create once two of them stand.
+    pub unresolved_hold: Period,
+}
+
+impl Default for RotationConfig {
+    fn default() -> Self {
+        Self {
+            // berry polls every two minutes: five polls may fail
+            min_overlap: Period::from_seconds(600),
+            max_overlap: Period::from_seconds(24 * 3600),
+            // a hundred calls a second: what an issuer of this kind answers, and far more than a day needs
+            rate_per_minute: 6000,
+            unresolved_hold: Period::from_seconds(120),
+        }
+    }
+}
+
+fn default_grace() -> Period {
+    Period::from_seconds(10)
+}
+
+fn default_deadline() -> Period {
+    Period::from_seconds(10)
+}
+
+fn default_request_life() -> Period {
+    Period::from_seconds(12)
+}
+
+impl ServiceConfig for Config {
+    const PEERS: &'static [ServiceName] =
+        &[ServiceName::Audit, ServiceName::RegistrySync, ServiceName::Distributor];
+
+    fn common(&self) -> CommonConfig {
+        CommonConfig {
+            listen: self.listen,
+            trust_domain: self.trust_domain.clone(),
+            drain: self.drain,
+            tls: self.tls.clone(),
+            state: self.state.clone(),
+            telemetry: self.telemetry.clone(),
+            peers: self.peers.clone(),
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let prefix = &self.issuer.username_prefix;
+        if !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
+            return Err(ConfigError::new("issuer.username_prefix", "must be of [A-Za-z0-9._-]"));
+        }
+        if self.issuer.request_life < self.issuer.deadline {
+            return Err(ConfigError::new("issuer.request_life", "must not be shorter than issuer.deadline"));
+        }
+        if self.rotation.max_overlap < self.rotation.min_overlap {
+            return Err(ConfigError::new(
+                "rotation.max_overlap",
+                "must not be shorter than rotation.min_overlap",
+            ));
+        }
+        if self.rotation.rate_per_minute < 10 {
+            return Err(ConfigError::new(
+                "rotation.rate_per_minute",
+                "must be at least 10: a rotation takes 6 calls",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// The rules that decisions follow.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            min_overlap: self.rotation.min_overlap.as_duration(),
+            max_overlap: self.rotation.max_overlap.as_duration(),
+            password_grace: self.issuer.grace.as_duration(),
+            request_life: self.issuer.request_life.as_duration(),
+            unresolved_hold: self.rotation.unresolved_hold.as_duration(),
+        }
+    }
+}

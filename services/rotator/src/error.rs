@@ -1,0 +1,320 @@
+//! Why the rotator does not do what it is asked.
+
+use std::time::Duration;
+
+use mint_api::audit_log::AuditError;
+use mint_api::{Fault, WireFault};
+use mint_types::{ApplicationId, Code, CredentialKind, FencingToken, RotationId};
+
+/// Everything that can keep the rotator from an act. No variant carries a secret or an issuer's answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller lost its lease: somebody else acts for the application.
+    #[error("fencing token {given} is stale: {seen} was seen")]
+    StaleFencingToken {
+        /// The caller's.
+        given: FencingToken,
+        /// The highest seen.
+        seen: FencingToken,
+    },
+    /// The rotation is unknown here.
+    #[error("rotation {0} is unknown: Create was never called with it")]
+    RotationUnknown(RotationId),
+    /// The rotation is about something else.
+    #[error("rotation {0} belongs to another application or kind")]
+    RotationMismatch(RotationId),
+    /// The rotation is past the point where the call makes sense.
+    #[error("the rotation is {state}: {advice}")]
+    RotationClosed {
+        /// Where it is.
+        state: &'static str,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// Another rotation occupies the issuer object.
+    #[error("rotation {open} of {kind} is still open and delivered: finish it first")]
+    RotationOpen {
+        /// The open one.
+        open: RotationId,
+        /// Its kind.
+        kind: CredentialKind,
+    },
+    /// Calls without a known outcome: each may account for one live version.
+    #[error(
+        "{standing} earlier calls may each have made a version nobody knows (last: {last_reason}); \
+         nothing more is made until they are old enough to be written off"
+    )]
+    TooManyUnresolved {
+        /// How many stand.
+        standing: usize,
+        /// What the last one ended with.
+        last_reason: String,
+        /// When one more is made.
+        retry_after: Duration,
+    },
+    /// An earlier call was never answered and may still take effect.
+    #[error(
+        "an earlier call to the issuer was never answered and may still take effect; wait until it cannot"
+    )]
+    EarlierCallMayLand {
+        /// When it no longer can.
+        retry_after: Duration,
+    },
+    /// Retire without a receipt.
+    #[error("no receipt was accepted for this rotation: the new version may have reached nobody")]
+    ReceiptMissing,
+    /// The receipt is not believed, or is about something else.
+    #[error("the receipt is refused: {0}")]
+    ReceiptInvalid(String),
+    /// Retire too early.
+    #[error("the overlap has not passed: consumers may still use the previous version")]
+    OverlapNotPassed {
+        /// How long it still takes.
+        retry_after: Duration,
+    },
+    /// Prove with an envelope that is not the ended version's.
+    #[error("the probe envelope is refused: {0}")]
+    EnvelopeInvalid(String),
+    /// Prove with an envelope that no key of ours opens.
+    #[error("no key opens the probe envelope: {0}")]
+    EnvelopeUnopenable(mint_secret::Error),
+    /// The catalog answered with a refusal of its own, for example that it is behind.
+    #[error("the catalog refused: {0}")]
+    Catalog(WireFault),
+    /// The catalog cannot be asked.
+    #[error("the catalog cannot be asked, so nothing is done: {0}")]
+    CatalogUnavailable(WireFault),
+    /// The catalog does not know the identity yet.
+    #[error("the catalog does not hold the identity of {0} yet: ensure it first")]
+    IdentityMissing(ApplicationId),
+    /// Retired or lost by the registry: nothing is made for it.
+    #[error("{0} is not active in the registry: nothing is made for it")]
+    NotActive(ApplicationId),
+    /// Nowhere to deliver to.
+    #[error("{0} has no destination: enter a bucket in its settings")]
+    NoDestination(ApplicationId),
+    /// The settings no longer ask for this kind.
+    #[error("the settings of {application} do not ask for a {kind} any more")]
+    SettingsChanged {
+        /// The application.
+        application: ApplicationId,
+        /// The kind.
+        kind: CredentialKind,
+    },
+    /// The distributor's keys cannot be fetched.
+    #[error("the distributor's keys cannot be fetched, so nothing can be sealed or checked: {0}")]
+    KeysUnavailable(String),
+    /// The log does not answer.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The rate budget of the issuer is used up.
+    #[error("the budget of calls to the issuer is used up")]
+    BudgetExhausted {
+        /// When there is some again.
+        retry_after: Duration,
+    },
+    /// The issuer did not do it, or nobody knows.
+    #[error("{call}: {error}")]
+    Issuer {
+        /// Which call.
+        call: &'static str,
+        /// What happened.
+        #[source]
+        error: IssuerError,
+    },
+    /// The issuer refuses the version that it just made.
+    #[error("the issuer refused a login with the version that it just made ({error})")]
+    RejectedLogin {
+        /// The OAuth 2.0 error code.
+        error: String,
+    },
+    /// The ledger does not answer.
+    #[error(transparent)]
+    State(#[from] mint_store::Error),
+    /// Sealing failed or a key is missing.
+    #[error(transparent)]
+    Secret(#[from] mint_secret::Error),
+}
+
+/// What became of a call to the issuer, from the caller's point of view.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IssuerError {
+    /// It was surely not sent.
+    #[error("the issuer could not be reached: {0}")]
+    NotSent(String),
+    /// It was refused, and surely had no effect.
+    #[error("the issuer refused it with status {status}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+    },
+    /// It was refused because there are too many calls, and surely had no effect.
+    #[error("the issuer asks for a pause")]
+    RateLimited {
+        /// How long.
+        retry_after: Duration,
+    },
+    /// It was sent; nobody knows what became of it.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
+    /// It was answered with success that makes no sense: it may have had its effect.
+    #[error("the issuer's answer makes no sense: {0}")]
+    Malformed(&'static str),
+    /// Our own client at the token endpoint, or our token, is refused or unreadable: the configuration is wrong.
+    #[error("the rotator's own access to the issuer is refused: {0}")]
+    OwnAccess(String),
+}
+
+impl IssuerError {
+    /// Whether the call surely made nothing.
+    pub fn surely_without_effect(&self) -> bool {
+        match self {
+            Self::NotSent(_) | Self::Refused { .. } | Self::RateLimited { .. } | Self::OwnAccess(_) => true,
+            Self::Unknown(_) | Self::Malformed(_) => false,
+        }
+    }
+
+    /// Whether the issuer has finished with the call, so that nothing of it can take effect later.
+    pub fn was_answered(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotSent(_) => "ISSUER_UNREACHABLE",
+            Self::Refused { .. } | Self::OwnAccess(_) => "ISSUER_REFUSED",
+            Self::RateLimited { .. } => "ISSUER_RATE_LIMITED",
+            Self::Unknown(_) => "ISSUER_UNKNOWN_OUTCOME",
+            Self::Malformed(_) => "ISSUER_MALFORMED_ANSWER",
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::NotSent(_) | Self::Unknown(_) => Code::Unavailable,
+            Self::Refused { .. } | Self::OwnAccess(_) => Code::FailedPrecondition,
+            Self::RateLimited { .. } => Code::ResourceExhausted,
+            Self::Malformed(_) => Code::DataLoss,
+        }
+    }
+}
+
+impl Error {
+    /// The stable reason, upper snake case.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::StaleFencingToken { .. } => "STALE_FENCING_TOKEN",
+            Self::RotationUnknown(_) => "ROTATION_UNKNOWN",
+            Self::RotationMismatch(_) => "ROTATION_MISMATCH",
+            Self::RotationClosed { .. } => "ROTATION_CLOSED",
+            Self::RotationOpen { .. } => "ROTATION_OPEN",
+            Self::TooManyUnresolved { .. } => "TOO_MANY_UNRESOLVED_INTENTS",
+            Self::EarlierCallMayLand { .. } => "ISSUER_UNKNOWN_OUTCOME",
+            Self::ReceiptMissing => "RECEIPT_MISSING",
+            Self::ReceiptInvalid(_) => "RECEIPT_INVALID",
+            Self::OverlapNotPassed { .. } => "OVERLAP_NOT_PASSED",
+            Self::EnvelopeInvalid(_) => "ENVELOPE_INVALID",
+            Self::EnvelopeUnopenable(_) => "ENVELOPE_UNOPENABLE",
+            Self::Catalog(fault) => catalog_reason(fault),
+            Self::CatalogUnavailable(_) => "CATALOG_UNAVAILABLE",
+            Self::IdentityMissing(_) => "CATALOG_BEHIND",
+            Self::NotActive(_) => "APPLICATION_UNKNOWN",
+            Self::NoDestination(_) => "NO_DESTINATION",
+            Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
+            Self::KeysUnavailable(_) => "KEYS_UNAVAILABLE",
+            Self::Audit(_) => "AUDIT_UNAVAILABLE",
+            Self::BudgetExhausted { .. } => "BUDGET_EXHAUSTED",
+            Self::Issuer { error, .. } => error.reason(),
+            Self::RejectedLogin { .. } => "ISSUER_REJECTED_LOGIN",
+            Self::State(_) => "STATE_UNAVAILABLE",
+            Self::Secret(_) => "SEALING_FAILED",
+        }
+    }
+
+    /// How a caller should understand it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::RotationUnknown(_) => Code::NotFound,
+            Self::RotationMismatch(_) | Self::ReceiptInvalid(_) | Self::EnvelopeInvalid(_) => {
+                Code::InvalidArgument
+            }
+            Self::StaleFencingToken { .. }
+            | Self::RotationClosed { .. }
+            | Self::RotationOpen { .. }
+            | Self::ReceiptMissing
+            | Self::OverlapNotPassed { .. }
+            | Self::EnvelopeUnopenable(_)
+            | Self::IdentityMissing(_)
+            | Self::NotActive(_)
+            | Self::NoDestination(_)
+            | Self::SettingsChanged { .. }
+            | Self::RejectedLogin { .. } => Code::FailedPrecondition,
+            Self::TooManyUnresolved { .. } | Self::BudgetExhausted { .. } => Code::ResourceExhausted,
+            Self::EarlierCallMayLand { .. }
+            | Self::CatalogUnavailable(_)
+            | Self::KeysUnavailable(_)
+            | Self::Audit(_) => Code::Unavailable,
+            Self::Catalog(fault) => fault.code,
+            Self::Issuer { error, .. } => error.code(),
+            Self::State(error) => error.code(),
+            Self::Secret(error) => error.code(),
+        }
+    }
+
+    /// When a repeat makes sense.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyUnresolved { retry_after, .. }
+            | Self::EarlierCallMayLand { retry_after }
+            | Self::OverlapNotPassed { retry_after }
+            | Self::BudgetExhausted { retry_after }
+            | Self::Issuer { error: IssuerError::RateLimited { retry_after }, .. } => Some(*retry_after),
+            Self::Catalog(fault) | Self::CatalogUnavailable(fault) => fault.retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether something may have been made or ended although the call failed.
+    pub fn outcome_is_unknown(&self) -> bool {
+        match self {
+            Self::Issuer { error, .. } => !error.surely_without_effect(),
+            Self::RejectedLogin { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// The catalog's own reasons that a caller must be able to tell apart; any other is its unavailability.
+fn catalog_reason(fault: &WireFault) -> &'static str {
+    match fault.reason.as_str() {
+        "CATALOG_BEHIND" => "CATALOG_BEHIND",
+        "APPLICATION_UNKNOWN" => "APPLICATION_UNKNOWN",
+        "SETTINGS_INVALID" => "SETTINGS_INVALID",
+        _ => "CATALOG_UNAVAILABLE",
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let mut fault = Self::new(error.code(), error.reason(), error.to_string());
+        fault.retry_after = error.retry_after();
+        match &error {
+            Error::Issuer { call, error: IssuerError::Refused { status } } => {
+                fault.with("call", *call).with("status", status.to_string())
+            }
+            Error::Issuer { call, .. } => fault.with("call", *call),
+            Error::RotationOpen { open, .. } => fault.with("open_rotation", open.to_string()),
+            Error::RotationClosed { state, .. } => fault.with("state", *state),
+            Error::TooManyUnresolved { last_reason, .. } => fault.with("last_reason", last_reason),
+            Error::StaleFencingToken { seen, .. } => fault.with("seen", seen.to_string()),
+            _ => fault,
+        }
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        Fault::from(error).into()
+    }
+}

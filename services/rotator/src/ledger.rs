@@ -1,0 +1,115 @@
+//! The ledger: what the issuer was asked to make, what it made, what was told to end. Durable before and after every
+//! call; deletes nothing.
+
+mod read;
+mod write;
+
+use mint_store::{Database, Migration, Row, Transaction, Value};
+use mint_types::{ApplicationId, FencingToken, RotationId};
+
+use crate::Error;
+use crate::state::ApplicationState;
+
+pub use read::ListedVersion;
+pub use write::{Begun, Failed, ToldOf};
+
+/// The schema's name on PostgreSQL.
+pub const SCHEMA: &str = "rotator";
+
+/// The schema's history.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "ledger", sql: include_str!("ledger/0001_ledger.sql") }];
+
+const FENCE_READ: &str = "SELECT token FROM fence WHERE application = $1";
+const FENCE_RAISE: &str = "INSERT INTO fence (application, token) VALUES ($1, $2) \
+     ON CONFLICT (application) DO UPDATE SET token = excluded.token";
+
+/// The ledger in the service's database.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    database: Database,
+}
+
+impl Ledger {
+    /// A ledger in an open database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Lets the holder of a fencing token act: raises the highest token seen, or refuses a lower one (invariant I3).
+    pub async fn admit(&self, application: &ApplicationId, token: FencingToken) -> Result<(), Error> {
+        let seen = self.database.query_optional(FENCE_READ, &[application.as_str().into()]).await?;
+        if !must_raise(seen.as_ref(), token)? {
+            return Ok(());
+        }
+        self.database.write(|transaction| Box::pin(fence(transaction, application, token))).await
+    }
+
+    /// What decisions about a rotation need: its row, the open ones, live versions, unsettled calls.
+    pub async fn load(
+        &self,
+        application: &ApplicationId,
+        rotation: RotationId,
+    ) -> Result<ApplicationState, Error> {
+        let args = [application.as_str().into(), rotation.to_string().into()];
+        let queries = read::Queries {
+            rotations: self.database.query(read::ROTATIONS, &args).await?,
+            overlaps: self.database.query(read::OVERLAPS, &args).await?,
+            versions: self.database.query(read::VERSIONS, &args[..1]).await?,
+            last: self.database.query(read::LAST, &args[..1]).await?,
+            attempts: self.database.query(read::ATTEMPTS, &args[..1]).await?,
+        };
+        queries.into_state(application)
+    }
+
+    /// The ledger of an application for operators, newest first, with the number of unsettled calls.
+    pub async fn list(&self, application: &ApplicationId) -> Result<(Vec<ListedVersion>, u32), Error> {
+        let args = [application.as_str().into()];
+        let rows = self.database.query(read::LIST, &args).await?;
+        let versions = rows.iter().map(ListedVersion::of).collect::<Result<_, _>>()?;
+        let unsettled = self.database.query(read::ATTEMPTS, &args).await?.len();
+        Ok((versions, u32::try_from(unsettled).unwrap_or(u32::MAX)))
+    }
+}
+
+async fn load_in(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    rotation: RotationId,
+) -> Result<ApplicationState, Error> {
+    let args = [application.as_str().into(), rotation.to_string().into()];
+    let queries = read::Queries {
+        rotations: transaction.query(read::ROTATIONS, &args).await?,
+        overlaps: transaction.query(read::OVERLAPS, &args).await?,
+        versions: transaction.query(read::VERSIONS, &args[..1]).await?,
+        last: transaction.query(read::LAST, &args[..1]).await?,
+        attempts: transaction.query(read::ATTEMPTS, &args[..1]).await?,
+    };
+    queries.into_state(application)
+}
+
+fn must_raise(seen: Option<&Row>, token: FencingToken) -> Result<bool, Error> {
+    let Some(row) = seen else { return Ok(true) };
+    let seen = FencingToken(row.unsigned("token")?);
+    if token < seen {
+        return Err(Error::StaleFencingToken { given: token, seen });
+    }
+    Ok(token > seen)
+}
+
+/// Inside of a write: refuses who lost the lease, between any two steps of an act.
+async fn fence(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    token: FencingToken,
+) -> Result<(), Error> {
+    let seen = transaction.query_optional(FENCE_READ, &[application.as_str().into()]).await?;
+    if must_raise(seen.as_ref(), token)? {
+        let args = [application.as_str().into(), Value::unsigned(token.0)?];
+        transaction.execute(FENCE_RAISE, &args).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

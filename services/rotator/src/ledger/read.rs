@@ -1,0 +1,198 @@
+//! Rows to state.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use mint_secret::EnvelopeDigest;
+use mint_store::Row;
+use mint_types::{
+    ApplicationId, CredentialKind, IssuerObject, Monotonic, RotationId, Timestamp, Version, VersionId,
+};
+
+use crate::Error;
+use crate::state::{
+    ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, RetiredRecord, Rotation, RotationState,
+    Stage, Told, Unsettled,
+};
+
+pub(super) const ROTATIONS: &str = "SELECT * FROM rotation WHERE application = $1 AND \
+     (rotation = $2 OR state IN ('creating', 'created', 'delivered', 'retiring'))";
+pub(super) const OVERLAPS: &str = "SELECT overlap.rotation, overlap.boot, overlap.nanos FROM overlap \
+     JOIN rotation ON rotation.rotation = overlap.rotation WHERE rotation.application = $1 AND \
+     (rotation.rotation = $2 OR rotation.state IN ('delivered', 'retiring'))";
+pub(super) const VERSIONS: &str = "SELECT kind, version, rotation, stage, user_ended_at, client_ended_at \
+     FROM version WHERE application = $1 AND stage <> 'ended'";
+pub(super) const LAST: &str =
+    "SELECT kind, MAX(version) AS version FROM version WHERE application = $1 GROUP BY kind";
+pub(super) const ATTEMPTS: &str = "SELECT object, state, reason, sent_at, sent_boot, sent_nanos FROM attempt \
+     WHERE application = $1 AND state IN ('sent', 'stray', 'presumed')";
+/// A password every two hours is 4,380 lines a year; operators look at the newest.
+pub(super) const LIST: &str = "SELECT kind, version, version_id, rotation, stage, fingerprint, created_at, \
+     delivered_at, ended_at FROM version WHERE application = $1 ORDER BY created_at DESC, version DESC LIMIT 500";
+
+/// The answers of all queries about one application.
+pub(super) struct Queries {
+    pub(super) rotations: Vec<Row>,
+    pub(super) overlaps: Vec<Row>,
+    pub(super) versions: Vec<Row>,
+    pub(super) last: Vec<Row>,
+    pub(super) attempts: Vec<Row>,
+}
+
+impl Queries {
+    pub(super) fn into_state(self, application: &ApplicationId) -> Result<ApplicationState, Error> {
+        let mut overlaps: BTreeMap<String, Vec<Monotonic>> = BTreeMap::new();
+        for row in &self.overlaps {
+            let began = Monotonic { boot: row.text("boot")?, nanos: row.unsigned("nanos")? };
+            overlaps.entry(row.text("rotation")?).or_default().push(began);
+        }
+        let mut rotations = Vec::with_capacity(self.rotations.len());
+        for row in &self.rotations {
+            let overlap = overlaps.remove(&row.text("rotation")?).unwrap_or_default();
+            rotations.push(rotation(row, overlap, application)?);
+        }
+        Ok(ApplicationState {
+            rotations,
+            versions: self.versions.iter().map(live_version).collect::<Result<_, _>>()?,
+            last: self.last.iter().map(last).collect::<Result<_, _>>()?,
+            attempts: self.attempts.iter().map(attempt).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn corrupt(column: &str) -> Error {
+    Error::State(mint_store::Error::Corrupt { detail: format!("column `{column}` has an unknown value") })
+}
+
+fn parsed<T: FromStr>(row: &Row, column: &str) -> Result<T, Error> {
+    row.text(column)?.parse().map_err(|_| corrupt(column))
+}
+
+fn rotation(row: &Row, overlap: Vec<Monotonic>, application: &ApplicationId) -> Result<Rotation, Error> {
+    if row.text("application")? != application.as_str() {
+        return Err(corrupt("application"));
+    }
+    Ok(Rotation {
+        id: parsed(row, "rotation")?,
+        kind: parsed(row, "kind")?,
+        state: RotationState::from_name(&row.text("state")?).ok_or_else(|| corrupt("state"))?,
+        made: made(row)?,
+        overlap,
+        user_committed: row.optional_integer("user_committed_at")?.is_some(),
+        client_committed: row.optional_integer("client_committed_at")?.is_some(),
+        retired: retired(row)?,
+        proved_dead: row.optional_integer("dead_at")?.is_some(),
+        told: Told {
+            create: row.boolean("create_told")?,
+            retire: row.boolean("retire_told")?,
+            prove: row.boolean("prove_told")?,
+        },
+    })
+}
+
+fn made(row: &Row) -> Result<Option<Made>, Error> {
+    let Some(version) = row.optional_unsigned("version")? else {
+        return Ok(None);
+    };
+    let envelopes = match (row.optional_bytes("delivery_envelope")?, row.optional_bytes("probe_envelope")?) {
+        (Some(delivery), Some(probe)) => Some(Envelopes { delivery, probe }),
+        _ => None,
+    };
+    let digest = row.bytes("envelope_digest")?.try_into().map_err(|_| corrupt("envelope_digest"))?;
+    Ok(Some(Made {
+        version: Version(version),
+        version_id: parsed::<VersionId>(row, "version_id")?,
+        fingerprint: row.text("fingerprint")?,
+        previous: row.optional_unsigned("previous_version")?.map(Version),
+        digest: EnvelopeDigest(digest),
+        envelopes,
+        password_txid: row.optional_text("password_txid")?,
+        client_txid: row.optional_text("client_txid")?,
+    }))
+}
+
+fn retired(row: &Row) -> Result<Option<RetiredRecord>, Error> {
+    let Some(wall) = row.optional_timestamp("retired_at")? else {
+        return Ok(None);
+    };
+    let monotonic = Monotonic { boot: row.text("retired_boot")?, nanos: row.unsigned("retired_nanos")? };
+    Ok(Some(RetiredRecord {
+        version: row.optional_unsigned("retired_version")?.map(Version),
+        at: Instant { wall, monotonic },
+    }))
+}
+
+fn live_version(row: &Row) -> Result<LiveVersion, Error> {
+    Ok(LiveVersion {
+        kind: parsed(row, "kind")?,
+        version: Version(row.unsigned("version")?),
+        rotation: parsed(row, "rotation")?,
+        stage: Stage::from_name(&row.text("stage")?).ok_or_else(|| corrupt("stage"))?,
+        user_ended: row.optional_integer("user_ended_at")?.is_some(),
+        client_ended: row.optional_integer("client_ended_at")?.is_some(),
+    })
+}
+
+fn last(row: &Row) -> Result<(CredentialKind, Version), Error> {
+    Ok((parsed(row, "kind")?, Version(row.unsigned("version")?)))
+}
+
+fn attempt(row: &Row) -> Result<Attempt, Error> {
+    let object = match row.text("object")?.as_str() {
+        "user" => IssuerObject::User,
+        "client" => IssuerObject::Client,
+        _ => return Err(corrupt("object")),
+    };
+    let state = match row.text("state")?.as_str() {
+        "sent" => Unsettled::Sent,
+        "stray" => Unsettled::Stray,
+        "presumed" => Unsettled::Presumed,
+        _ => return Err(corrupt("state")),
+    };
+    let monotonic = Monotonic { boot: row.text("sent_boot")?, nanos: row.unsigned("sent_nanos")? };
+    Ok(Attempt {
+        object,
+        state,
+        reason: row.optional_text("reason")?,
+        sent: Instant { wall: row.timestamp("sent_at")?, monotonic },
+    })
+}
+
+/// A line of the ledger for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// Which credential.
+    pub kind: CredentialKind,
+    /// Its number; 0 is foreign.
+    pub version: Version,
+    /// Its random id; none for a foreign one.
+    pub version_id: Option<String>,
+    /// The rotation that made it.
+    pub rotation: RotationId,
+    /// Where it is in its life.
+    pub stage: Stage,
+    /// Keyed fingerprint; none for a foreign one.
+    pub fingerprint: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its receipt was stored.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was told to end.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl ListedVersion {
+    pub(super) fn of(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            kind: parsed(row, "kind")?,
+            version: Version(row.unsigned("version")?),
+            version_id: row.optional_text("version_id")?,
+            rotation: parsed(row, "rotation")?,
+            stage: Stage::from_name(&row.text("stage")?).ok_or_else(|| corrupt("stage"))?,
+            fingerprint: row.optional_text("fingerprint")?,
+            created_at: row.timestamp("created_at")?,
+            delivered_at: row.optional_timestamp("delivered_at")?,
+            ended_at: row.optional_timestamp("ended_at")?,
+        })
+    }
+}

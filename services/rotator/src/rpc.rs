@@ -1,0 +1,161 @@
+//! The wire: decode, one call, encode.
+
+use std::sync::Arc;
+
+use mint_api::convert::{duration_to_wire, kind_from_wire, kind_to_wire, parse, timestamp_to_wire};
+use mint_api::rotation::v1;
+use mint_api::rotation::v1::rotation_service_server::RotationService;
+use mint_api::types;
+use mint_secret::{KeyStage, PublishedKey};
+use mint_types::{Entropy, FencingToken, RequestId, Revision};
+use tonic::{Request, Response, Status};
+
+use crate::execute::{CreateOrder, Order, Proof, Rotator};
+use crate::ledger::ListedVersion;
+use crate::plan::Ask;
+use crate::state::Stage;
+
+/// The service on the wire.
+#[derive(Debug)]
+pub struct Rpc {
+    rotator: Arc<Rotator>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Rpc {
+    /// The service in front of the logic.
+    pub fn new(rotator: Arc<Rotator>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { rotator, entropy }
+    }
+
+    fn order(&self, application: &str, kind: i32, rotation: &str, token: u64) -> Result<Order, Status> {
+        let request = mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
+        Ok(Order {
+            application: parse("application_id", application)?,
+            ask: Ask { rotation: parse("rotation_id", rotation)?, kind: kind_from_wire("kind", kind)? },
+            token: FencingToken(token),
+            request,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl RotationService for Rpc {
+    async fn create(
+        &self,
+        request: Request<v1::CreateRequest>,
+    ) -> Result<Response<v1::CreateResponse>, Status> {
+        let asked = request.into_inner();
+        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let made =
+            self.rotator.create(&CreateOrder { order, revision: Revision(asked.catalog_revision) }).await?;
+        let (delivery, probe) =
+            made.envelopes.map(|envelopes| (envelopes.delivery, envelopes.probe)).unwrap_or_default();
+        Ok(Response::new(v1::CreateResponse {
+            version: made.version.0,
+            version_id: made.version_id.to_string(),
+            fingerprint: made.fingerprint,
+            delivery_envelope: delivery,
+            probe_envelope: probe,
+            previous_version: made.previous.map_or(0, |version| version.0),
+        }))
+    }
+
+    async fn accept_receipt(
+        &self,
+        request: Request<v1::AcceptReceiptRequest>,
+    ) -> Result<Response<v1::AcceptReceiptResponse>, Status> {
+        let asked = request.into_inner();
+        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let accepted = self.rotator.accept_receipt(&order, &asked.receipt).await?;
+        let retire_after = Some(duration_to_wire(accepted.retire_after));
+        Ok(Response::new(v1::AcceptReceiptResponse { retire_after }))
+    }
+
+    async fn retire(
+        &self,
+        request: Request<v1::RetireRequest>,
+    ) -> Result<Response<v1::RetireResponse>, Status> {
+        let asked = request.into_inner();
+        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let retirement = self.rotator.retire(&order).await?;
+        Ok(Response::new(v1::RetireResponse {
+            retired_version: retirement.retired.map_or(0, |version| version.0),
+            grace: Some(duration_to_wire(retirement.grace)),
+        }))
+    }
+
+    async fn prove(&self, request: Request<v1::ProveRequest>) -> Result<Response<v1::ProveResponse>, Status> {
+        let asked = request.into_inner();
+        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let (verdict, retry_after) = match self.rotator.prove(&order, &asked.probe_envelope).await? {
+            Proof::Dead => (v1::Verdict::Dead, None),
+            Proof::Alive => (v1::Verdict::Alive, None),
+            Proof::NothingToProve => (v1::Verdict::NothingToProve, None),
+            Proof::Wait(left) => (v1::Verdict::Unspecified, Some(duration_to_wire(left))),
+        };
+        Ok(Response::new(v1::ProveResponse { verdict: verdict.into(), retry_after }))
+    }
+
+    async fn abandon(
+        &self,
+        request: Request<v1::AbandonRequest>,
+    ) -> Result<Response<v1::AbandonResponse>, Status> {
+        let asked = request.into_inner();
+        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        self.rotator.abandon(&order).await?;
+        Ok(Response::new(v1::AbandonResponse {}))
+    }
+
+    async fn list_versions(
+        &self,
+        request: Request<v1::ListVersionsRequest>,
+    ) -> Result<Response<v1::ListVersionsResponse>, Status> {
+        let application = parse("application_id", &request.into_inner().application_id)?;
+        let (versions, unresolved_intents) = self.rotator.versions(&application).await?;
+        let versions = versions.into_iter().map(version_to_wire).collect();
+        Ok(Response::new(v1::ListVersionsResponse { versions, unresolved_intents }))
+    }
+
+    async fn list_keys(
+        &self,
+        _request: Request<v1::ListKeysRequest>,
+    ) -> Result<Response<v1::ListKeysResponse>, Status> {
+        let keys = self.rotator.keys().published().iter().map(key_to_wire).collect();
+        Ok(Response::new(v1::ListKeysResponse { keys }))
+    }
+}
+
+fn version_to_wire(version: ListedVersion) -> v1::Version {
+    let stage = match version.stage {
+        Stage::Pending => v1::VersionStage::Pending,
+        Stage::Current => v1::VersionStage::Current,
+        Stage::Previous => v1::VersionStage::Previous,
+        Stage::Ended => v1::VersionStage::Ended,
+    };
+    v1::Version {
+        version: version.version.0,
+        version_id: version.version_id.unwrap_or_default(),
+        kind: kind_to_wire(version.kind).into(),
+        stage: stage.into(),
+        rotation_id: version.rotation.to_string(),
+        created_at: Some(timestamp_to_wire(version.created_at)),
+        delivered_at: version.delivered_at.map(timestamp_to_wire),
+        ended_at: version.ended_at.map(timestamp_to_wire),
+        fingerprint: version.fingerprint.unwrap_or_default(),
+    }
+}
+
+fn key_to_wire(key: &PublishedKey) -> types::v1::PublicKey {
+    let stage = match key.stage {
+        KeyStage::Next => types::v1::KeyStage::Next,
+        KeyStage::Active => types::v1::KeyStage::Active,
+        KeyStage::Retiring => types::v1::KeyStage::Retiring,
+    };
+    types::v1::PublicKey {
+        id: key.id.to_string(),
+        r#use: key.key_use.as_str().to_owned(),
+        public_key: key.public_key.to_vec(),
+        stage: stage.into(),
+    }
+}
