@@ -14,7 +14,8 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     for row in rows {
         table.add_row(row);
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let lines: Vec<String> =
+        table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     lines.join("\n") + "\n"
 }
 
@@ -172,8 +173,8 @@ mod tests {
         refused.problems = vec![problem("destination_refused", Some(CredentialKind::Password))];
         let text = standings(&[refused]);
         let expected = "\
- APPLICATION  TEAM   STATE   CREDENTIALS                   PROBLEMS
- kio          stups  failed  password failed v7 [deliver]  destination_refused
+APPLICATION  TEAM   STATE   CREDENTIALS                   PROBLEMS
+kio          stups  failed  password failed v7 [deliver]  destination_refused
 
 kio password at team-a/kio/user.json: the bucket refuses the write [destination_refused]
     S3 answered 403 AccessDenied

@@ -13,10 +13,16 @@ fn mint() -> Command {
     command
 }
 
+/// A directory with `mint` alone. A link: a copy is busy while any other thread of this test starts a process.
+fn mint_alone() -> tempfile::TempDir {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::fs::hard_link(env!("CARGO_BIN_EXE_mint"), directory.path().join("mint")).unwrap();
+    directory
+}
+
 /// A directory with `mint` and programs that stand in for the others: `script` is what each of them does.
 fn constellation(script: &str) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_mint"), directory.path().join("mint")).unwrap();
+    let directory = mint_alone();
     let services = [
         "registry-sync",
         "identity-provisioner",
@@ -69,10 +75,8 @@ fn a_wrong_command_line_is_64_and_says_so_on_stderr() {
 
 #[test]
 fn a_missing_executable_is_named_with_the_command_that_builds_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let alone = directory.path().join("mint");
-    std::fs::copy(env!("CARGO_BIN_EXE_mint"), &alone).unwrap();
-    Command::new(&alone)
+    let directory = mint_alone();
+    Command::new(directory.path().join("mint"))
         .args(["up", "--data"])
         .arg(directory.path().join("data"))
         .assert()

@@ -89,8 +89,16 @@ fn choose(
     let mut chosen = BTreeMap::new();
     for name in listeners() {
         let again = kept.get(name).copied().filter(|port| !taken.contains(port) && is_free(*port));
-        let fresh = || (0..DRAWS).map(|_| draw()).find(|port| !taken.contains(port) && is_free(*port));
-        let port = again.or_else(fresh)?;
+        if let Some(port) = again {
+            taken.insert(port);
+            chosen.insert(name.to_owned(), port);
+        }
+    }
+    for name in listeners() {
+        if chosen.contains_key(name) {
+            continue;
+        }
+        let port = (0..DRAWS).map(|_| draw()).find(|port| !taken.contains(port) && is_free(*port))?;
         taken.insert(port);
         chosen.insert(name.to_owned(), port);
     }
