@@ -4,8 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use mint_types::{ApplicationId, Code, CredentialKind, Entropy, RequestId, RotationId};
-use tonic::transport::Channel;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codegen::StdError;
 
 use crate::audit::v1::audit_service_client::AuditServiceClient;
 use crate::audit::v1::{self, AppendRequest, AppendResponse, Phase};
@@ -92,17 +95,23 @@ pub trait AuditLog: std::fmt::Debug + Send + Sync {
 
 /// The log over gRPC.
 #[derive(Debug, Clone)]
-pub struct GrpcAuditLog {
-    client: AuditServiceClient<Channel>,
+pub struct GrpcAuditLog<C> {
+    client: AuditServiceClient<C>,
     entropy: Arc<dyn Entropy>,
 }
 
 /// An append is idempotent by its entry id, so an unanswered one is sent again this often.
 const APPEND_ATTEMPTS: u32 = 3;
 
-impl GrpcAuditLog {
+impl<C> GrpcAuditLog<C>
+where
+    C: GrpcService<Body> + Clone,
+    C::Error: Into<StdError>,
+    C::ResponseBody: tonic::codegen::Body<Data = Bytes> + Send + 'static,
+    <C::ResponseBody as tonic::codegen::Body>::Error: Into<StdError> + Send,
+{
     /// A log behind a channel to `audit`.
-    pub fn new(channel: Channel, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(channel: C, entropy: Arc<dyn Entropy>) -> Self {
         Self { client: AuditServiceClient::new(channel), entropy }
     }
 
@@ -142,7 +151,14 @@ fn wire_act(act: &Act) -> v1::Act {
 }
 
 #[async_trait]
-impl AuditLog for GrpcAuditLog {
+impl<C> AuditLog for GrpcAuditLog<C>
+where
+    C: GrpcService<Body> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    C::Future: Send,
+    C::Error: Into<StdError>,
+    C::ResponseBody: tonic::codegen::Body<Data = Bytes> + Send + 'static,
+    <C::ResponseBody as tonic::codegen::Body>::Error: Into<StdError> + Send,
+{
     async fn announce(&self, act: Act) -> Result<Announced, AuditError> {
         let request = AppendRequest {
             phase: Phase::Init.into(),
