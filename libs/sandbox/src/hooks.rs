@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
@@ -14,10 +14,14 @@ use crate::calls::CallLog;
 use crate::faults::{Fault, Faults};
 use crate::reply::{error_reply, json_reply};
 
+/// A fault may answer with a body that is far too long; axum's own limit is 2 MB.
+const LARGEST_ORDER: usize = 64 * 1024 * 1024;
+
 pub(crate) fn router(calls: Arc<CallLog>, faults: Arc<Faults>) -> Router {
     let calls = Router::new().route("/calls", get(list_calls)).with_state(calls);
     let faults = Router::new()
         .route("/faults", get(list_faults).post(order_fault).delete(clear_faults))
+        .layer(DefaultBodyLimit::max(LARGEST_ORDER))
         .with_state(faults);
     Router::new().route("/healthz", get(|| async { "ok" })).merge(calls).merge(faults)
 }

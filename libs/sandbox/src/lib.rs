@@ -41,6 +41,9 @@
 
 mod bearer;
 pub mod calls;
+mod cloud;
+#[cfg(test)]
+mod cloud_fixture;
 mod error;
 pub mod faults;
 pub mod gate;
@@ -53,12 +56,16 @@ pub mod naming;
 mod oauth;
 mod options;
 mod parent;
+mod platform;
+pub mod policies;
 pub mod private_file;
 mod reply;
+mod s3;
 mod sandbox;
 mod serve;
 pub mod source;
 pub mod state;
+mod sts;
 mod vault;
 pub mod world;
 

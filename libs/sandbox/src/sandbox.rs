@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bearer::Bearers;
+use crate::cloud::Cloud;
 use crate::issuer::Issuer;
 use crate::jwt::SigningKey;
 use crate::kio::Registry;
@@ -22,7 +23,9 @@ use crate::oauth::{Prober, Server};
 use crate::reply::error_reply;
 use crate::vault::Vault;
 use crate::world::World;
-use crate::{Error, Ground, Options, gate, hooks, issuer, kio, naming, oauth, serve, state};
+use crate::{
+    Error, Ground, Options, gate, hooks, issuer, kio, naming, oauth, platform, s3, serve, state, sts,
+};
 
 /// A running world.
 #[derive(Debug)]
@@ -69,10 +72,11 @@ impl Sandbox {
             entropy: Arc::clone(&ground.entropy),
             grace,
         });
-        let main = main_router(&ground, options, registry, issuer).await?;
+        let cloud = Cloud::open(&ground).map_err(files("the cloud's keys and tokens"))?;
+        let main = main_router(&ground, options, registry, issuer, &cloud).await?;
         ground.tasks.spawn(serve::serve(listener, main, ground.shutdown.clone()));
-        let s3 = Router::new().fallback(|| async { StatusCode::NOT_IMPLEMENTED });
-        ground.tasks.spawn(serve::serve(s3_listener, s3, ground.shutdown.clone()));
+        ground.tasks.spawn(serve::serve(s3_listener, s3::router(&cloud), ground.shutdown.clone()));
+        ground.tasks.spawn(platform::keep_fresh(cloud));
         tracing::info!(address = %ground.address, s3_address = %ground.s3_address, "serving");
         Ok(Self { ground })
     }
@@ -106,6 +110,7 @@ async fn main_router(
     options: &Options,
     registry: Arc<Registry>,
     issuer: Arc<Issuer>,
+    cloud: &Arc<Cloud>,
 ) -> Result<Router, Error> {
     let bearers =
         Bearers::provide(&ground.directory, &*ground.entropy).map_err(files("a service's token"))?;
@@ -127,6 +132,8 @@ async fn main_router(
         .merge(kio::router(Arc::clone(&registry), Arc::clone(&bearers)))
         .merge(issuer::router(issuer, bearers, &options.username_prefix))
         .merge(oauth::router(Arc::new(server)))
+        .merge(sts::router(Arc::clone(cloud)))
+        .merge(platform::router(Arc::clone(cloud)))
         .fallback(|| async { error_reply(StatusCode::NOT_FOUND, "not_found", "this world has no such call") })
         .layer(from_fn_with_state(ground.gate(naming::name), gate::pass));
     let hooks =

@@ -32,6 +32,7 @@ const LIVE: &str = "SELECT client.client_id, client.hash, client.public, service
      service_user.user_scopes, service_user.client_scopes \
      FROM client JOIN service_user ON service_user.username = client.username \
      WHERE client.client_id = $1 AND client.ended = 0";
+const OWNER: &str = "SELECT username FROM client WHERE client_id = $1";
 
 impl Issuer {
     pub(crate) async fn create_client(&self, username: &str) -> Result<Made, Refusal> {
@@ -103,5 +104,11 @@ impl Issuer {
             hash: row.optional_text("hash")?,
             public: row.boolean("public")?,
         }))
+    }
+
+    /// Whose client this is or was: for the request log.
+    pub(crate) async fn client_owner(&self, client_id: &str) -> Result<Option<String>, mint_store::Error> {
+        let row = self.database.query_optional(OWNER, &[client_id.into()]).await?;
+        row.map(|row| row.text("username")).transpose()
     }
 }

@@ -36,11 +36,10 @@ impl Server {
         caller: &mut Caller,
     ) -> Result<Response, OauthError> {
         let form = Form::parse(headers, body)?;
-        caller.application = self.application_of(form.optional("username")).map(Into::into);
-        let client = self.authenticate(Basic::parse(headers, &form)?).await?;
-        let known = client.caller(&self.username_prefix);
-        caller.principal = known.principal;
-        caller.application = caller.application.take().or(known.application);
+        let basic = Basic::parse(headers, &form)?;
+        caller.application = self.application_of(&form, &basic).await?;
+        let client = self.authenticate(basic).await?;
+        caller.principal = Some(client.client_id().into());
         let subject = match form.required("grant_type", "grant_type is missing")? {
             "password" => self.by_password(&form, &client).await?,
             "client_credentials" => by_client(&client)?,
@@ -79,8 +78,15 @@ impl Server {
         Ok(uncached(StatusCode::OK, &answer))
     }
 
-    fn application_of<'a>(&self, username: Option<&'a str>) -> Option<&'a str> {
-        username?.strip_prefix(self.username_prefix.as_str())
+    /// For the request log, also of a login that is refused: the named user's, else the client's.
+    async fn application_of(&self, form: &Form, basic: &Basic) -> Result<Option<Arc<str>>, OauthError> {
+        let username = match form.optional("username") {
+            Some(username) => Some(username.to_owned()),
+            None => self.issuer.client_owner(&basic.client_id).await?,
+        };
+        let application =
+            username.as_deref().and_then(|name| name.strip_prefix(self.username_prefix.as_str()));
+        Ok(application.map(Into::into))
     }
 }
 

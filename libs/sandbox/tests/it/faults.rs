@@ -20,6 +20,7 @@ async fn every_call_is_in_the_log_with_who_what_and_for_whom() {
     world.probe("stups_ledger", &password.password).await;
     world.probe("stups_ledger", "wrong").await;
     world.client_login(&client.id, &client.secret).await;
+    world.client_login(&client.id, "wrong").await;
     world.client_login("nobody", "x").await;
     world.service_user("rotator", Method::DELETE, "/stups_ledger", &json!({})).await;
     world.get("/kio/apps/tracker").await;
@@ -34,6 +35,7 @@ async fn every_call_is_in_the_log_with_who_what_and_for_whom() {
         "mint-prober oauth2.token 200 ledger".to_owned(),
         "mint-prober oauth2.token 400 ledger".to_owned(),
         format!("{} oauth2.token 200 ledger", client.id),
+        "anonymous oauth2.token 401 ledger".to_owned(),
         "anonymous oauth2.token 401 null".to_owned(),
         "rotator service-user.delete 403 ledger".to_owned(),
         "anonymous kio.get 401 tracker".to_owned(),
@@ -107,6 +109,14 @@ async fn a_fault_hits_only_what_matches_and_can_be_cleared() {
     assert_eq!(world.probe("stups_ledger", &ledger.password).await.status, 200);
     let nonsense = world.send(Method::POST, "/faults", &[], r#"{"api": "x", "kind": "explode"}"#).await;
     assert_eq!(nonsense.error(), (400, "malformed".into()));
+}
+
+#[tokio::test]
+async fn a_lie_may_be_ten_megabytes_long() {
+    let world = World::start().await;
+    let spaces = " ".repeat(10 * 1024 * 1024);
+    world.order_fault(json!({"api": "kio.list", "kind": "lie", "body": spaces})).await;
+    assert_eq!(world.get("/kio/apps").await.body.len(), spaces.len());
 }
 
 #[tokio::test]

@@ -1,0 +1,184 @@
+//! The roles of this world: whom they trust, and what the very files of `services/*/permissions/aws.json` grant them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mint_permissions::{Policy, fill};
+use mint_types::ServiceName;
+use serde_json::json;
+
+use crate::world::{Application, ExistingBucket, World};
+
+/// Mint's own account.
+pub const MINT_ACCOUNT: &str = "000000000000";
+
+/// What a web identity token must be made for.
+pub const AUDIENCE: &str = "sts.amazonaws.com";
+
+const BERRY: &str = include_str!("../../../services/berry/permissions/aws.json");
+
+/// What the role of a service may do at AWS, as its own directory says it.
+fn aws_json(service: ServiceName) -> &'static str {
+    match service {
+        ServiceName::RegistrySync => include_str!("../../../services/registry-sync/permissions/aws.json"),
+        ServiceName::IdentityProvisioner => {
+            include_str!("../../../services/identity-provisioner/permissions/aws.json")
+        }
+        ServiceName::Rotator => include_str!("../../../services/rotator/permissions/aws.json"),
+        ServiceName::Distributor => include_str!("../../../services/distributor/permissions/aws.json"),
+        ServiceName::Coordinator => include_str!("../../../services/coordinator/permissions/aws.json"),
+        ServiceName::Audit => include_str!("../../../services/audit/permissions/aws.json"),
+    }
+}
+
+/// A role, its trust and its policies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Role {
+    pub account: String,
+    pub name: String,
+    /// The subject of the only platform token that may assume it.
+    pub subject: String,
+    pub policies: Vec<Policy>,
+}
+
+impl Role {
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:role/{}", self.account, self.name)
+    }
+
+    /// The trust policy: this provider, this audience, this one subject.
+    pub fn trust(&self, provider: &str) -> Result<Policy, mint_permissions::Error> {
+        let document = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Federated": provider_arn(&self.account, provider)},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {
+                format!("{provider}:aud"): AUDIENCE,
+                format!("{provider}:sub"): self.subject,
+            }},
+        }]});
+        Policy::trust(&document.to_string())
+    }
+}
+
+/// An OIDC provider as IAM names it; `provider` is the issuer without its scheme.
+pub fn provider_arn(account: &str, provider: &str) -> String {
+    format!("arn:aws:iam::{account}:oidc-provider/{provider}")
+}
+
+pub fn service_subject(service: ServiceName) -> String {
+    format!("system:serviceaccount:mint:{service}")
+}
+
+pub fn application_subject(application: &str) -> String {
+    format!("system:serviceaccount:applications:{application}")
+}
+
+/// A directory of an application that holds an object: bucket, prefix, application.
+pub type Delivery = (String, String, String);
+
+/// What roles are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Estate<'w> {
+    pub world: &'w World,
+    pub buckets: &'w BTreeMap<String, ExistingBucket>,
+    /// Where something was delivered. An owner who moves an application to another directory lets its reader in there.
+    pub delivered: &'w BTreeSet<Delivery>,
+}
+
+impl Estate<'_> {
+    /// The role of this ARN, if the world has it.
+    pub fn role(self, arn: &str) -> Option<Role> {
+        let rest = arn.strip_prefix("arn:aws:iam::")?;
+        let (account, name) = rest.split_once(":role/")?;
+        let name_after_mint = name.strip_prefix("mint-")?;
+        if let Some(id) = name_after_mint.strip_prefix("reader-") {
+            let application = self.world.application(id)?;
+            return (self.world.account_of(application) == Some(account))
+                .then(|| self.reader(application, account));
+        }
+        let service: ServiceName = name_after_mint.parse().ok()?;
+        (account == MINT_ACCOUNT).then(|| self.service(service))
+    }
+
+    /// A service's policy is filled for every bucket and every prefix that the registry has in it; a bucket that no
+    /// application names yet is granted whole.
+    fn service(self, service: ServiceName) -> Role {
+        let mut policies = Vec::new();
+        for bucket in self.buckets.keys() {
+            for prefix in self.prefixes(bucket) {
+                push_filled(&mut policies, aws_json(service), bucket, &prefix);
+            }
+        }
+        Role {
+            account: MINT_ACCOUNT.to_owned(),
+            name: format!("mint-{service}"),
+            subject: service_subject(service),
+            policies,
+        }
+    }
+
+    /// A reader's policy is filled for its own directory in every bucket of its team's account.
+    fn reader(self, application: &Application, account: &str) -> Role {
+        let mut policies = Vec::new();
+        for bucket in self.buckets.values().filter(|bucket| bucket.account_id == account) {
+            let registered = bare(application.settings.prefix.as_deref()).to_owned();
+            let delivered =
+                self.delivered.iter().filter(|(name, _, id)| *name == bucket.name && *id == application.id);
+            let prefixes: BTreeSet<String> =
+                delivered.map(|(_, prefix, _)| prefix.clone()).chain([registered]).collect();
+            for prefix in prefixes {
+                let slash = if prefix.is_empty() { "" } else { "/" };
+                push_filled(
+                    &mut policies,
+                    BERRY,
+                    &bucket.name,
+                    &format!("{prefix}{slash}{}/", application.id),
+                );
+            }
+        }
+        Role {
+            account: account.to_owned(),
+            name: format!("mint-reader-{}", application.id),
+            subject: application_subject(&application.id),
+            policies,
+        }
+    }
+
+    fn prefixes(self, bucket: &str) -> BTreeSet<String> {
+        let names = |application: &&Application| {
+            application.settings.buckets.iter().any(|named| named.name == bucket)
+        };
+        let registered: BTreeSet<String> = self
+            .world
+            .applications
+            .iter()
+            .filter(names)
+            .map(|application| bare(application.settings.prefix.as_deref()).to_owned())
+            .collect();
+        if registered.is_empty() { BTreeSet::from([String::new()]) } else { registered }
+    }
+}
+
+fn bare(prefix: Option<&str>) -> &str {
+    prefix.unwrap_or_default().trim_end_matches('/')
+}
+
+/// What cannot be filled grants nothing.
+fn push_filled(policies: &mut Vec<Policy>, document: &str, bucket: &str, prefix: &str) {
+    match fill(document, bucket, prefix) {
+        Ok(policy) => policies.push(policy),
+        Err(error) => tracing::warn!(bucket, prefix, %error, "no policy for this destination"),
+    }
+}
+
+/// The policy of a bucket that refuses writes.
+pub fn refusing_writes(bucket: &str) -> Result<Policy, mint_permissions::Error> {
+    let document = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "RefuseWrites",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:PutObject*", "s3:DeleteObject*", "s3:RestoreObject", "s3:ReplicateObject"],
+        "Resource": format!("arn:aws:s3:::{bucket}/*"),
+    }]});
+    Policy::resource(&document.to_string())
+}
