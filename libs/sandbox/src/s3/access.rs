@@ -20,6 +20,9 @@ use crate::policies::{Role, refusing_writes};
 use crate::sts::{Session, SessionRefusal};
 use crate::world::ExistingBucket;
 
+/// The one role whose write may bring a bucket into being.
+const DISTRIBUTOR: &str = "arn:aws:iam::000000000000:role/mint-distributor";
+
 /// The secret keys that signatures are verified with.
 pub(crate) struct Keys(pub(crate) Arc<Cloud>);
 
@@ -65,12 +68,11 @@ impl Access {
         if let Some(name) = signed.unsigned(cx.headers()) {
             return Err(denied(&format!("the header {name} is present and was not signed")));
         }
-        let role =
-            self.0.role(&session.role_arn).ok_or_else(|| denied("the role does not exist any more"))?;
         if let Some((name, _)) = signed.query().find(|(name, _)| !is_known_parameter(operation, name)) {
             return Err(denied(&format!("the parameter {name} of {operation} is not known here")));
         }
-        let bucket = self.bucket(cx, &signed)?;
+        let bucket = self.bucket(cx, &signed, &session)?;
+        let role = self.0.role(&session.role_arn).ok_or_else(|| denied("the role does not exist any more"))?;
         let asked = Asked { cx, signed: &signed, session: &session, role: &role, bucket: bucket.as_ref() };
         self.by_policies(&asked)
     }
@@ -97,14 +99,19 @@ impl Access {
     }
 
     /// The bucket must exist, be in the region that was signed for, and belong to the owner that is expected.
-    fn bucket(&self, cx: &S3AccessContext<'_>, signed: &Signed) -> S3Result<Option<ExistingBucket>> {
+    fn bucket(
+        &self,
+        cx: &S3AccessContext<'_>,
+        signed: &Signed,
+        session: &Session,
+    ) -> S3Result<Option<ExistingBucket>> {
         let Some(name) = cx.s3_path().get_bucket_name() else { return Ok(None) };
         let operation = cx.s3_op().name();
         let owner = signed.parameter(cx.headers(), "x-amz-expected-bucket-owner");
         let bucket = match (self.0.bucket(name), &owner) {
             (Some(bucket), _) => bucket,
             (None, _) if operation == "CreateBucket" => return Ok(None),
-            (None, Some(owner)) if operation == "PutObject" => self
+            (None, Some(owner)) if operation == "PutObject" && session.role_arn == DISTRIBUTOR => self
                 .0
                 .adopt(name, &signed.region, owner)
                 .map_err(S3Error::internal_error)?

@@ -287,6 +287,8 @@ async fn a_new_bucket_or_directory_of_a_team_works_for_its_application_too() {
     let fixture = Fixture::start().await;
     assert_eq!(deliver(&fixture, "stups-fresh", "deep/nowhere/user.json", "{}").await, "200");
     assert_eq!(deliver(&fixture, BUCKET, "mint/nowhere/user.json", "{}").await, "200");
+    let put = fixture.service("rotator").put_object().bucket("stups-other").key("x/y").expected_bucket_owner(OWNER);
+    assert_eq!(verdict(&put.send().await), "NoSuchBucket");
     for round in ["before", "after a restart"] {
         let reader = fixture.reader("nowhere");
         assert_eq!(fetch(&reader, "stups-fresh", "deep/nowhere/user.json").await, "200", "{round}");
