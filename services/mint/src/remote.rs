@@ -24,7 +24,7 @@ use crate::standing::Standing;
 /// What a unary call may take; the services answer in milliseconds when they are well.
 const DEADLINE: Duration = Duration::from_secs(15);
 /// A complete read of a registry may take a while.
-const SYNC_DEADLINE: Duration = Duration::from_secs(60);
+const SYNC_DEADLINE: Duration = Duration::from_mins(1);
 /// What a health check may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
 /// As many records as a page may hold.

@@ -1,5 +1,7 @@
 //! Text for people.
 
+use std::fmt::Write as _;
+
 use comfy_table::{ContentArrangement, Table};
 use mint_types::{Application, Problem};
 
@@ -58,13 +60,13 @@ pub(crate) fn credential(credential: &Credential) -> String {
     let kind = credential.kind.map_or("?", mint_types::CredentialKind::as_str);
     let mut text = format!("{kind} {}", credential.state.as_str());
     if let Some(version) = credential.version {
-        text.push_str(&format!(" v{version}"));
+        let _ = write!(text, " v{version}");
     }
     if let Some(node) = credential.node {
-        text.push_str(&format!(" [{node}]"));
+        let _ = write!(text, " [{node}]");
     }
     if credential.attempts > 0 {
-        text.push_str(&format!(" ({} failed)", credential.attempts));
+        let _ = write!(text, " ({} failed)", credential.attempts);
     }
     text
 }
@@ -73,10 +75,10 @@ pub(crate) fn credential(credential: &Credential) -> String {
 pub(crate) fn problem_text(whose: &str, problem: &Problem) -> String {
     let mut subject = whose.to_owned();
     if let Some(kind) = problem.credential {
-        subject.push_str(&format!(" {kind}"));
+        let _ = write!(subject, " {kind}");
     }
     if let Some(destination) = &problem.destination {
-        subject.push_str(&format!(" at {destination}"));
+        let _ = write!(subject, " at {destination}");
     }
     format!(
         "{subject}: {} [{}]\n    {}\n    do: {}\n    since {}, {} attempts\n",
@@ -107,17 +109,20 @@ pub(crate) fn document(document: &Document) -> String {
         }
     }
     let summary = &document.summary;
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "\n{} delivered, {} failed, {} inactive; {} upstream calls\n",
         summary.delivered, summary.failed, summary.inactive, summary.upstream_calls
-    ));
+    );
     text
 }
 
 /// One application's record and settings.
 pub(crate) fn application(record: &Application) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<18} {value}\n"));
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<18} {value}");
+    };
     line("application", format!("{} ({})", record.id, record.name));
     line("team", record.team_id.to_string());
     line("active", record.active.to_string());

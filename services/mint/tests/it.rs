@@ -1,5 +1,7 @@
 //! The real executable, from outside.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's own functions")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 

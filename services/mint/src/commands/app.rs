@@ -53,7 +53,7 @@ pub(crate) async fn set(
     let after = changed(before.clone(), changes, reach.world.as_ref());
     if record.settings.as_ref() == Some(&after) {
         talk::say(format_args!("mint: the settings of {} are like this already", changes.app));
-        return shown(&record, common);
+        return Ok(shown(&record, common));
     }
     after.check().map_err(|invalid| Error::Usage {
         what: format!("{}: {invalid}", changes.app),
@@ -64,15 +64,15 @@ pub(crate) async fn set(
         "mint: the settings of {} are changed; `mint watch {}` shows what follows",
         changes.app, changes.app
     ));
-    shown(&record, common)
+    Ok(shown(&record, common))
 }
 
-fn shown(record: &Application, common: &Common) -> Result<ExitCode, Error> {
+fn shown(record: &Application, common: &Common) -> ExitCode {
     match common.output {
         Output::Json => talk::print_json(&Shown { application: record, status: None }),
         Output::Text => talk::print(render::application(record)),
     };
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 fn nothing_entered() -> Settings {

@@ -79,7 +79,7 @@ impl From<Entry> for Line {
         let filled = |text: String| Some(text).filter(|text| !text.is_empty());
         Self {
             index: entry.leaf_index,
-            hash: entry.leaf_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: hex::encode(&entry.leaf_hash),
             at: entry.at.as_ref().map(timestamp_from_wire),
             actor: entry.actor,
             phase: if completes { "complete" } else { "init" },

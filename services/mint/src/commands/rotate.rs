@@ -89,9 +89,10 @@ fn show(common: &Common, options: &Rotate, asked: &[Asked], status: Option<Stand
         }
         Output::Text => match status {
             Some(status) => talk::print(render::standings(&[status])),
-            None => talk::print(
-                asked.iter().map(|one| format!("{} {}\n", one.kind, one.rotation)).collect::<String>(),
-            ),
+            None => {
+                let rows = asked.iter().map(|one| vec![one.kind.to_string(), one.rotation.clone()]);
+                talk::print(render::table(&["kind", "rotation"], rows))
+            }
         },
     };
 }

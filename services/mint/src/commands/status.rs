@@ -1,5 +1,6 @@
 //! `mint status`: how everything stands.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use futures::future::join_all;
@@ -102,7 +103,7 @@ fn text(document: &Document) -> String {
     }
     for service in document.services.iter().filter(|service| !service.serving) {
         let detail = service.detail.as_deref().unwrap_or_default();
-        text.push_str(&format!("\n{} is not SERVING: {detail}\n", service.name));
+        let _ = write!(text, "\n{} is not SERVING: {detail}\n", service.name);
     }
     if let Some(source) = &document.source {
         for problem in &source.problems {

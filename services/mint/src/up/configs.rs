@@ -49,9 +49,7 @@ impl Plan<'_> {
             ServiceName::IdentityProvisioner => self.identity_provisioner(),
             ServiceName::Rotator => self.rotator(),
             ServiceName::Distributor => self.distributor(),
-            ServiceName::Coordinator => {
-                table([("rotation", table([("lease", text(self.tempo.lease))]).into())])
-            }
+            ServiceName::Coordinator => self.coordinator(),
             ServiceName::Audit => Table::new(),
         };
         config.extend(own);
@@ -140,6 +138,12 @@ impl Plan<'_> {
                 ])),
             ),
         ])
+    }
+
+    /// The instance is named: there is one coordinator, and a restarted one takes its own leases over at once.
+    fn coordinator(&self) -> Table {
+        let rotation = [("lease", text(self.tempo.lease)), ("instance", text("mint-up"))];
+        table([("rotation", Value::Table(table(rotation)))])
     }
 
     fn keys(&self, service: ServiceName) -> (&'static str, Value) {

@@ -1,7 +1,7 @@
 //! What `mint up` shows: talk and the children's lines on stderr, live progress only on a terminal.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ fn for_people(line: &str) -> Option<String> {
         if key == "message" {
             text.insert_str(level.len(), &format!(" {value}"));
         } else {
-            text.push_str(&format!(" {key}={value}"));
+            let _ = write!(text, " {key}={value}");
         }
     }
     Some(text)

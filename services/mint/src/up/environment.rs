@@ -57,7 +57,9 @@ fn render(place: &Path, ca: &Path, urls: &Urls, application: &Application<'_>) -
     if let Some(settings) = application.settings.filter(|settings| !settings.prefix.as_str().is_empty()) {
         add("MINT_PREFIX", settings.prefix.to_string());
     }
-    lines.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect()
+    let exports: Vec<_> =
+        lines.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
+    exports.concat()
 }
 
 /// The standard environment of AWS's web identity, for one of Mint's own services.

@@ -15,7 +15,7 @@ use x509_parser::extensions::ParsedExtension;
 use super::layout::{private_directory, write_private};
 use crate::Error;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 /// The CA outlives any world of one machine.
 const CA_LIFE: Duration = DAY.saturating_mul(3650);
 /// A leaf's life: short enough that a forgotten directory is soon worthless.
@@ -23,7 +23,7 @@ const LEAF_LIFE: Duration = DAY.saturating_mul(30);
 /// A leaf is replaced when less than this is left of it: a third of its life.
 const RENEW_BEFORE: Duration = DAY.saturating_mul(10);
 /// Certificates are valid a little before now: clocks of one machine jump.
-const BACKDATED: Duration = Duration::from_secs(300);
+const BACKDATED: Duration = Duration::from_mins(5);
 
 /// The CA of one world.
 pub(crate) struct Authority {
@@ -134,6 +134,7 @@ fn limit(params: &mut CertificateParams, now: Timestamp, life: Duration) {
     params.not_after = epoch + Duration::from_secs(seconds) + life;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn refused(error: rcgen::Error) -> Error {
     Error::Identity { what: format!("a certificate of this world cannot be made: {error}") }
 }

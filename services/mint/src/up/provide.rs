@@ -102,7 +102,7 @@ pub(crate) async fn keep(remote: &Remote, world: &World) -> std::convert::Infall
 }
 
 /// How often the certificates are looked at; they are replaced days before they expire.
-const RENEWAL: Duration = Duration::from_secs(3600);
+const RENEWAL: Duration = Duration::from_hours(1);
 
 /// Replaces certificates ahead of their expiry while the world runs; services read them again by themselves.
 pub(crate) async fn renew(world: &World) -> std::convert::Infallible {
