@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use mint_api::convert::{kind_from_wire, kind_to_wire};
 use mint_api::coordination::v1::RotateApplicationRequest;
-use mint_types::CredentialKind;
+use mint_types::{CredentialKind, Problem};
 use serde::Serialize;
 
 use crate::Error;
 use crate::cli::{Common, Output, Rotate};
 use crate::remote::Remote;
-use crate::standing::{Standing, State};
+use crate::standing::{CredentialState, Standing};
 use crate::{render, talk};
 
 /// A rotation that was asked for.
@@ -24,6 +24,9 @@ struct Asked {
     /// How many had been completed before.
     #[serde(skip)]
     completed_before: u64,
+    /// How many attempts of it had failed before.
+    #[serde(skip)]
+    failed_before: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,10 +55,25 @@ pub(crate) async fn run(remote: &Remote, common: &Common, options: &Rotate) -> R
     let answer = remote.rotate(request).await?;
     let asked = answer.rotations.into_iter().filter_map(|rotation| {
         let kind = kind_from_wire("kind", rotation.kind).ok()?;
-        let completed_before = before.credential(kind).map_or(0, |credential| credential.completed_rotations);
-        Some(Asked { kind, rotation: rotation.rotation_id, started: rotation.started, completed_before })
+        let known = before.credential(kind);
+        let completed_before = known.map_or(0, |credential| credential.completed_rotations);
+        let open = known.filter(|credential| credential.rotation.as_ref() == Some(&rotation.rotation_id));
+        let failed_before = open.map_or(0, |credential| credential.attempts);
+        Some(Asked {
+            kind,
+            rotation: rotation.rotation_id,
+            started: rotation.started,
+            completed_before,
+            failed_before,
+        })
     });
     let asked: Vec<Asked> = asked.collect();
+    if asked.is_empty() {
+        return Err(Error::Rotation {
+            what: format!("{} has no credential to rotate", options.app),
+            advice: format!("look at `mint app show {}`", options.app),
+        });
+    }
     for rotation in &asked {
         let how = if rotation.started { "is started" } else { "was open already" };
         talk::say(format_args!(
@@ -87,13 +105,14 @@ fn show(common: &Common, options: &Rotate, asked: &[Asked], status: Option<Stand
                 status,
             })
         }
-        Output::Text => match status {
-            Some(status) => talk::print(render::standings(&[status])),
-            None => {
+        Output::Text => {
+            if let Some(status) = status {
+                talk::print(render::standings(&[status]))
+            } else {
                 let rows = asked.iter().map(|one| vec![one.kind.to_string(), one.rotation.clone()]);
                 talk::print(render::table(&["kind", "rotation"], rows))
             }
-        },
+        }
     };
 }
 
@@ -119,7 +138,7 @@ async fn wait(remote: &Remote, options: &Rotate, asked: &[Asked]) -> Result<Stan
             match progress(&standing, asked) {
                 Progress::UnderWay => {}
                 Progress::Completed => return Ok(standing),
-                Progress::Failed => return Err(failure(&standing)),
+                Progress::Failed => return Err(failure(&standing, asked)),
             }
         }
         tokio::time::sleep(super::watch::PAUSE).await;
@@ -147,7 +166,12 @@ fn tell(standing: &Standing, asked: &[Asked], said: &mut BTreeMap<CredentialKind
 }
 
 fn progress(standing: &Standing, asked: &[Asked]) -> Progress {
-    if standing.state == State::Failed {
+    let fails_again = |one: &Asked| {
+        standing.credential(one.kind).is_some_and(|credential| {
+            credential.state == CredentialState::Failed && credential.attempts > one.failed_before
+        })
+    };
+    if asked.iter().any(fails_again) {
         return Progress::Failed;
     }
     let complete = asked.iter().all(|one| {
@@ -159,8 +183,9 @@ fn progress(standing: &Standing, asked: &[Asked]) -> Progress {
     if complete { Progress::Completed } else { Progress::UnderWay }
 }
 
-fn failure(standing: &Standing) -> Error {
-    let problem = standing.problems.first();
+fn failure(standing: &Standing, asked: &[Asked]) -> Error {
+    let asked_for = |problem: &&Problem| asked.iter().any(|one| problem.credential == Some(one.kind));
+    let problem = standing.problems.iter().find(asked_for).or(standing.problems.first());
     Error::Rotation {
         what: problem.map_or_else(
             || format!("the rotation of {} fails", standing.id),
@@ -176,12 +201,12 @@ fn failure(standing: &Standing) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::standing::CredentialState;
+    use crate::standing::State;
     use crate::standing::samples::{credential, standing};
 
     fn asked() -> Vec<Asked> {
         let kind = CredentialKind::Password;
-        vec![Asked { kind, rotation: "r2".to_owned(), started: true, completed_before: 1 }]
+        vec![Asked { kind, rotation: "r2".to_owned(), started: true, completed_before: 1, failed_before: 0 }]
     }
 
     #[test]
@@ -197,7 +222,15 @@ mod tests {
         status.credentials[0].rotation = None;
         status.credentials[0].completed_rotations = 2;
         assert_eq!(progress(&status, &asked()), Progress::Completed);
-        status.state = State::Failed;
+    }
+
+    #[test]
+    fn only_a_failure_that_came_after_the_question_is_an_answer_to_it() {
+        let failed = credential(CredentialKind::Password, CredentialState::Failed);
+        let mut status = standing("kio", State::Failed, vec![failed]);
+        status.credentials[0].attempts = 3;
         assert_eq!(progress(&status, &asked()), Progress::Failed);
+        let asked_after_three = vec![Asked { failed_before: 3, ..asked()[0].clone() }];
+        assert_eq!(progress(&status, &asked_after_three), Progress::UnderWay);
     }
 }
