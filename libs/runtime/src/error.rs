@@ -69,6 +69,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Something indispensable is missing: the process ends with exit code 69.
+    pub fn unavailable(what: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::Unavailable { what: what.into(), source: source.into() }
+    }
+
     /// How a caller should understand it.
     pub fn code(&self) -> Code {
         match self {

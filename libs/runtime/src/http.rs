@@ -144,7 +144,11 @@ impl HttpClient {
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, max_body: usize) -> Result<HttpResponse, HttpError> {
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        max_body: usize,
+    ) -> Result<HttpResponse, HttpError> {
         let response = self.inner.request(request).await.map_err(|error| {
             let text = crate::error::chain(&error);
             if error.is_connect() { HttpError::Unconnected(text) } else { HttpError::Unanswered(text) }

@@ -53,7 +53,11 @@ impl fmt::Debug for Process {
 
 impl Process {
     /// A process of `service` with its sockets and certificates. `main` calls it; so do tests that want real sockets.
-    pub fn open(service: ServiceName, config: CommonConfig, peers: &'static [ServiceName]) -> Result<Self, Error> {
+    pub fn open(
+        service: ServiceName,
+        config: CommonConfig,
+        peers: &'static [ServiceName],
+    ) -> Result<Self, Error> {
         Self::opened(service, config, peers, false)
     }
 
@@ -73,12 +77,8 @@ impl Process {
         let trust_domain = config.trust_domain.clone();
         let network =
             Network { service, config, identity, peers, migrating, channels: Mutex::new(BTreeMap::new()) };
-        let process = Self::new(
-            Arc::new(SystemClock::new(&entropy)),
-            Arc::new(entropy),
-            trust_domain,
-            Some(network),
-        );
+        let process =
+            Self::new(Arc::new(SystemClock::new(&entropy)), Arc::new(entropy), trust_domain, Some(network));
         if migrating {
             process.inner.shutdown.cancel();
         }
@@ -156,7 +156,8 @@ impl Process {
 
     /// When everything must have ended: counted once, from the first time somebody asks after shutdown.
     pub(crate) fn drain_until(&self) -> Instant {
-        let drain = self.inner.network.as_ref().map_or(crate::default_drain(), |network| network.config.drain);
+        let drain =
+            self.inner.network.as_ref().map_or(crate::default_drain(), |network| network.config.drain);
         *self.inner.drain_until.get_or_init(|| Instant::now() + drain.as_duration())
     }
 

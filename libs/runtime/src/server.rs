@@ -64,7 +64,12 @@ pub(crate) async fn serve(process: &Process, api: Api) -> Result<(), Error> {
     process.spawn("health", health::report(process.readiness(), reporter, api.services, shutdown.clone()));
 
     let connections = TaskTracker::new();
-    let listener = Listener { socket, identity: Arc::clone(&network.identity), dispatch, connections: connections.clone() };
+    let listener = Listener {
+        socket,
+        identity: Arc::clone(&network.identity),
+        dispatch,
+        connections: connections.clone(),
+    };
     process.says_where_it_listens(address);
     tracing::info!(%address, service = %network.service, id = %network.identity.id(), "serving");
     listener.accept_until(&shutdown).await;

@@ -59,7 +59,8 @@ impl Identity {
         let stamp = stamp(&files);
         let material = Material::read(&files, trust_domain)?;
         let trust_domain = material.id.trust_domain.clone();
-        let server = server_config(&material, &trust_domain).map_err(|error| cannot_use(&files.cert, &error))?;
+        let server =
+            server_config(&material, &trust_domain).map_err(|error| cannot_use(&files.cert, &error))?;
         let state = State { material: Arc::new(material), server, stamp, refused: None };
         Ok(Arc::new(Self { files, trust_domain, state: Mutex::new(state) }))
     }
@@ -143,7 +144,10 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn server_config(material: &Material, trust_domain: &TrustDomain) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn server_config(
+    material: &Material,
+    trust_domain: &TrustDomain,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let verifier = verify::clients(&material.roots, trust_domain.clone())?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?

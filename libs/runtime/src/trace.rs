@@ -20,9 +20,8 @@ pub(crate) fn traceparent_of(span: &Span) -> Option<String> {
     let context = span.context();
     let span = context.span();
     let ids = span.span_context();
-    ids.is_valid().then(|| {
-        format!("00-{}-{}-{:02x}", ids.trace_id(), ids.span_id(), ids.trace_flags().to_u8())
-    })
+    ids.is_valid()
+        .then(|| format!("00-{}-{}-{:02x}", ids.trace_id(), ids.span_id(), ids.trace_flags().to_u8()))
 }
 
 /// A span for work that belongs to a stored `traceparent`; without one it starts a trace.

@@ -13,7 +13,7 @@
 //!
 //! # Shape
 //! `clock` ([`ManualClock`]), `entropy` ([`SeededEntropy`]), `databases` ([`databases`]), `pki` ([`TestPki`]), `service`
-//! ([`ServiceUnderTest`]: a real binary, killed on drop).
+//! ([`ServiceUnderTest`]: a real binary, killed on drop), `http_stub` ([`HttpStub`]: somebody else's server).
 //!
 //! # Decisions
 //! - It panics where something cannot be set up: a test that cannot start has failed.
@@ -29,11 +29,13 @@
 mod clock;
 mod databases;
 mod entropy;
+mod http_stub;
 mod pki;
 mod service;
 
 pub use clock::ManualClock;
 pub use databases::{TestDatabase, databases};
 pub use entropy::SeededEntropy;
+pub use http_stub::{HttpStub, StubAnswer, StubRequest};
 pub use pki::{Certificate, TestPki};
 pub use service::{Finished, ServiceUnderTest, free_port, run_to_end};

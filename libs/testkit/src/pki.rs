@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use mint_types::{Principal, ServiceName, SpiffeId, TrustDomain};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 /// Issues certificates for any SPIFFE id into a directory.

@@ -145,10 +145,11 @@ impl<'de> MapAccess<'de> for Entries {
         let Some((key, node)) = self.rest.next() else {
             return Ok(None);
         };
-        let decoded = seed.deserialize(key.as_str().into_deserializer()).map_err(|mut failure: Failure| {
-            failure.variable = failure.variable.or_else(|| node.first_variable().map(str::to_owned));
-            failure
-        })?;
+        let decoded =
+            seed.deserialize(key.as_str().into_deserializer()).map_err(|mut failure: Failure| {
+                failure.variable = failure.variable.or_else(|| node.first_variable().map(str::to_owned));
+                failure
+            })?;
         self.pending = Some((key, node));
         Ok(Some(decoded))
     }
@@ -191,9 +192,7 @@ impl<'de> Deserializer<'de> for Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match self {
-            Self::Table(entries) => {
-                visitor.visit_map(Entries { rest: entries.into_iter(), pending: None })
-            }
+            Self::Table(entries) => visitor.visit_map(Entries { rest: entries.into_iter(), pending: None }),
             Self::File(Value::Array(items)) => {
                 let items: Vec<Self> = items.into_iter().map(Self::from).collect();
                 visitor.visit_seq(Items(items.into_iter()))

@@ -84,8 +84,12 @@ impl Connection {
         };
         match shaken {
             Ok(Ok((stream, peer))) => self.serve(stream, peer, &shutdown).await,
-            Ok(Err(problem)) => tracing::info!(code = "HANDSHAKE_FAILED", problem, "a connection was refused"),
-            Err(_) => tracing::info!(code = "HANDSHAKE_FAILED", problem = "timeout", "a connection was refused"),
+            Ok(Err(problem)) => {
+                tracing::info!(code = "HANDSHAKE_FAILED", problem, "a connection was refused")
+            }
+            Err(_) => {
+                tracing::info!(code = "HANDSHAKE_FAILED", problem = "timeout", "a connection was refused")
+            }
         }
     }
 
@@ -117,7 +121,10 @@ impl Connection {
     }
 }
 
-async fn shake_hands(stream: TcpStream, identity: &Identity) -> Result<(TlsStream<TcpStream>, SpiffeId), String> {
+async fn shake_hands(
+    stream: TcpStream,
+    identity: &Identity,
+) -> Result<(TlsStream<TcpStream>, SpiffeId), String> {
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let acceptor = TlsAcceptor::from(identity.server());
     let stream = acceptor.accept(stream).await.map_err(|error| error.to_string())?;

@@ -175,5 +175,9 @@ fn overloaded() -> Fault {
 }
 
 fn too_late() -> Fault {
-    Fault::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the answer was not ready in time; the act may go on")
+    Fault::new(
+        Code::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        "the answer was not ready in time; the act may go on",
+    )
 }

@@ -47,7 +47,8 @@ impl Methods {
 
 /// Of all of Mint's services.
 pub(crate) fn of_mint() -> &'static Methods {
-    static MINT: LazyLock<Methods> = LazyLock::new(|| Methods::of(&[mint_api::DESCRIPTORS]).unwrap_or_default());
+    static MINT: LazyLock<Methods> =
+        LazyLock::new(|| Methods::of(&[mint_api::DESCRIPTORS]).unwrap_or_default());
     &MINT
 }
 

@@ -1,0 +1,3 @@
+//! Adapters of the ports.
+
+pub(crate) mod database;
