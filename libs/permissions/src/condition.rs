@@ -126,8 +126,10 @@ impl Condition {
         if !is_condition_key(key) {
             return Err(Error::malformed(place, key, "a condition key such as aws:SourceIp"));
         }
-        let operands =
-            values.iter().map(|value| Operand::parse(place, operator.test, value, variables)).collect::<Result<_, _>>()?;
+        let operands = values
+            .iter()
+            .map(|value| Operand::parse(place, operator.test, value, variables))
+            .collect::<Result<_, _>>()?;
         Ok(Self { operator, key: key.to_owned(), operands })
     }
 
@@ -141,7 +143,8 @@ impl Condition {
         let Operator { quantifier, negated, if_exists, .. } = self.operator;
         // A set operator sees no difference between an absent key and one that "resolves to a null dataset, such as
         // an empty string" (IAM User Guide, "Set operators for multivalued context keys").
-        let absent = if quantifier.is_some() { values.iter().all(String::is_empty) } else { values.is_empty() };
+        let absent =
+            if quantifier.is_some() { values.iter().all(String::is_empty) } else { values.is_empty() };
         if absent {
             return if_exists
                 || match quantifier {
@@ -211,12 +214,20 @@ impl Operand {
     fn parse(place: &str, test: Test, value: &str, variables: bool) -> Result<Self, Error> {
         let refuse = |expected| Error::malformed(place, value, expected);
         Ok(match test {
-            Test::Text { wildcards, .. } => Self::Text(Pattern::parse(place, value, Syntax { wildcards, variables })?),
+            Test::Text { wildcards, .. } => {
+                Self::Text(Pattern::parse(place, value, Syntax { wildcards, variables })?)
+            }
             Test::Number(_) => Self::Number(operand::number(value).ok_or_else(|| refuse("a number"))?),
-            Test::Date(_) => Self::Instant(operand::instant(value).ok_or_else(|| refuse("an ISO 8601 date"))?),
-            Test::Bool | Test::Null => Self::Truth(operand::truth(value).ok_or_else(|| refuse("true or false"))?),
+            Test::Date(_) => {
+                Self::Instant(operand::instant(value).ok_or_else(|| refuse("an ISO 8601 date"))?)
+            }
+            Test::Bool | Test::Null => {
+                Self::Truth(operand::truth(value).ok_or_else(|| refuse("true or false"))?)
+            }
             Test::Binary => Self::Bytes(value.to_owned()),
-            Test::Ip => Self::Network(Network::parse(value).ok_or_else(|| refuse("an address range (CIDR)"))?),
+            Test::Ip => {
+                Self::Network(Network::parse(value).ok_or_else(|| refuse("an address range (CIDR)"))?)
+            }
             Test::Arn => Self::Arn(ArnPattern::parse(place, value, variables)?),
         })
     }

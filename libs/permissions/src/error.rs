@@ -36,7 +36,11 @@ impl Error {
         }
     }
 
-    pub(crate) fn malformed(place: impl Into<String>, value: impl Into<String>, expected: &'static str) -> Self {
+    pub(crate) fn malformed(
+        place: impl Into<String>,
+        value: impl Into<String>,
+        expected: &'static str,
+    ) -> Self {
         let value: String = value.into();
         Self::Malformed { place: place.into(), value: value.chars().take(200).collect(), expected }
     }

@@ -73,7 +73,8 @@ fn fill_text(text: &str, bucket: &str, prefix: &str) -> Result<String, Error> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {
-        let (name, behind) = after.split_once('>').ok_or_else(|| Error::UnknownPlaceholder(format!("<{after}")))?;
+        let (name, behind) =
+            after.split_once('>').ok_or_else(|| Error::UnknownPlaceholder(format!("<{after}")))?;
         filled.push_str(before);
         filled.push_str(match name {
             "bucket" => bucket,
@@ -115,7 +116,9 @@ mod tests {
         for prefix in ["a/kio", "a/kio/"] {
             let policy = fill(READER, "team-a", prefix).unwrap();
             assert!(reads(&policy, "arn:aws:s3:::team-a/a/kio/user.json"));
-            for other in ["team-a/a/kiosk/user.json", "team-a/a/kio", "team-b/a/kio/user.json", "team-a/b/a/kio/x"] {
+            for other in
+                ["team-a/a/kiosk/user.json", "team-a/a/kio", "team-b/a/kio/user.json", "team-a/b/a/kio/x"]
+            {
                 assert!(!reads(&policy, &format!("arn:aws:s3:::{other}")), "{other}");
             }
         }
@@ -133,10 +136,17 @@ mod tests {
 
     #[test]
     fn what_fills_a_placeholder_is_never_a_pattern() {
-        for bucket in ["", "*", "a*b", "team-a/x", "Team", "a..b", "${aws:username}", "te?m", "<prefix>", "-ab"] {
-            assert!(matches!(fill(READER, bucket, ""), Err(Error::Filling { placeholder: "bucket", .. })), "{bucket}");
+        for bucket in
+            ["", "*", "a*b", "team-a/x", "Team", "a..b", "${aws:username}", "te?m", "<prefix>", "-ab"]
+        {
+            assert!(
+                matches!(fill(READER, bucket, ""), Err(Error::Filling { placeholder: "bucket", .. })),
+                "{bucket}"
+            );
         }
-        for prefix in ["*", "a/*", "..", "a/../b", "/", "/a", "a//b", "a//", "${aws:username}", "<bucket>", "a?", "ä"] {
+        for prefix in
+            ["*", "a/*", "..", "a/../b", "/", "/a", "a//b", "a//", "${aws:username}", "<bucket>", "a?", "ä"]
+        {
             assert!(
                 matches!(fill(READER, "team-a", prefix), Err(Error::Filling { placeholder: "prefix", .. })),
                 "{prefix}"

@@ -43,13 +43,11 @@ fn aws_line(statement: &Statement) -> String {
         Effect::Deny => "deny",
     };
     let inverted = |inverted: bool| if inverted { "all but " } else { "" };
-    let mut line = format!(
-        "{effect} {}{}",
-        inverted(statement.actions.inverted),
-        statement.actions.written.join(", ")
-    );
+    let mut line =
+        format!("{effect} {}{}", inverted(statement.actions.inverted), statement.actions.written.join(", "));
     if let Some(resources) = &statement.resources {
-        let _infallible = write!(line, " on {}{}", inverted(resources.inverted), resources.written.join(", "));
+        let _infallible =
+            write!(line, " on {}{}", inverted(resources.inverted), resources.written.join(", "));
     }
     if let Some(condition) = &statement.written_condition {
         let _infallible = write!(line, " if {condition}");

@@ -74,7 +74,12 @@ impl Policy {
 const STATEMENT_ELEMENTS: [&str; 8] =
     ["Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
-fn statement(place: &str, value: &Value, attachment: Attachment, variables: bool) -> Result<Statement, Error> {
+fn statement(
+    place: &str,
+    value: &Value,
+    attachment: Attachment,
+    variables: bool,
+) -> Result<Statement, Error> {
     let object = object(place, value)?;
     refuse_unknown(place, object, &STATEMENT_ELEMENTS)?;
     let effect = match required(place, object, "Effect")?.as_str() {
@@ -118,11 +123,13 @@ fn sid(place: &str, object: &Map<String, Value>) -> Result<Option<String>, Error
 
 /// `*`, or `service:Action` with wildcards in the action's name.
 fn action_pattern(place: &str, text: &str) -> Result<Pattern, Error> {
-    let service = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let service =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let name = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'?'))
     };
-    let valid = text == "*" || text.split_once(':').is_some_and(|(family, rest)| service(family) && name(rest));
+    let valid =
+        text == "*" || text.split_once(':').is_some_and(|(family, rest)| service(family) && name(rest));
     if !valid {
         return Err(Error::malformed(place, text, "* or an action such as s3:GetObject"));
     }
@@ -184,7 +191,11 @@ fn object<'v>(place: &str, value: &'v Value) -> Result<&'v Map<String, Value>, E
     value.as_object().ok_or_else(|| Error::malformed(place, value.to_string(), "an object"))
 }
 
-fn required<'v>(place: &str, object: &'v Map<String, Value>, element: &'static str) -> Result<&'v Value, Error> {
+fn required<'v>(
+    place: &str,
+    object: &'v Map<String, Value>,
+    element: &'static str,
+) -> Result<&'v Value, Error> {
     object.get(element).ok_or_else(|| Error::MissingElement { place: place.to_owned(), element })
 }
 

@@ -16,7 +16,10 @@ enum Piece {
     Any,
     /// `?`: exactly one character.
     One,
-    Variable { key: String, default: Option<String> },
+    Variable {
+        key: String,
+        default: Option<String>,
+    },
 }
 
 /// What stands for something else in a text.
@@ -107,16 +110,27 @@ fn variable_piece(place: &str, variable: &str) -> Result<Piece, Error> {
     if matches!(variable, "*" | "?" | "$") {
         return Ok(Piece::Literal(variable.to_owned()));
     }
-    let refuse = || Error::malformed(place, variable, "a policy variable such as aws:username or aws:PrincipalTag/x, 'default'");
+    let refuse = || {
+        Error::malformed(
+            place,
+            variable,
+            "a policy variable such as aws:username or aws:PrincipalTag/x, 'default'",
+        )
+    };
     let (key, default) = match variable.split_once(',') {
         None => (variable, None),
         Some((key, quoted)) => {
-            let default = quoted.trim().strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).ok_or_else(refuse)?;
+            let default = quoted
+                .trim()
+                .strip_prefix('\'')
+                .and_then(|text| text.strip_suffix('\''))
+                .ok_or_else(refuse)?;
             (key, Some(default.to_owned()))
         }
     };
     let (family, name) = key.split_once(':').ok_or_else(refuse)?;
-    let is_family = !family.is_empty() && family.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+    let is_family =
+        !family.is_empty() && family.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
     if !is_family || name.is_empty() || name.contains(['$', '{', '\'']) {
         return Err(refuse());
     }
@@ -178,7 +192,11 @@ impl ArnPattern {
             return Err(Error::malformed(place, text, "an ARN that names its service without a wildcard"));
         }
         let syntax = Syntax { wildcards: true, variables };
-        parts.iter().map(|part| Pattern::parse(place, part, syntax)).collect::<Result<_, _>>().map(Self::Parts)
+        parts
+            .iter()
+            .map(|part| Pattern::parse(place, part, syntax))
+            .collect::<Result<_, _>>()
+            .map(Self::Parts)
     }
 
     pub(crate) fn matches(&self, arn: &str, context: &Context) -> Match {
@@ -274,7 +292,9 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_not_closed_or_named_is_refused() {
-        for text in ["${aws:username", "${}", "${username}", "${aws:}", "${aws:x, none}", "${:x}", "${aws:${x}}"] {
+        for text in
+            ["${aws:username", "${}", "${username}", "${aws:}", "${aws:x, none}", "${:x}", "${aws:${x}}"]
+        {
             assert!(Pattern::parse("test", text, WILD).is_err(), "{text}");
         }
     }

@@ -53,8 +53,10 @@ impl Statement {
     }
 
     pub(crate) fn applies(&self, request: &Request) -> bool {
-        let principal =
-            self.principals.as_ref().is_none_or(|all| all.iter().any(|pattern| pattern.matches(&request.caller)));
+        let principal = self
+            .principals
+            .as_ref()
+            .is_none_or(|all| all.iter().any(|pattern| pattern.matches(&request.caller)));
         principal
             && self.names_action(&request.action)
             && self.names_resource(&request.resource, &request.context)
@@ -64,13 +66,15 @@ impl Statement {
     /// Actions are compared without regard to case, as AWS does.
     pub(crate) fn names_action(&self, action: &str) -> bool {
         let none = Context::default();
-        let named = self.actions.patterns.iter().any(|pattern| pattern.matches(action, &none, true) == Match::Yes);
+        let named =
+            self.actions.patterns.iter().any(|pattern| pattern.matches(action, &none, true) == Match::Yes);
         named != self.actions.inverted
     }
 
     fn names_resource(&self, resource: &str, context: &Context) -> bool {
         let Some(listed) = &self.resources else { return true };
-        let matches: Vec<Match> = listed.patterns.iter().map(|pattern| pattern.matches(resource, context)).collect();
+        let matches: Vec<Match> =
+            listed.patterns.iter().map(|pattern| pattern.matches(resource, context)).collect();
         if !listed.inverted {
             return matches.contains(&Match::Yes);
         }

@@ -44,7 +44,9 @@ impl PrincipalPattern {
         match (self, caller) {
             (Self::Anyone, _) => true,
             (Self::Account(wanted), Caller::Aws { account, .. }) => wanted == account,
-            (Self::Arn(wanted), Caller::Aws { arn, role, .. }) => wanted == arn || Some(wanted) == role.as_ref(),
+            (Self::Arn(wanted), Caller::Aws { arn, role, .. }) => {
+                wanted == arn || Some(wanted) == role.as_ref()
+            }
             (Self::Federated(wanted), Caller::Federated(provider)) => wanted == provider,
             (Self::Service(wanted), Caller::Service(service)) => wanted == service,
             (Self::Account(_) | Self::Arn(_) | Self::Federated(_) | Self::Service(_), _) => false,
@@ -65,7 +67,9 @@ impl PrincipalPattern {
                 patterns.push(match kind.as_str() {
                     "AWS" => aws(place, &text)?,
                     "Federated" if !text.is_empty() && !text.contains(['*', '?']) => Self::Federated(text),
-                    "Service" if text.ends_with(".amazonaws.com") && !text.contains(['*', '?']) => Self::Service(text),
+                    "Service" if text.ends_with(".amazonaws.com") && !text.contains(['*', '?']) => {
+                        Self::Service(text)
+                    }
                     "Federated" | "Service" => {
                         return Err(Error::malformed(place, text, "a provider or service without wildcards"));
                     }
@@ -80,7 +84,8 @@ impl PrincipalPattern {
 }
 
 fn strict_strings(place: &str, listed: &Value) -> Result<Vec<String>, Error> {
-    strict::strings(listed).ok_or_else(|| Error::malformed(place, listed.to_string(), "a text or a list of texts"))
+    strict::strings(listed)
+        .ok_or_else(|| Error::malformed(place, listed.to_string(), "a text or a list of texts"))
 }
 
 fn aws(place: &str, text: &str) -> Result<PrincipalPattern, Error> {

@@ -85,12 +85,17 @@ impl RpcTable {
     /// Reads `{"mint.audit.v1.AuditService/Append": ["service/rotator", …], …}`.
     pub fn parse(rpc_json: &str) -> Result<Self, Error> {
         let document = strict::parse(rpc_json)?;
-        let object =
-            document.as_object().ok_or_else(|| Error::malformed("rpc.json", document.to_string(), "an object"))?;
+        let object = document
+            .as_object()
+            .ok_or_else(|| Error::malformed("rpc.json", document.to_string(), "an object"))?;
         let mut rows = BTreeMap::new();
         for (method, principals) in object {
             if !is_method(method) {
-                return Err(Error::malformed("rpc.json", method, "a method such as mint.audit.v1.AuditService/Append"));
+                return Err(Error::malformed(
+                    "rpc.json",
+                    method,
+                    "a method such as mint.audit.v1.AuditService/Append",
+                ));
             }
             rows.insert(method.clone(), row(method, principals)?);
         }
@@ -156,7 +161,15 @@ mod tests {
         assert!(table.allows("/mint.audit.v1.AuditService/Append", "service/rotator"));
         assert!(table.allows("mint.audit.v1.AuditService/List", "team/stups/member"));
         assert!(table.allows("grpc.health.v1.Health/Check", "application/kio"));
-        for principal in ["service/rotator2", "service/audit", "operator/rotator", "rotator", "service/", "", "xservice/rotator"] {
+        for principal in [
+            "service/rotator2",
+            "service/audit",
+            "operator/rotator",
+            "rotator",
+            "service/",
+            "",
+            "xservice/rotator",
+        ] {
             assert!(!table.allows("mint.audit.v1.AuditService/Append", principal), "{principal}");
         }
         for principal in ["", "service/", "node/x", "kio"] {

@@ -12,7 +12,9 @@ use crate::Error;
 
 /// Parses `text`, refusing duplicate keys at any depth.
 pub(crate) fn parse(text: &str) -> Result<Value, Error> {
-    serde_json::from_str::<Strict>(text).map(|strict| strict.0).map_err(|error| Error::Json(error.to_string()))
+    serde_json::from_str::<Strict>(text)
+        .map(|strict| strict.0)
+        .map_err(|error| Error::Json(error.to_string()))
 }
 
 /// A text, or a list of texts that is not empty.

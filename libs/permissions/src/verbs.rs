@@ -53,7 +53,8 @@ pub fn separation(policies: &[Policy]) -> Vec<Violation> {
         let named = |action: &&&str| allows().any(|statement| statement.names_action(action));
         granted.extend(actions.iter().filter(named).map(|action| (*verb, *action)));
     }
-    let first = |wanted: &[Verb]| granted.iter().find(|(verb, _)| wanted.contains(verb)).map(|(_, action)| *action);
+    let first =
+        |wanted: &[Verb]| granted.iter().find(|(verb, _)| wanted.contains(verb)).map(|(_, action)| *action);
     let mut violations = Vec::new();
     if let (Some(read), Some(write)) = (first(&[Verb::Read]), first(&[Verb::Write, Verb::Make])) {
         violations.push(Violation::ReadsAndWrites { read: read.to_owned(), write: write.to_owned() });
@@ -242,7 +243,8 @@ mod tests {
 
     #[test]
     fn one_verb_alone_is_no_violation() {
-        for action in ["s3:GetObject", "s3:PutObject", "iam:CreateAccessKey", "S3:LISTBUCKET", "sts:Assume*"] {
+        for action in ["s3:GetObject", "s3:PutObject", "iam:CreateAccessKey", "S3:LISTBUCKET", "sts:Assume*"]
+        {
             assert_eq!(separation(&[policy(action)]), [], "{action}");
         }
     }
@@ -270,7 +272,10 @@ mod tests {
 
     #[test]
     fn an_action_that_is_not_in_the_catalogue_is_found() {
-        assert_eq!(separation(&[policy("s3:Frobnicate")]), [Violation::UnknownAction("s3:Frobnicate".to_owned())]);
+        assert_eq!(
+            separation(&[policy("s3:Frobnicate")]),
+            [Violation::UnknownAction("s3:Frobnicate".to_owned())]
+        );
     }
 
     #[test]
