@@ -76,7 +76,7 @@ pub(crate) fn fresh_secret(entropy: &dyn Entropy, mark: &str) -> Zeroizing<Strin
     entropy.fill(&mut *bytes);
     let mut secret = Zeroizing::new(String::with_capacity(mark.len() + 43));
     secret.push_str(mark);
-    BASE64_URL_SAFE_NO_PAD.encode_string(&*bytes, &mut secret);
+    BASE64_URL_SAFE_NO_PAD.encode_string(*bytes, &mut secret);
     secret
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Made {
 /// A live client as the token endpoint sees it.
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) client_id: String,
+    pub(crate) id: String,
     pub(crate) owner: User,
     pub(crate) hash: Option<String>,
     pub(crate) public: bool,
@@ -99,7 +99,7 @@ impl Issuer {
             return Ok(None);
         };
         Ok(Some(Client {
-            client_id: row.text("client_id")?,
+            id: row.text("client_id")?,
             owner: User::of(&row)?,
             hash: row.optional_text("hash")?,
             public: row.boolean("public")?,

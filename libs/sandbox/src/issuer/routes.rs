@@ -71,7 +71,7 @@ async fn show(State(api): State<Api>, headers: HeaderMap, Path(u): Path<String>)
         let shown = api.issuer.show(&u).await?;
         Ok(json_reply(StatusCode::OK, &shown))
     };
-    api.run(&headers, "service-user.get", &u, work).await
+    api.run(&headers, "service-user.get", &u, Box::pin(work)).await
 }
 
 async fn put(State(api): State<Api>, headers: HeaderMap, Path(u): Path<String>, body: Bytes) -> Response {
@@ -81,7 +81,7 @@ async fn put(State(api): State<Api>, headers: HeaderMap, Path(u): Path<String>, 
         let client_id = api.issuer.put(&written).await?;
         Ok(json_reply(StatusCode::OK, &json!({"client_id": client_id})))
     };
-    api.run(&headers, "service-user.put", &u, work).await
+    api.run(&headers, "service-user.put", &u, Box::pin(work)).await
 }
 
 async fn delete(State(api): State<Api>, headers: HeaderMap, Path(u): Path<String>) -> Response {
@@ -89,7 +89,7 @@ async fn delete(State(api): State<Api>, headers: HeaderMap, Path(u): Path<String
         api.issuer.delete(&u).await?;
         Ok(StatusCode::OK.into_response())
     };
-    api.run(&headers, "service-user.delete", &u, work).await
+    api.run(&headers, "service-user.delete", &u, Box::pin(work)).await
 }
 
 async fn create_password(
@@ -103,7 +103,7 @@ async fn create_password(
         let made = api.issuer.create_password(&u).await?;
         Ok(json_reply(StatusCode::OK, &json!({"txid": made.txid, "password": made.password.as_str()})))
     };
-    api.run(&headers, "service-user.create_password", &u, work).await
+    api.run(&headers, "service-user.create_password", &u, Box::pin(work)).await
 }
 
 async fn commit_password(
@@ -117,7 +117,7 @@ async fn commit_password(
         api.issuer.commit_password(&u, &txid).await?;
         Ok(StatusCode::OK.into_response())
     };
-    api.run(&headers, "service-user.commit_password", &u, work).await
+    api.run(&headers, "service-user.commit_password", &u, Box::pin(work)).await
 }
 
 async fn create_client(
@@ -134,7 +134,7 @@ async fn create_client(
         let answer = json!({"txid": made.txid, "client_id": made.client_id, "client_secret": secret});
         Ok(json_reply(StatusCode::OK, &answer))
     };
-    api.run(&headers, "service-user.create_client", &u, work).await
+    api.run(&headers, "service-user.create_client", &u, Box::pin(work)).await
 }
 
 async fn commit_client(
@@ -148,7 +148,7 @@ async fn commit_client(
         api.issuer.commit_client(&u, &txid).await?;
         Ok(StatusCode::OK.into_response())
     };
-    api.run(&headers, "service-user.commit_client", &u, work).await
+    api.run(&headers, "service-user.commit_client", &u, Box::pin(work)).await
 }
 
 impl Api {

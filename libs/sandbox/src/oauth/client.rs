@@ -95,7 +95,7 @@ impl Server {
         if client.owner.is_disabled() {
             return Err(OauthError::InvalidClient);
         }
-        let (client_id, owner) = (client.client_id, client.owner);
+        let (client_id, owner) = (client.id, client.owner);
         if client.public && basic.secret.is_empty() {
             return Ok(Authenticated::Public { client_id, owner });
         }
