@@ -2,7 +2,7 @@
 //! on one machine against the wire formats that it meets in the field.
 //!
 //! # Purpose
-//! `mint-sandbox` plays everything that Mint does not own: the Kio registry ([`kio`](crate::world)), the service-user
+//! `mint-sandbox` plays everything that Mint does not own: the Kio registry, the service-user
 //! API and OAuth 2.0 token endpoint, the platform's token issuer, STS and S3 that evaluate the very policies of
 //! `services/*/permissions/aws.json`. It logs every call, and lets ordered faults happen to them.
 //!

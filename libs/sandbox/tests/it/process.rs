@@ -40,6 +40,25 @@ fn an_unknown_key_of_the_registry_is_exit_64_and_a_sentence_that_names_it() {
 }
 
 #[test]
+fn a_registry_file_that_is_not_there_is_exit_64_and_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = sandbox(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("registry.yaml"));
+    assert!(!directory.path().join("data").exists(), "nothing is made for a world that cannot be");
+}
+
+#[test]
+fn help_names_every_flag_and_succeeds() {
+    let output = Command::new(env!("CARGO_BIN_EXE_mint-sandbox")).arg("--help").output().unwrap();
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for flag in ["--data", "--registry", "--listen", "--s3-listen", "--default-region", "--die-with-parent"] {
+        assert!(help.contains(flag), "{flag}");
+    }
+}
+
+#[test]
 fn an_unknown_flag_is_exit_64() {
     let output = refused(REGISTRY, &["--registri"]);
     assert_eq!(output.status.code(), Some(64));
