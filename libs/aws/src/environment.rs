@@ -61,9 +61,7 @@ impl Environment {
             else {
                 return Ok(None);
             };
-            text.parse()
-                .map(Some)
-                .map_err(|source| Error::Endpoint { name, source })
+            text.parse().map(Some).map_err(|source| Error::Endpoint { name, source })
         };
         Ok(Self {
             role_arn: role_arn(required("AWS_ROLE_ARN")?)?,
@@ -91,8 +89,9 @@ fn role_arn(text: String) -> Result<String, Error> {
 
 /// STS: `[\w+=,.@-]{2,64}`.
 fn role_session_name(text: String) -> Result<String, Error> {
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'=' | b',' | b'.' | b'@' | b'-');
+    let allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'=' | b',' | b'.' | b'@' | b'-')
+    };
     if (2..=64).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text);
     }
@@ -134,10 +133,7 @@ mod tests {
         let environment = read(&[("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9/sts")]).unwrap();
         assert_eq!(environment.session_name, "distributor");
         assert_eq!(environment.region, "eu-central-1");
-        assert_eq!(
-            environment.sts_endpoint.unwrap().as_str(),
-            "http://127.0.0.1:9/sts"
-        );
+        assert_eq!(environment.sts_endpoint.unwrap().as_str(), "http://127.0.0.1:9/sts");
         assert_eq!(environment.s3_endpoint, None);
     }
 

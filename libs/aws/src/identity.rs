@@ -101,12 +101,7 @@ impl WebIdentity {
 
     fn pause(&self) {
         let later = self.clock.now().plus(PAUSE_AFTER_FAILURE);
-        if let Some(held) = self
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_mut()
-        {
+        if let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             held.renew_at = later;
         }
     }
@@ -162,15 +157,11 @@ impl WebIdentity {
 
     fn token(&self) -> Result<Zeroizing<String>, Error> {
         let read = std::fs::read_to_string(&self.token_file);
-        let text = Zeroizing::new(read.map_err(|source| Error::TokenFile {
-            path: self.token_file.clone(),
-            source,
-        })?);
+        let text = Zeroizing::new(
+            read.map_err(|source| Error::TokenFile { path: self.token_file.clone(), source })?,
+        );
         let token = text.trim();
-        let malformed = |rule| Error::TokenMalformed {
-            path: self.token_file.clone(),
-            rule,
-        };
+        let malformed = |rule| Error::TokenMalformed { path: self.token_file.clone(), rule };
         if token.is_empty() {
             return Err(malformed("it is empty"));
         }
@@ -183,9 +174,7 @@ impl WebIdentity {
 
 fn timestamp(time: SystemTime) -> Option<Timestamp> {
     let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(since_epoch.as_micros())
-        .ok()
-        .map(Timestamp::from_unix_micros)
+    i64::try_from(since_epoch.as_micros()).ok().map(Timestamp::from_unix_micros)
 }
 
 impl ProvideCredentials for WebIdentity {
@@ -193,7 +182,9 @@ impl ProvideCredentials for WebIdentity {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(async { self.credentials().await.map_err(CredentialsError::provider_error) })
+        future::ProvideCredentials::new(async {
+            self.credentials().await.map_err(CredentialsError::provider_error)
+        })
     }
 }
 

@@ -24,21 +24,10 @@ pub struct Session {
 impl Session {
     /// Nothing is called yet: the first credentials are exchanged when the first call needs them.
     pub fn new(environment: Environment, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        let http = Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-            .build_https();
+        let http = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc)).build_https();
         let exchange = Box::new(SdkSts::new(&environment, http.clone()));
-        let identity = Arc::new(WebIdentity::new(
-            environment.token_file.clone(),
-            exchange,
-            clock,
-            entropy,
-        ));
-        Self {
-            environment,
-            identity,
-            http,
-        }
+        let identity = Arc::new(WebIdentity::new(environment.token_file.clone(), exchange, clock, entropy));
+        Self { environment, identity, http }
     }
 
     /// The environment it was made from.

@@ -70,12 +70,13 @@ impl TokenExchange for SdkSts {
             .send()
             .await
             .map_err(|error| fault(&error))?;
-        let found = answer
-            .credentials
-            .ok_or(StsFault::Malformed("it has no credentials"))?;
+        let found = answer.credentials.ok_or(StsFault::Malformed("it has no credentials"))?;
         let expiry = std::time::SystemTime::try_from(found.expiration)
             .map_err(|_| StsFault::Malformed("its expiration is no time"))?;
-        if found.access_key_id.is_empty() || found.secret_access_key.is_empty() || found.session_token.is_empty() {
+        if found.access_key_id.is_empty()
+            || found.secret_access_key.is_empty()
+            || found.session_token.is_empty()
+        {
             return Err(StsFault::Malformed("a part of the credentials is empty"));
         }
         Ok(Credentials::builder()
