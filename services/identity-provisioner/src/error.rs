@@ -1,0 +1,154 @@
+//! Why identity-provisioner did not do what was asked, from the caller's point of view.
+
+use mint_api::{Fault, InvalidMessage, audit_log::AuditError, audit_log::Outcome};
+use mint_types::{ApplicationId, Code, FencingToken};
+
+use crate::{
+    plan::Refusal,
+    ports::{CatalogError, IssuerError},
+};
+
+/// Why identity-provisioner did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The process cannot run.
+    #[error("identity-provisioner cannot run")]
+    Process(#[source] mint_runtime::Error),
+    /// Somebody with a later lease acts.
+    #[error("the fencing token {token} is older than {highest}: another holds the lease of {application}")]
+    StaleToken {
+        /// Which application.
+        application: ApplicationId,
+        /// The caller's.
+        token: FencingToken,
+        /// The highest seen.
+        highest: FencingToken,
+    },
+    /// It must not be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too much was taken away within a day (I6).
+    #[error(
+        "{spent} of {allowed} identities that may be touched within a day are used up (fleet {fleet}): \
+         wait until tomorrow, or raise [budget] for a planned change"
+    )]
+    BudgetExhausted {
+        /// What was taken away within a day.
+        spent: u64,
+        /// What may be.
+        allowed: u64,
+        /// How many identities there are.
+        fleet: u64,
+    },
+    /// Nothing is known of it.
+    #[error("no identity of {0} is known")]
+    UnknownIdentity(ApplicationId),
+    /// The issuer did not do it.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// The catalog did not answer.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The log did not take an announcement or an outcome.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The database failed.
+    #[error("the state cannot be used: {0}")]
+    State(#[from] mint_store::Error),
+    /// The request breaks the contract.
+    #[error(transparent)]
+    Invalid(#[from] InvalidMessage),
+}
+
+impl Error {
+    /// How a caller should understand it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Process(error) => error.code(),
+            Self::StaleToken { .. } | Self::Refused(_) | Self::Catalog(CatalogError::Behind) => {
+                Code::FailedPrecondition
+            }
+            Self::BudgetExhausted { .. } => Code::ResourceExhausted,
+            Self::UnknownIdentity(_) | Self::Catalog(CatalogError::Unknown) => Code::NotFound,
+            Self::Issuer(error) => error.code(),
+            Self::Catalog(CatalogError::Unavailable { .. }) | Self::Audit(_) => Code::Unavailable,
+            Self::State(error) => error.code(),
+            Self::Invalid(_) => Code::InvalidArgument,
+        }
+    }
+
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Process(_) => "PROCESS_FAILED",
+            Self::StaleToken { .. } => "STALE_FENCING_TOKEN",
+            Self::Refused(refusal) => refusal.reason(),
+            Self::BudgetExhausted { .. } => "BUDGET_EXHAUSTED",
+            Self::UnknownIdentity(_) => "IDENTITY_UNKNOWN",
+            Self::Issuer(error) => error.reason(),
+            Self::Catalog(CatalogError::Unknown) => "APPLICATION_UNKNOWN",
+            Self::Catalog(CatalogError::Behind) => "CATALOG_BEHIND",
+            Self::Catalog(CatalogError::Unavailable { .. }) => "CATALOG_UNAVAILABLE",
+            Self::Audit(_) => "AUDIT_UNAVAILABLE",
+            Self::State(_) => "STATE_UNAVAILABLE",
+            Self::Invalid(_) => "INVALID_MESSAGE",
+        }
+    }
+
+    /// How an act that ended so is told to the audit log.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Issuer(error) if !error.surely_not_done() => Outcome::Unknown { reason: error.reason() },
+            other => Outcome::Failure { reason: other.reason() },
+        }
+    }
+
+    /// A database that cannot be opened, so that the process ends with the right exit code.
+    pub(crate) fn opening(error: mint_store::Error) -> Self {
+        Self::Process(match error {
+            mint_store::Error::Url { detail } => mint_runtime::ConfigError::new("state.url", detail).into(),
+            other => mint_runtime::Error::Unavailable { what: "the state".to_owned(), source: other.into() },
+        })
+    }
+}
+
+impl From<mint_runtime::Error> for Error {
+    fn from(error: mint_runtime::Error) -> Self {
+        Self::Process(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let fault = Fault::new(error.code(), error.reason(), error.to_string());
+        match error {
+            Error::Audit(error) => error.into(),
+            Error::Invalid(invalid) => invalid.into(),
+            Error::StaleToken { application, highest, .. } => {
+                fault.with("application", application.to_string()).with("highest_token", highest.to_string())
+            }
+            Error::BudgetExhausted { spent, allowed, fleet } => fault
+                .with("spent", spent.to_string())
+                .with("allowed", allowed.to_string())
+                .with("fleet", fleet.to_string()),
+            Error::Issuer(IssuerError::RateLimited { retry_after }) => {
+                fault.with("status", "429").after(retry_after)
+            }
+            Error::Issuer(IssuerError::Refused { status }) => fault.with("status", status.to_string()),
+            Error::Refused(Refusal::Reserved(scope)) => fault.with("scope", scope.to_string()),
+            Error::UnknownIdentity(application) => fault.with("application", application.to_string()),
+            Error::Process(_)
+            | Error::Refused(_)
+            | Error::Issuer(_)
+            | Error::Catalog(_)
+            | Error::State(_) => fault,
+        }
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        Fault::from(error).into()
+    }
+}

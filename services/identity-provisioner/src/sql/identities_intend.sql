@@ -1,0 +1,10 @@
+INSERT INTO identities (
+    application_id, username, client_id, stage, intended, is_foreign, applied_revision, scopes, settled, changed_at
+)
+VALUES ($1, $2, NULL, 'none', $3, $4, 0, '[]', 0, $5)
+ON CONFLICT (application_id) DO UPDATE SET
+    username = excluded.username,
+    intended = excluded.intended,
+    is_foreign = excluded.is_foreign,
+    settled = 0,
+    changed_at = excluded.changed_at
