@@ -117,6 +117,9 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let audit = Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy()));
     let catalog = Arc::new(adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?));
 
+    for peer in Config::PEERS {
+        process.readiness().require(peer.as_str());
+    }
     process.spawn("intake", intake::run(Arc::clone(&parts), catalog, process.shutdown()));
     process.spawn("engine", work_when_ready(process.clone(), Engine::new(Arc::clone(&parts))));
 

@@ -1,0 +1,21 @@
+//! The coordinator driven as a whole: its real logic and store, an in-memory constellation around it, a clock that
+//! is moved by hand; and its real binary.
+
+#[path = "it/binary.rs"]
+mod binary;
+#[path = "it/catalog.rs"]
+mod catalog;
+#[path = "it/contract.rs"]
+mod contract;
+#[path = "it/crash.rs"]
+mod crash;
+#[path = "it/life.rs"]
+mod life;
+#[path = "it/operators.rs"]
+mod operators;
+#[path = "it/settings.rs"]
+mod settings;
+#[path = "it/troubles.rs"]
+mod troubles;
+#[path = "it/world.rs"]
+mod world;

@@ -1,0 +1,96 @@
+//! The process dies at every call, before and after its effect, and a new one goes on from the store.
+
+use std::time::Duration;
+
+use mint_coordinator::{ApplicationState, Engine};
+use mint_types::CredentialKind;
+
+use crate::world::{Fault, GRACE, LEASE, OVERLAP, Stage, application, parts, policy};
+
+/// Runs until the process dies or everything within `horizon` is done; true if it died.
+async fn live_or_die(stage: &mut Stage, horizon: Duration) -> bool {
+    let died = std::sync::Arc::clone(&stage.world.died);
+    tokio::select! {
+        () = died.notified() => true,
+        () = stage.live_for(horizon) => false,
+    }
+}
+
+/// A new process on the same state; the old one's tasks end with it.
+fn restart(stage: &mut Stage, holder: &str, seed: u64) {
+    stage.parts = parts(&stage.world, stage.store.clone(), policy(holder), seed);
+    stage.engine = Engine::new(std::sync::Arc::clone(&stage.parts));
+}
+
+/// The order of calls for one rotation, repetitions aside.
+fn assert_order(stage: &Stage) {
+    let log = stage.world.log();
+    let rotations: std::collections::BTreeSet<_> = log.iter().filter_map(|seen| seen.rotation).collect();
+    for rotation in rotations {
+        let apis: Vec<_> =
+            log.iter().filter(|seen| seen.rotation == Some(rotation)).map(|seen| seen.api).collect();
+        let first = |api: &str| apis.iter().position(|seen| *seen == api).unwrap_or(usize::MAX);
+        let order = ["create", "deliver", "accept", "retire", "prove"].map(first);
+        assert!(order.is_sorted(), "{apis:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_every_call_converges_in_the_right_order() {
+    let horizon = Duration::from_secs(3 * 3600) + OVERLAP + GRACE;
+    let mut index = 0;
+    loop {
+        let mut reached = false;
+        for fault in [Fault::DiesBefore, Fault::DiesAfter] {
+            let mut stage = Stage::new().await;
+            stage.take_in(&[application("app-a", 1)]).await;
+            let dies = fault.clone();
+            stage.world.rule(move |seen| (seen.index == index).then(|| dies.clone()));
+            let died = live_or_die(&mut stage, horizon).await;
+            reached |= died;
+            if died {
+                restart(&mut stage, "two", 2);
+                stage.clock.advance(LEASE);
+                stage.live_for(horizon).await;
+            }
+            let status = stage.status("app-a").await;
+            assert_eq!(status.state, ApplicationState::Delivered, "{fault:?} at {index}: {status:#?}");
+            assert!(status.credentials[0].completed >= 2, "{fault:?} at {index}");
+            for kind in [CredentialKind::Password, CredentialKind::Client] {
+                let live = stage.world.live("app-a", kind);
+                assert_eq!(live.len(), 1, "{fault:?} at {index}: {live:?}");
+                assert_eq!(live.first().copied(), stage.world.delivered("app-a", kind));
+            }
+            assert_order(&stage);
+            stage.world.assert_sound();
+        }
+        if !reached {
+            assert!(index >= 14, "only {index} calls were reached");
+            return;
+        }
+        index += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_again_and_again_converges() {
+    let mut stage = Stage::new().await;
+    stage.take_in(&[application("app-a", 1), application("app-b", 2)]).await;
+    for seed in 2..40_u64 {
+        let start = stage.world.log().len();
+        let dies_at = start + usize::try_from(seed * 7 % 5).unwrap();
+        let fault = if seed % 2 == 0 { Fault::DiesBefore } else { Fault::DiesAfter };
+        stage.world.rule(move |seen| (seen.index == dies_at).then(|| fault.clone()));
+        live_or_die(&mut stage, Duration::from_secs(1800)).await;
+        restart(&mut stage, &format!("holder-{seed}"), seed);
+        stage.clock.advance(LEASE);
+    }
+    stage.world.heal();
+    stage.live_for(Duration::from_secs(6 * 3600)).await;
+    for id in ["app-a", "app-b"] {
+        assert_eq!(stage.status(id).await.state, ApplicationState::Delivered);
+        assert_eq!(stage.world.live(id, CredentialKind::Password).len(), 1);
+    }
+    assert_order(&stage);
+    stage.world.assert_sound();
+}
