@@ -69,9 +69,9 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn under(mut self, key: &str, variable: Option<&str>) -> Self {
+    fn under(mut self, key: &str, variable: Option<String>) -> Self {
         self.path.push(key.to_owned());
-        self.variable = self.variable.or_else(|| variable.map(str::to_owned));
+        self.variable = self.variable.or(variable);
         self
     }
 
@@ -116,14 +116,7 @@ impl From<toml::de::Error> for Failure {
 }
 
 impl Node {
-    fn variable(&self) -> Option<&str> {
-        match self {
-            Self::Environment { variable, .. } => Some(variable),
-            Self::Table(_) | Self::File(_) => None,
-        }
-    }
-
-    /// The variable that is to blame for an unknown key below this node.
+    /// The variable that is to blame for what is at this node.
     pub(super) fn first_variable(&self) -> Option<&str> {
         match self {
             Self::Environment { variable, .. } => Some(variable),
@@ -157,8 +150,12 @@ impl<'de> MapAccess<'de> for Entries {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Failure> {
         let (key, node) =
             self.pending.take().ok_or_else(|| <Failure as de::Error>::custom("a value without a key"))?;
-        let variable = node.variable().map(str::to_owned);
-        seed.deserialize(node).map_err(|failure| failure.under(&key, variable.as_deref()))
+        let variable = node.first_variable().map(str::to_owned);
+        seed.deserialize(node).map_err(|failure| {
+            // Deeper failures know better who is to blame.
+            let variable = variable.filter(|_| failure.path.is_empty());
+            failure.under(&key, variable)
+        })
     }
 }
 

@@ -1,0 +1,88 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use ::tracing::Instrument;
+use mint_api::audit::v1::AppendRequest;
+use mint_api::audit::v1::audit_service_client::AuditServiceClient;
+use mint_runtime::{Process, Telemetry, trace};
+use mint_types::ServiceName;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status};
+
+use crate::stage::{Running, Stage, act, within};
+
+#[derive(Debug, Clone, Default)]
+struct Collector(Arc<Mutex<Vec<Span>>>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let spans = request.into_inner().resource_spans.into_iter();
+        let spans = spans.flat_map(|of| of.scope_spans).flat_map(|of| of.spans);
+        self.0.lock().unwrap().extend(spans);
+        Ok(Response::new(Default::default()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_trace_runs_through_two_services_to_the_collector() {
+    let collector = Collector::default();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
+    let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(collector.clone()));
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(socket)));
+    let telemetry = Telemetry::install("test", Some(&endpoint)).unwrap();
+
+    let stage = Stage::new();
+    let audit = stage.serve(ServiceName::Audit, act(|_| async { Ok(1) })).await;
+    let certificate = stage.pki.service(ServiceName::Coordinator);
+    let config = stage.config(certificate, &[(ServiceName::Audit, audit.address)]);
+    let process = Process::open(ServiceName::Coordinator, config, &[ServiceName::Audit]).unwrap();
+    let onward = process.peer(ServiceName::Audit).unwrap();
+    let coordinator = Running::start(
+        process,
+        act(move |_| {
+            let mut client = AuditServiceClient::new(onward.clone());
+            async move {
+                client.append(AppendRequest::default()).await.map(|answer| answer.into_inner().leaf_index)
+            }
+        }),
+    )
+    .await;
+
+    let stored = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let channel = stage.channel("operator/operator", coordinator.address, ServiceName::Coordinator);
+    let rotation = trace::span_from(Some(stored), "rotation");
+    within(AuditServiceClient::new(channel).append(AppendRequest::default()).instrument(rotation))
+        .await
+        .unwrap();
+    telemetry.shut_down().await;
+
+    let spans = collector.0.lock().unwrap();
+    let ours: Vec<&Span> =
+        spans.iter().filter(|span| hex(&span.trace_id) == "0af7651916cd43dd8448eb211c80319c").collect();
+    let names: Vec<&str> = ours.iter().map(|span| span.name.as_str()).collect();
+    let method = "mint.audit.v1.AuditService/Append";
+    assert_eq!(names.iter().filter(|name| **name == method).count(), 4, "two calls, both ends: {names:?}");
+    assert!(names.contains(&"rotation"), "{names:?}");
+    let ids: BTreeSet<String> = ours.iter().map(|span| hex(&span.span_id)).collect();
+    for span in &ours {
+        let parent = hex(&span.parent_span_id);
+        assert!(ids.contains(&parent) || parent == "b7ad6b7169203331", "{} hangs on nothing", span.name);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
