@@ -118,7 +118,9 @@ async fn read(output: GetObjectOutput) -> Fetched {
             return Fetched::Failed("the answer broke off".to_owned());
         };
         if bytes.len() + chunk.len() > LONGEST_OBJECT {
-            return Fetched::Failed(format!("the object has more than {LONGEST_OBJECT} bytes: it is no credential"));
+            return Fetched::Failed(format!(
+                "the object has more than {LONGEST_OBJECT} bytes: it is no credential"
+            ));
         }
         bytes.extend_from_slice(&chunk);
     }

@@ -32,11 +32,7 @@ pub struct Agent {
 impl Agent {
     /// Polls every `interval`, give or take a tenth.
     pub fn new(poller: Poller, interval: Duration, entropy: Arc<dyn Entropy>) -> Self {
-        Self {
-            poller,
-            interval,
-            entropy,
-        }
+        Self { poller, interval, entropy }
     }
 
     /// Answers whether all is well, if it ends at all.
@@ -74,7 +70,9 @@ fn log(report: &Report) {
         match state {
             FileState::Replaced => tracing::info!(file, "replaced"),
             FileState::Unchanged => tracing::debug!(file, "unchanged"),
-            FileState::Absent(absence) => tracing::warn!(file, why = absence.as_str(), "absent, nothing is changed"),
+            FileState::Absent(absence) => {
+                tracing::warn!(file, why = absence.as_str(), "absent, nothing is changed")
+            }
             FileState::Failed(why) => tracing::error!(file, why, "failed, nothing is changed"),
         }
     }
@@ -96,7 +94,7 @@ mod tests {
         assert!(pauses.iter().any(|pause| *pause < 95.0) && pauses.iter().any(|pause| *pause > 105.0));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn once_ends_after_one_poll_and_says_whether_a_file_failed() {
         let (poller, store, _directory) = world();
         let mut agent = Agent::new(poller, Duration::from_secs(100), Arc::new(SeededEntropy::new(1)));
@@ -105,12 +103,12 @@ mod tests {
         assert!(agent.run(Mode { once: true, wait: false }).await);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn wait_goes_on_until_the_first_credentials_exist() {
         let (poller, store, _directory) = world();
         let mut agent = Agent::new(poller, Duration::from_secs(100), Arc::new(SeededEntropy::new(1)));
         let later = async {
-            tokio::time::sleep(Duration::from_secs(40)).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
             store.deliver(1);
         };
         let (well, ()) = tokio::join!(agent.run(Mode { once: true, wait: true }), later);

@@ -100,40 +100,26 @@ impl Config {
             prefix: parse("the prefix", prefix.trim_end_matches('/'))?,
             layout: layout.map_or(Ok(Layout::default()), |layout| parse("the layout", &layout))?,
             interval: Duration::from_secs(arguments.interval),
-            mode: Mode {
-                once: arguments.once,
-                wait: arguments.wait,
-            },
-            access: Access {
-                mode: mode(&arguments.mode)?,
-                uid,
-                gid,
-            },
+            mode: Mode { once: arguments.once, wait: arguments.wait },
+            access: Access { mode: mode(&arguments.mode)?, uid, gid },
         })
     }
 }
 
 impl File {
     fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::ConfigFile {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::ConfigFile { path: path.to_owned(), source: Box::new(source) })?;
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_yaml_ng::from_str(&text).map_err(|source| Error::ConfigFile {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })
+        serde_yaml_ng::from_str(&text)
+            .map_err(|source| Error::ConfigFile { path: path.to_owned(), source: Box::new(source) })
     }
 }
 
 fn invalid(what: &'static str, rule: impl Into<String>) -> Error {
-    Error::Invalid {
-        what,
-        rule: rule.into(),
-    }
+    Error::Invalid { what, rule: rule.into() }
 }
 
 fn parse<T>(what: &'static str, text: &str) -> Result<T, Error>

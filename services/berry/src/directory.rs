@@ -50,12 +50,7 @@ impl Directory {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
-        let directory = Self {
-            root: root.to_owned(),
-            access: access.clone(),
-            clock,
-            entropy,
-        };
+        let directory = Self { root: root.to_owned(), access: access.clone(), clock, entropy };
         if !root.is_dir() {
             let made = DirBuilder::new().recursive(true).mode(directory.directory_mode()).create(root);
             made.map_err(|source| failed(root, "making it", source))?;
@@ -176,7 +171,8 @@ impl Directory {
         if self.access.uid.is_none() && self.access.gid.is_none() {
             return Ok(());
         }
-        chown(path, self.access.uid, self.access.gid).map_err(|source| failed(path, "giving it to its owner", source))
+        chown(path, self.access.uid, self.access.gid)
+            .map_err(|source| failed(path, "giving it to its owner", source))
     }
 
     /// Whoever may read a file may enter its directory.
@@ -203,11 +199,7 @@ fn sync(directory: &Path) -> Result<(), Error> {
 }
 
 fn failed(path: &Path, action: &'static str, source: io::Error) -> Error {
-    Error::Directory {
-        path: path.to_owned(),
-        action,
-        source,
-    }
+    Error::Directory { path: path.to_owned(), action, source }
 }
 
 #[cfg(test)]

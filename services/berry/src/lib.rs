@@ -81,10 +81,8 @@ pub fn main() -> ExitCode {
 fn start(arguments: cli::Arguments) -> Result<ExitCode, Error> {
     let config = Config::resolve(arguments, &|name| std::env::var(name).ok())?;
     let environment = Environment::of_process(&format!("berry-{}", config.application), StaticKeys::Refuse)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
     runtime.block_on(run(config, environment))
 }
 

@@ -140,7 +140,8 @@ impl Poller {
             .iter()
             .zip(fresh.iter().zip(&on_disk))
             .filter_map(|(slot, (new, old))| {
-                let bytes = new.as_ref().map(|new| new.bytes.as_slice()).or(old.as_ref().map(|old| old.as_slice()));
+                let bytes =
+                    new.as_ref().map(|new| new.bytes.as_slice()).or(old.as_ref().map(|old| old.as_slice()));
                 Some((slot.name(), bytes?))
             })
             .collect();
@@ -181,4 +182,4 @@ fn judge(kind: CredentialKind, fetched: Fetched) -> (FileState, Option<Fresh>) {
 
 #[cfg(test)]
 #[path = "poll_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -21,7 +21,9 @@ impl Absence {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "it is not there yet",
-            Self::MissingOrForbidden => "it is not there yet, or the role may not read it (the store answers 403 to both)",
+            Self::MissingOrForbidden => {
+                "it is not there yet, or the role may not read it (the store answers 403 to both)"
+            }
             Self::Tombstone => "the application was retired",
         }
     }

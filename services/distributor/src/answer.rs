@@ -12,7 +12,13 @@ const SLOW_DOWN_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Judges an answer by its status, headers and body; `md5` is that of what was sent.
-pub(crate) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], md5: [u8; 16], opaque_etag: bool) -> PutAnswer {
+pub(crate) fn judge(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    md5: [u8; 16],
+    opaque_etag: bool,
+) -> PutAnswer {
     if status.is_success() {
         return judge_success(status, headers, md5, opaque_etag);
     }
@@ -34,11 +40,14 @@ pub(crate) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], md5: [
 
 /// A 200 is believed only with the ETag that a store computes from the bytes it has.
 fn judge_success(status: StatusCode, headers: &HeaderMap, md5: [u8; 16], opaque_etag: bool) -> PutAnswer {
-    let Some(etag) = header(headers, "etag").map(|etag| etag.trim_matches('"')).filter(|etag| !etag.is_empty()) else {
+    let Some(etag) =
+        header(headers, "etag").map(|etag| etag.trim_matches('"')).filter(|etag| !etag.is_empty())
+    else {
         return PutAnswer::Unknown(unknown(format!("it answered {status} without an ETag"), None));
     };
     // with SSE-KMS the ETag is no MD5 (S3 API reference, "Object")
-    let is_kms = header(headers, "x-amz-server-side-encryption").is_some_and(|value| value.starts_with("aws:kms"));
+    let is_kms =
+        header(headers, "x-amz-server-side-encryption").is_some_and(|value| value.starts_with("aws:kms"));
     if opaque_etag || is_kms || etag.eq_ignore_ascii_case(&hex::encode(md5)) {
         return PutAnswer::Written;
     }
@@ -103,12 +112,7 @@ fn refused(detail: String, code: Option<&str>, retry_after: Option<Duration>) ->
         }
         _ => "allow the distributor's role to s3:PutObject below the prefix, and check account_id",
     };
-    Trouble {
-        reason: "DESTINATION_REFUSED",
-        detail,
-        next_action,
-        retry_after,
-    }
+    Trouble { reason: "DESTINATION_REFUSED", detail, next_action, retry_after }
 }
 
 fn is_wrong_region(status: StatusCode, code: Option<&str>) -> bool {
@@ -164,9 +168,8 @@ mod tests {
     use super::*;
 
     /// The MD5 of nothing (RFC 1321, A.5).
-    const MD5: [u8; 16] = [
-        0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e,
-    ];
+    const MD5: [u8; 16] =
+        [0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e];
     const ETAG: &str = "\"d41d8cd98f00b204e9800998ecf8427e\"";
 
     fn judged(status: u16, headers: &[(&'static str, &'static str)], code: &str) -> PutAnswer {
@@ -174,7 +177,8 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).parse().unwrap(), (*value).parse().unwrap()))
             .collect();
-        let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>secret</Message></Error>");
+        let body =
+            format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>secret</Message></Error>");
         judge(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), MD5, false)
     }
 
@@ -229,7 +233,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_shown_by_its_code_only() {
-        let PutAnswer::Refused(trouble) = judged(301, &[("x-amz-bucket-region", "eu-west-1")], "PermanentRedirect")
+        let PutAnswer::Refused(trouble) =
+            judged(301, &[("x-amz-bucket-region", "eu-west-1")], "PermanentRedirect")
         else {
             panic!("refused");
         };

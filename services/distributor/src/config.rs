@@ -87,7 +87,8 @@ fn optional_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Out
 const LONGEST_PUT_EXPIRY: Duration = Duration::from_secs(90);
 
 impl ServiceConfig for Config {
-    const PEERS: &'static [ServiceName] = &[ServiceName::Audit, ServiceName::RegistrySync, ServiceName::Rotator];
+    const PEERS: &'static [ServiceName] =
+        &[ServiceName::Audit, ServiceName::RegistrySync, ServiceName::Rotator];
 
     fn common(&self) -> CommonConfig {
         CommonConfig {

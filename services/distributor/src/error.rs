@@ -37,8 +37,8 @@ pub enum Error {
     /// A receipt cannot be signed.
     #[error("the receipt cannot be signed")]
     Receipt(#[source] mint_secret::Error),
-    /// The process cannot start or go on.
-    #[error(transparent)]
+    /// The process cannot start or go on. Not transparent: the exit code is that of the source.
+    #[error("the distributor cannot run")]
     Runtime(#[from] mint_runtime::Error),
 }
 

@@ -130,16 +130,13 @@ impl Distributor {
 
     fn task(&self, delivery: &Delivery, aad: &Aad, record: &Application) -> Result<Task, Error> {
         let settings = record.settings.as_ref();
-        let destinations = settings
-            .map(|settings| settings.destinations(&record.id, aad.subject.kind))
-            .unwrap_or_default();
+        let destinations =
+            settings.map(|settings| settings.destinations(&record.id, aad.subject.kind)).unwrap_or_default();
         if destinations.is_empty() {
             return Err(Error::NoDestination(record.id.clone()));
         }
-        let places = destinations
-            .iter()
-            .map(|destination| Place::of(destination, &self.default_store))
-            .collect();
+        let places =
+            destinations.iter().map(|destination| Place::of(destination, &self.default_store)).collect();
         let content = Content {
             kind: aad.subject.kind,
             version: aad.subject.version,
@@ -147,11 +144,7 @@ impl Distributor {
             envelope: EnvelopeDigest::of(&delivery.envelope),
         };
         Ok(Task {
-            claim: Claim {
-                application: record.id.clone(),
-                content,
-                fencing_token: delivery.fencing_token,
-            },
+            claim: Claim { application: record.id.clone(), content, fencing_token: delivery.fencing_token },
             // a receipt names the revision that the destinations were read at
             revision: record.revision.max(delivery.catalog_revision),
             destinations,
@@ -248,7 +241,8 @@ impl Distributor {
         announced: Announced,
     ) -> Result<(), Error> {
         let answered = |wanted: Answered| -> Vec<(u64, Answered)> {
-            let fitting = numbers.iter().zip(outcomes).filter(|(_, outcome)| answer_of(outcome) == Some(wanted));
+            let fitting =
+                numbers.iter().zip(outcomes).filter(|(_, outcome)| answer_of(outcome) == Some(wanted));
             fitting.map(|(number, _)| (*number, wanted)).collect()
         };
         let all_planned = indices.len() == outcomes.len() && numbers.len() == outcomes.len();
@@ -290,10 +284,7 @@ impl Distributor {
             place: place.clone(),
             state: line_state(*step, answer, now),
         });
-        Ok(Delivered {
-            receipt,
-            lines: lines.collect(),
-        })
+        Ok(Delivered { receipt, lines: lines.collect() })
     }
 
     fn receipt(&self, task: &Task) -> Result<Vec<u8>, Error> {
@@ -327,10 +318,8 @@ struct Task {
 
 impl Task {
     fn act(&self, delivery: &Delivery, ready: &[Ready]) -> Act {
-        let resources: Vec<String> = ready
-            .iter()
-            .map(|put| format!("{}/{}", put.start.place.bucket, put.start.place.key))
-            .collect();
+        let resources: Vec<String> =
+            ready.iter().map(|put| format!("{}/{}", put.start.place.bucket, put.start.place.key)).collect();
         Act {
             action: "credential.deliver",
             application: Some(self.claim.application.clone()),
@@ -368,16 +357,13 @@ fn concluded(outcomes: &[PutAnswer]) -> Outcome {
 fn line_state(step: Step, answer: Option<PutAnswer>, now: Timestamp) -> LineState {
     match (step, answer) {
         (Step::Settled, _) => LineState::Written,
-        (Step::Wait { until }, _) => LineState::Waiting {
-            retry_after: until.since(now),
-        },
+        (Step::Wait { until }, _) => LineState::Waiting { retry_after: until.since(now) },
         (Step::Put, Some(PutAnswer::Refused(trouble))) => LineState::Refused(trouble),
         (Step::Put, Some(PutAnswer::Unknown(trouble))) => LineState::Unknown(trouble),
         // written, but another process wrote meanwhile, or nothing was known before: try again
-        (Step::Put, Some(PutAnswer::Written) | None) => LineState::Unknown(answer::unknown(
-            "something else was written there meanwhile",
-            None,
-        )),
+        (Step::Put, Some(PutAnswer::Written) | None) => {
+            LineState::Unknown(answer::unknown("something else was written there meanwhile", None))
+        }
     }
 }
 

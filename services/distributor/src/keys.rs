@@ -33,13 +33,7 @@ pub struct Opener {
 impl Opener {
     /// Nothing is fetched yet.
     pub fn new(ring: Arc<KeyRing>, rotator: Arc<dyn RotatorKeys>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            ring,
-            rotator,
-            clock,
-            known: Mutex::new(None),
-            fetching: tokio::sync::Mutex::new(()),
-        }
+        Self { ring, rotator, clock, known: Mutex::new(None), fetching: tokio::sync::Mutex::new(()) }
     }
 
     /// Verifies the signature, that it is the delivery that was asked for, and opens it.
@@ -49,11 +43,7 @@ impl Opener {
         application: &ApplicationId,
         rotation: RotationId,
     ) -> Result<(Aad, Zeroizing<Vec<u8>>), Error> {
-        let expected = Expected {
-            purpose: Purpose::Delivery,
-            application,
-            rotation: Some(rotation),
-        };
+        let expected = Expected { purpose: Purpose::Delivery, application, rotation: Some(rotation) };
         let recipients = self.ring.seal_keys(KeyUse::DistributorSeal).map_err(Error::Envelope)?;
         let keys = self.keys(TRUSTED_FOR).await?;
         match open(recipients, &keys, envelope, expected) {
@@ -83,10 +73,8 @@ impl Opener {
             Err(fault) => return self.remembered().ok_or(Error::RotatorKeys(fault)),
         };
         let keys = Arc::new(VerifyKeys::of(KeyUse::RotatorSign, &published));
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
-            keys: keys.clone(),
-            fetched: self.clock.now(),
-        });
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Known { keys: keys.clone(), fetched: self.clock.now() });
         Ok(keys)
     }
 

@@ -68,8 +68,8 @@ pub use execute::{Delivered, Distributor, Line, LineState, Ports};
 pub use keys::Opener;
 pub use plan::{Answer, Attempt, Content, EXPIRY_MARGIN, Place, Plan, Step, plan};
 pub use ports::{
-    Answered, Attempts, Body, Catalog, Claim, ClaimError, Delivery, ObjectStore, PutAnswer, RotatorKeys, SignedPut,
-    Start, Trouble,
+    Answered, Attempts, Body, Catalog, Claim, ClaimError, Delivery, ObjectStore, PutAnswer, RotatorKeys,
+    SignedPut, Start, Trouble,
 };
 pub use rpc::Rpc;
 
@@ -87,7 +87,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     if process.shutdown().is_cancelled() {
         return Ok(());
     }
-    let environment = Environment::of_process("mint-distributor", StaticKeys::Refuse).map_err(credentials_missing)?;
+    let environment =
+        Environment::of_process("mint-distributor", StaticKeys::Refuse).map_err(credentials_missing)?;
     let ring = Arc::new(open_keys(&config, &process)?);
     let default_endpoint = config.s3.default_endpoint.clone().or_else(|| environment.s3_endpoint.clone());
     let default_store = default_endpoint.as_ref().map(|url| url.as_str().to_owned()).unwrap_or_default();
@@ -117,11 +118,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let distributor = Arc::new(Distributor::new(ring.clone(), ports, default_store, put_expiry));
     process.readiness().require(ROTATOR_KEYS);
     process.spawn("rotator-keys", fetch_keys(opener, process.readiness(), process.shutdown()));
-    let rpc = Rpc {
-        distributor,
-        ring,
-        entropy: process.entropy(),
-    };
+    let rpc = Rpc { distributor, ring, entropy: process.entropy() };
     let api = Api {
         permissions: PERMISSIONS,
         routes: Routes::new(DistributionServiceServer::new(rpc)),
@@ -132,12 +129,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
 }
 
 async fn open_state(config: &Config) -> Result<Database, Error> {
-    let opened = Database::open(
-        &config.state.url,
-        adapters::SCHEMA,
-        adapters::MIGRATIONS,
-        config.state.migrate(),
-    );
+    let opened =
+        Database::open(&config.state.url, adapters::SCHEMA, adapters::MIGRATIONS, config.state.migrate());
     let opened = opened.await;
     Ok(opened.map_err(|source| mint_runtime::Error::Unavailable {
         what: "the state".to_owned(),
@@ -147,8 +140,12 @@ async fn open_state(config: &Config) -> Result<Database, Error> {
 
 fn credentials_missing(error: mint_aws::Error) -> Error {
     let (key, problem) = match &error {
-        mint_aws::Error::Missing(name) => (*name, "is missing from the environment: web identity needs it".to_owned()),
-        mint_aws::Error::StaticKey(name) => (*name, "must not be set: Mint does not use static AWS keys".to_owned()),
+        mint_aws::Error::Missing(name) => {
+            (*name, "is missing from the environment: web identity needs it".to_owned())
+        }
+        mint_aws::Error::StaticKey(name) => {
+            (*name, "must not be set: Mint does not use static AWS keys".to_owned())
+        }
         mint_aws::Error::Unusable { name, rule } => (*name, format!("is not usable: {rule}")),
         mint_aws::Error::Endpoint { name, source } => (*name, format!("is not usable: {source}")),
         other => ("AWS_WEB_IDENTITY_TOKEN_FILE", format!("is not usable: {other}")),
@@ -167,7 +164,11 @@ fn open_keys(config: &Config, process: &Process) -> Result<KeyRing, Error> {
     })?)
 }
 
-async fn fetch_keys(opener: Arc<Opener>, readiness: Readiness, shutdown: tokio_util::sync::CancellationToken) {
+async fn fetch_keys(
+    opener: Arc<Opener>,
+    readiness: Readiness,
+    shutdown: tokio_util::sync::CancellationToken,
+) {
     loop {
         match opener.fetch().await {
             Ok(()) => break,

@@ -153,10 +153,7 @@ pub fn plan(content: &Content, places: &[Place], attempts: &[Attempt], now: Time
         }
         obsolete.extend(there().filter(|attempt| attempt.is_over(now)).map(|attempt| (attempt.sequence, ())));
     }
-    Plan {
-        steps,
-        obsolete: obsolete.into_keys().collect(),
-    }
+    Plan { steps, obsolete: obsolete.into_keys().collect() }
 }
 
 fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) -> Step {
@@ -178,7 +175,8 @@ fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) 
         return Step::Put;
     };
     // Until then one early write is enough: consumers get the new version while we wait.
-    let is_early = |write: &&Attempt| others.iter().all(|other| other.is_before(write) || !other.is_over(now));
+    let is_early =
+        |write: &&Attempt| others.iter().all(|other| other.is_before(write) || !other.is_over(now));
     if written.iter().any(|write| is_early(write)) {
         return Step::Wait { until };
     }

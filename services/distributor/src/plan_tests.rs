@@ -22,11 +22,7 @@ fn content(version: u64) -> Content {
 }
 
 fn place(bucket: &str) -> Place {
-    Place {
-        store: String::new(),
-        bucket: bucket.to_owned(),
-        key: "mint/shop/user.json".to_owned(),
-    }
+    Place { store: String::new(), bucket: bucket.to_owned(), key: "mint/shop/user.json".to_owned() }
 }
 
 fn attempt(sequence: u64, version: u64, second: u64, answer: Answer) -> Attempt {
@@ -61,12 +57,7 @@ fn late_writes_table() {
     let end = feared_until(0);
     let wait = Step::Wait { until: at(end) };
     let cases = [
-        Case {
-            sentence: "nothing was tried: put",
-            attempts: vec![],
-            now: 0,
-            step: Step::Put,
-        },
+        Case { sentence: "nothing was tried: put", attempts: vec![], now: 0, step: Step::Put },
         Case {
             sentence: "this version is written: nothing to do",
             attempts: vec![attempt(1, 7, 0, written(2))],
@@ -268,8 +259,9 @@ mod random_histories {
     }
 
     fn event() -> impl Strategy<Value = Event> {
-        (6u64..=7, 0u64..100, any::<bool>(), proptest::option::of(0u64..feared_until(0)))
-            .prop_map(|(version, after, answered, lands_after)| Event { version, after, answered, lands_after })
+        (6u64..=7, 0u64..100, any::<bool>(), proptest::option::of(0u64..feared_until(0))).prop_map(
+            |(version, after, answered, lands_after)| Event { version, after, answered, lands_after },
+        )
     }
 
     proptest! {

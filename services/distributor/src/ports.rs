@@ -8,7 +8,10 @@ use bytes::Bytes;
 use mint_api::WireFault;
 use mint_api::audit_log::Announced;
 use mint_secret::{PublishedKey, Zeroizing};
-use mint_types::{Application, ApplicationId, CredentialKind, Destination, FencingToken, Revision, RotationId, Timestamp, Version};
+use mint_types::{
+    Application, ApplicationId, CredentialKind, Destination, FencingToken, Revision, RotationId, Timestamp,
+    Version,
+};
 
 use crate::plan::{Attempt, Content, Place};
 
@@ -16,7 +19,11 @@ use crate::plan::{Attempt, Content, Place};
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync {
     /// The application's record, at least as new as a revision.
-    async fn application(&self, application: &ApplicationId, at_least: Revision) -> Result<Application, WireFault>;
+    async fn application(
+        &self,
+        application: &ApplicationId,
+        at_least: Revision,
+    ) -> Result<Application, WireFault>;
 }
 
 /// The rotator's public keys.
@@ -121,10 +128,7 @@ impl Body {
     pub fn new(plaintext: Zeroizing<Vec<u8>>) -> Self {
         use md5::Digest as _;
         let md5 = md5::Md5::digest(plaintext.as_slice()).into();
-        Self {
-            bytes: Bytes::from_owner(plaintext),
-            md5,
-        }
+        Self { bytes: Bytes::from_owner(plaintext), md5 }
     }
 
     /// The bytes, for the call that sends them.
@@ -189,7 +193,8 @@ pub struct Trouble {
 #[async_trait]
 pub trait ObjectStore: Debug + Send + Sync {
     /// Signs a PUT; nothing is sent to the store.
-    async fn sign(&self, destination: &Destination, body: &Body, at: Timestamp) -> Result<SignedPut, Trouble>;
+    async fn sign(&self, destination: &Destination, body: &Body, at: Timestamp)
+    -> Result<SignedPut, Trouble>;
 
     /// `s3:PutObject`: sends it once.
     async fn put_object(&self, put: SignedPut, body: &Body, announced: &Announced) -> PutAnswer;

@@ -33,7 +33,8 @@ pub struct Rpc {
 #[tonic::async_trait]
 impl DistributionService for Rpc {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverResponse>, Status> {
-        let request_id = mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
+        let request_id =
+            mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
         let delivery = delivery(request.into_inner(), request_id)?;
         match self.distributor.deliver(&delivery).await {
             Ok(delivered) => Ok(Response::new(encode(delivered))),
@@ -46,7 +47,10 @@ impl DistributionService for Rpc {
         }
     }
 
-    async fn list_keys(&self, _request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+    async fn list_keys(
+        &self,
+        _request: Request<ListKeysRequest>,
+    ) -> Result<Response<ListKeysResponse>, Status> {
         let keys = self.ring.published().iter().map(public_key).collect();
         Ok(Response::new(ListKeysResponse { keys }))
     }
@@ -54,10 +58,7 @@ impl DistributionService for Rpc {
 
 fn delivery(message: DeliverRequest, request: RequestId) -> Result<Delivery, InvalidMessage> {
     if message.envelope.is_empty() || message.envelope.len() > LONGEST_ENVELOPE {
-        return Err(InvalidMessage::new(
-            "envelope",
-            format!("it must have 1 to {LONGEST_ENVELOPE} bytes"),
-        ));
+        return Err(InvalidMessage::new("envelope", format!("it must have 1 to {LONGEST_ENVELOPE} bytes")));
     }
     Ok(Delivery {
         application: parse("application_id", &message.application_id)?,
@@ -91,7 +92,8 @@ fn outcome(line: Line) -> DestinationOutcome {
             outcome: Outcome::Waiting.into(),
             reason: "DESTINATION_UNKNOWN_OUTCOME".to_owned(),
             detail: "written; an older write was never answered and may still land".to_owned(),
-            next_action: "nothing: it is written once more when the older write can no longer land".to_owned(),
+            next_action: "nothing: it is written once more when the older write can no longer land"
+                .to_owned(),
             retry_after: Some(duration_to_wire(retry_after)),
             ..written
         },

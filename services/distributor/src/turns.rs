@@ -16,7 +16,11 @@ pub(crate) struct Turns {
 
 impl Turns {
     /// Waits until nobody else delivers this object.
-    pub(crate) async fn take(&self, application: &ApplicationId, object: &'static str) -> OwnedMutexGuard<()> {
+    pub(crate) async fn take(
+        &self,
+        application: &ApplicationId,
+        object: &'static str,
+    ) -> OwnedMutexGuard<()> {
         let queue = {
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
             // a queue that only the map holds has nobody in it

@@ -12,17 +12,13 @@ use crate::ports::{Answered, Attempts, Claim, ClaimError, Start};
 pub const SCHEMA: &str = "distributor";
 
 /// The schema's changes.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "attempts",
-    sql: include_str!("../../migrations/1_attempts.sql"),
-}];
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "attempts", sql: include_str!("../../migrations/1_attempts.sql") }];
 
 const APPLICATION: &str = "SELECT fencing_token, sequence FROM application WHERE application = $1";
 const RAISE: &str = "INSERT INTO application (application, fencing_token, sequence) VALUES ($1, $2, $3) \
      ON CONFLICT (application) DO UPDATE SET fencing_token = excluded.fencing_token, sequence = excluded.sequence";
-const HIGHEST: &str =
-    "SELECT version, rotation FROM highest_version WHERE application = $1 AND kind = $2";
+const HIGHEST: &str = "SELECT version, rotation FROM highest_version WHERE application = $1 AND kind = $2";
 const RAISE_VERSION: &str = "INSERT INTO highest_version (application, kind, version, rotation) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (application, kind) DO UPDATE SET version = excluded.version, rotation = excluded.rotation";
 const ATTEMPTS: &str = "SELECT sequence, kind, version, rotation, envelope, store, bucket, object_key, signed_at, \
@@ -57,9 +53,7 @@ impl Attempts for SqlAttempts {
     }
 
     async fn begin(&self, claim: &Claim, starts: &[Start], obsolete: &[u64]) -> Result<Vec<u64>, ClaimError> {
-        self.0
-            .write(|transaction| Box::pin(begin(transaction, claim, starts, obsolete)))
-            .await
+        self.0.write(|transaction| Box::pin(begin(transaction, claim, starts, obsolete))).await
     }
 
     async fn answer(
@@ -70,9 +64,7 @@ impl Attempts for SqlAttempts {
         if answers.is_empty() {
             return Ok(());
         }
-        self.0
-            .write(|transaction| Box::pin(answer(transaction, application, answers)))
-            .await
+        self.0.write(|transaction| Box::pin(answer(transaction, application, answers))).await
     }
 }
 
@@ -90,11 +82,7 @@ async fn begin(
     let numbers: Vec<u64> = (1..).take(starts.len()).map(|step| counters.sequence + step).collect();
     let last = numbers.last().copied().unwrap_or(counters.sequence);
     if last != counters.sequence || claim.fencing_token != counters.fencing_token {
-        let raised = [
-            application.into(),
-            Value::unsigned(claim.fencing_token.0)?,
-            Value::unsigned(last)?,
-        ];
+        let raised = [application.into(), Value::unsigned(claim.fencing_token.0)?, Value::unsigned(last)?];
         transaction.execute(RAISE, &raised).await?;
     }
     if !starts.is_empty() {
@@ -123,23 +111,15 @@ async fn answer(
     let application = application.as_str();
     let counters = Counters::read(transaction.query_optional(APPLICATION, &[application.into()]).await?)?;
     let recorded = counters.sequence + 1;
-    let raised = [
-        application.into(),
-        Value::unsigned(counters.fencing_token.0)?,
-        Value::unsigned(recorded)?,
-    ];
+    let raised = [application.into(), Value::unsigned(counters.fencing_token.0)?, Value::unsigned(recorded)?];
     transaction.execute(RAISE, &raised).await?;
     for (sequence, answered) in answers {
         let outcome = match answered {
             Answered::Written => WRITTEN,
             Answered::Refused => REFUSED,
         };
-        let row = [
-            application.into(),
-            Value::unsigned(*sequence)?,
-            outcome.into(),
-            Value::unsigned(recorded)?,
-        ];
+        let row =
+            [application.into(), Value::unsigned(*sequence)?, outcome.into(), Value::unsigned(recorded)?];
         transaction.execute(ANSWER, &row).await?;
     }
     Ok(())
@@ -157,10 +137,7 @@ struct Counters {
 impl Counters {
     fn read(row: Option<Row>) -> Result<Self, mint_store::Error> {
         let Some(row) = row else {
-            return Ok(Self {
-                fencing_token: FencingToken(0),
-                sequence: 0,
-            });
+            return Ok(Self { fencing_token: FencingToken(0), sequence: 0 });
         };
         Ok(Self {
             fencing_token: FencingToken(row.unsigned("fencing_token")?),
@@ -172,10 +149,7 @@ impl Counters {
         if claim.fencing_token >= self.fencing_token {
             return Ok(());
         }
-        Err(ClaimError::StaleFencingToken {
-            highest: self.fencing_token,
-            given: claim.fencing_token,
-        })
+        Err(ClaimError::StaleFencingToken { highest: self.fencing_token, given: claim.fencing_token })
     }
 }
 
@@ -184,24 +158,12 @@ fn check_version(claim: &Claim, highest: Option<Row>) -> Result<(), ClaimError> 
         return Ok(());
     };
     let highest = Version(row.unsigned("version")?);
-    let Content {
-        kind,
-        version: given,
-        rotation,
-        ..
-    } = &claim.content;
+    let Content { kind, version: given, rotation, .. } = &claim.content;
     if *given < highest {
-        return Err(ClaimError::Superseded {
-            kind: *kind,
-            highest,
-            given: *given,
-        });
+        return Err(ClaimError::Superseded { kind: *kind, highest, given: *given });
     }
     if *given == highest && row.text("rotation")? != rotation.to_string() {
-        return Err(ClaimError::OtherRotation {
-            kind: *kind,
-            version: highest,
-        });
+        return Err(ClaimError::OtherRotation { kind: *kind, version: highest });
     }
     Ok(())
 }
@@ -223,25 +185,18 @@ fn insertion(claim: &Claim, number: u64, start: &Start) -> Result<[Value; 11], m
 }
 
 fn attempt(row: &Row) -> Result<Attempt, mint_store::Error> {
-    let corrupt = |what: &str| mint_store::Error::Corrupt {
-        detail: format!("an attempt's {what} is not valid"),
-    };
+    let corrupt =
+        |what: &str| mint_store::Error::Corrupt { detail: format!("an attempt's {what} is not valid") };
     let envelope: [u8; 32] = row.bytes("envelope")?.try_into().map_err(|_| corrupt("envelope"))?;
     let answer = match row.optional_text("outcome")?.as_deref() {
         None => Answer::None,
-        Some(WRITTEN) => Answer::Written {
-            recorded: row.unsigned("answered_sequence")?,
-        },
+        Some(WRITTEN) => Answer::Written { recorded: row.unsigned("answered_sequence")? },
         Some(REFUSED) => Answer::Refused,
         Some(_) => return Err(corrupt("outcome")),
     };
     Ok(Attempt {
         sequence: row.unsigned("sequence")?,
-        place: Place {
-            store: row.text("store")?,
-            bucket: row.text("bucket")?,
-            key: row.text("object_key")?,
-        },
+        place: Place { store: row.text("store")?, bucket: row.text("bucket")?, key: row.text("object_key")? },
         content: Content {
             kind: row.text("kind")?.parse().map_err(|_| corrupt("kind"))?,
             version: Version(row.unsigned("version")?),

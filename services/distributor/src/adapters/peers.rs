@@ -32,11 +32,13 @@ impl GrpcCatalog {
 
 #[async_trait]
 impl Catalog for GrpcCatalog {
-    async fn application(&self, application: &ApplicationId, at_least: Revision) -> Result<Application, WireFault> {
-        let request = GetApplicationRequest {
-            application_id: application.to_string(),
-            min_revision: at_least.0,
-        };
+    async fn application(
+        &self,
+        application: &ApplicationId,
+        at_least: Revision,
+    ) -> Result<Application, WireFault> {
+        let request =
+            GetApplicationRequest { application_id: application.to_string(), min_revision: at_least.0 };
         let answered = self.0.clone().get_application(bounded(request)).await;
         let answer = answered.map_err(WireFault::from)?.into_inner();
         let record = answer

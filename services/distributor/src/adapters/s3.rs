@@ -47,14 +47,7 @@ impl S3 {
         put_expiry: Duration,
         deadline: Duration,
     ) -> Self {
-        Self {
-            session,
-            http,
-            default_endpoint,
-            default_region,
-            put_expiry,
-            deadline,
-        }
+        Self { session, http, default_endpoint, default_region, put_expiry, deadline }
     }
 
     fn client(&self, destination: &Destination, credentials: mint_aws::Credentials) -> aws_sdk_s3::Client {
@@ -75,8 +68,14 @@ impl S3 {
 
 #[async_trait]
 impl ObjectStore for S3 {
-    async fn sign(&self, destination: &Destination, body: &Body, at: Timestamp) -> Result<SignedPut, Trouble> {
-        let credentials = self.session.credentials().await.map_err(|error| no_credentials(error.to_string()))?;
+    async fn sign(
+        &self,
+        destination: &Destination,
+        body: &Body,
+        at: Timestamp,
+    ) -> Result<SignedPut, Trouble> {
+        let credentials =
+            self.session.credentials().await.map_err(|error| no_credentials(error.to_string()))?;
         let presigning = PresigningConfig::builder()
             .start_time(system_time(at))
             .expires_in(self.put_expiry)
@@ -104,11 +103,7 @@ impl ObjectStore for S3 {
             let (name, value) = header.ok_or_else(|| unusable("a setting cannot stand in a header"))?;
             headers.append(name, value);
         }
-        Ok(SignedPut {
-            url: signed.uri().to_owned(),
-            headers,
-            has_opaque_etag: kms.is_some(),
-        })
+        Ok(SignedPut { url: signed.uri().to_owned(), headers, has_opaque_etag: kms.is_some() })
     }
 
     async fn put_object(&self, put: SignedPut, body: &Body, _announced: &Announced) -> PutAnswer {
@@ -132,7 +127,8 @@ impl ObjectStore for S3 {
 
 impl S3 {
     fn forget_expired(&self, body: &[u8]) {
-        if matches!(error_code(body).as_deref(), Some("ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId")) {
+        if matches!(error_code(body).as_deref(), Some("ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId"))
+        {
             self.session.forget();
         }
     }
