@@ -81,7 +81,7 @@ pub(crate) fn problem_text(whose: &str, problem: &Problem) -> String {
         let _ = write!(subject, " at {destination}");
     }
     format!(
-        "{subject}: {} [{}]\n    {}\n    do: {}\n    since {}, {} attempts\n",
+        "{subject}: {} [{}]\n    {}\n    do: {}\n    since {}, attempts: {}\n",
         problem.title, problem.kind, problem.detail, problem.next_action, problem.since, problem.attempts
     )
 }
@@ -184,7 +184,7 @@ kio          stups  failed  password failed v7 [deliver]  destination_refused
 kio password at team-a/kio/user.json: the bucket refuses the write [destination_refused]
     S3 answered 403 AccessDenied
     do: allow the distributor's role to write
-    since 2026-11-22T01:02:03Z, 3 attempts
+    since 2026-11-22T01:02:03Z, attempts: 3
 ";
         assert_eq!(text, expected);
     }

@@ -78,7 +78,11 @@ impl Board {
 /// configured, or nothing is wanted.
 fn has_ended(standing: &Standing) -> bool {
     match standing.state {
-        State::Delivered | State::Inactive | State::Held => true,
+        State::Inactive | State::Held => true,
+        // a first version is delivered before it is committed; later there is always some rotation under way
+        State::Delivered => standing.credentials.iter().all(|credential| {
+            credential.state == CredentialState::Current || credential.completed_rotations > 0
+        }),
         State::Pending => false,
         State::Failed => {
             let hopeless = standing.problems.iter().any(|problem| problem.credential.is_none());
@@ -123,6 +127,10 @@ mod tests {
             standing("kio", state, vec![credential(Password, one), credential(Client, other)])
         };
         assert!(board(of(State::Delivered, Current, Current)).is_complete());
+        assert!(board(of(State::Delivered, Current, Rotating)).is_complete(), "a version is there");
+        let mut first = of(State::Delivered, Current, Rotating);
+        first.credentials[1].completed_rotations = 0;
+        assert!(!board(first).is_complete(), "the first version is not committed yet");
         assert!(!board(of(State::Pending, Current, Rotating)).is_complete());
         assert!(board(of(State::Failed, Failed, Current)).is_complete());
         assert!(!board(of(State::Failed, Failed, Pending)).is_complete(), "the other one is still under way");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::layout::SANDBOX;
 use crate::talk;
 
 /// How often the progress line is redrawn while nothing happens.
@@ -41,11 +42,12 @@ impl Console {
     }
 
     /// One line that a child wrote. On a terminal only what is a warning or worse, or no log line at all, and in
-    /// words for people; everything is in the child's log file.
+    /// words for people; of the embedded world, whose refusals are what it is for, only what is no log line.
+    /// Everything is in the child's log file.
     pub(crate) fn child(&self, name: &str, line: &str) {
         if self.bar.is_none() {
             self.say(format_args!("{name} | {line}"));
-        } else if let Some(line) = for_people(line) {
+        } else if let Some(line) = for_people(line).filter(|_| name != SANDBOX || !line.starts_with('{')) {
             self.say(format_args!("{name} | {line}"));
         }
     }
