@@ -138,7 +138,7 @@ impl Condition {
         let values = context.values(&self.key);
         if self.operator.test == Test::Null {
             let absent = values.is_empty();
-            return self.operands.iter().any(|operand| *operand == Operand::Truth(absent));
+            return self.operands.contains(&Operand::Truth(absent));
         }
         let Operator { quantifier, negated, if_exists, .. } = self.operator;
         // A set operator sees no difference between an absent key and one that "resolves to a null dataset, such as
@@ -156,9 +156,8 @@ impl Condition {
         let meets = |value: &String| self.meets(value, context, effect);
         match quantifier {
             Some(Quantifier::ForAllValues) => values.iter().all(meets),
-            Some(Quantifier::ForAnyValue) => values.iter().any(meets),
             None if negated => values.iter().all(meets),
-            None => values.iter().any(meets),
+            Some(Quantifier::ForAnyValue) | None => values.iter().any(meets),
         }
     }
 

@@ -34,7 +34,9 @@ fn aws_lines(service: &str, policy: &Policy) -> String {
     if policy.statements().is_empty() {
         return format!("{service}: nothing\n");
     }
-    policy.statements().iter().map(|statement| format!("{service}: {}\n", aws_line(statement))).collect()
+    let lines: Vec<String> =
+        policy.statements().iter().map(|statement| format!("{service}: {}\n", aws_line(statement))).collect();
+    lines.concat()
 }
 
 fn aws_line(statement: &Statement) -> String {

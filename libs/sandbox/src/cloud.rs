@@ -75,7 +75,7 @@ impl Cloud {
         if let Some(known) = changing.roles.get(arn) {
             return known.clone();
         }
-        let Some(world) = changing.made_for.clone() else { return None };
+        let world = changing.made_for.clone()?;
         let estate = Estate { world: &world, buckets: &changing.buckets, delivered: &changing.delivered };
         let role = estate.role(arn).map(Arc::new);
         changing.roles.insert(arn.to_owned(), role.clone());

@@ -150,7 +150,8 @@ impl Fixture {
         use hyper_util::rt::TokioIo;
         let authority = request.uri().authority().unwrap().to_string();
         let stream = tokio::net::TcpStream::connect(&authority).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         let (mut parts, body) = request.into_parts();
         parts.headers.entry(http::header::HOST).or_insert(authority.parse().unwrap());

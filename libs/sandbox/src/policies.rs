@@ -16,17 +16,23 @@ pub const AUDIENCE: &str = "sts.amazonaws.com";
 
 const BERRY: &str = include_str!("../../../services/berry/permissions/aws.json");
 
+const REGISTRY_SYNC: &str = include_str!("../../../services/registry-sync/permissions/aws.json");
+const IDENTITY_PROVISIONER: &str =
+    include_str!("../../../services/identity-provisioner/permissions/aws.json");
+const ROTATOR: &str = include_str!("../../../services/rotator/permissions/aws.json");
+const DISTRIBUTOR: &str = include_str!("../../../services/distributor/permissions/aws.json");
+const COORDINATOR: &str = include_str!("../../../services/coordinator/permissions/aws.json");
+const AUDIT: &str = include_str!("../../../services/audit/permissions/aws.json");
+
 /// What the role of a service may do at AWS, as its own directory says it.
 fn aws_json(service: ServiceName) -> &'static str {
     match service {
-        ServiceName::RegistrySync => include_str!("../../../services/registry-sync/permissions/aws.json"),
-        ServiceName::IdentityProvisioner => {
-            include_str!("../../../services/identity-provisioner/permissions/aws.json")
-        }
-        ServiceName::Rotator => include_str!("../../../services/rotator/permissions/aws.json"),
-        ServiceName::Distributor => include_str!("../../../services/distributor/permissions/aws.json"),
-        ServiceName::Coordinator => include_str!("../../../services/coordinator/permissions/aws.json"),
-        ServiceName::Audit => include_str!("../../../services/audit/permissions/aws.json"),
+        ServiceName::RegistrySync => REGISTRY_SYNC,
+        ServiceName::IdentityProvisioner => IDENTITY_PROVISIONER,
+        ServiceName::Rotator => ROTATOR,
+        ServiceName::Distributor => DISTRIBUTOR,
+        ServiceName::Coordinator => COORDINATOR,
+        ServiceName::Audit => AUDIT,
     }
 }
 
@@ -181,4 +187,68 @@ pub fn refusing_writes(bucket: &str) -> Result<Policy, mint_permissions::Error> 
         "Resource": format!("arn:aws:s3:::{bucket}/*"),
     }]});
     Policy::resource(&document.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use mint_permissions::{Verb, Violation, separation, verb};
+
+    use super::*;
+
+    const REGION: &str = "eu-central-1";
+
+    fn role(world: &World, arn: &str) -> Option<Role> {
+        let (buckets, delivered) = (world.buckets(REGION), BTreeSet::new());
+        Estate { world, buckets: &buckets, delivered: &delivered }.role(arn)
+    }
+
+    fn example() -> World {
+        World::parse(include_str!("../../../deploy/examples/registry.yaml")).unwrap()
+    }
+
+    #[test]
+    fn no_role_of_the_example_reads_and_writes_or_changes_permissions() {
+        let world = example();
+        let services =
+            ServiceName::ALL.into_iter().map(|name| format!("arn:aws:iam::{MINT_ACCOUNT}:role/mint-{name}"));
+        let readers = world.applications.iter().map(|application| {
+            let account = world.account_of(application).unwrap();
+            format!("arn:aws:iam::{account}:role/mint-reader-{}", application.id)
+        });
+        for arn in services.chain(readers) {
+            let role = role(&world, &arn).unwrap();
+            assert_eq!(separation(&role.policies), Vec::<Violation>::new(), "{arn}");
+        }
+    }
+
+    #[test]
+    fn only_the_distributor_and_readers_have_any_power_at_aws() {
+        let world = example();
+        for service in ServiceName::ALL {
+            let role = role(&world, &format!("arn:aws:iam::{MINT_ACCOUNT}:role/mint-{service}")).unwrap();
+            let statements = role.policies.iter().flat_map(Policy::statements).count();
+            assert_eq!(statements > 0, service == ServiceName::Distributor, "{service}");
+        }
+        assert_eq!((verb("s3:PutObject"), verb("s3:GetObject")), (Some(Verb::Write), Some(Verb::Read)));
+    }
+
+    #[test]
+    fn a_role_exists_in_its_own_account_only() {
+        let world = example();
+        let application = &world.applications[0];
+        let account = world.account_of(application).unwrap();
+        let name = format!("mint-reader-{}", application.id);
+        assert!(role(&world, &format!("arn:aws:iam::{account}:role/{name}")).is_some());
+        for arn in [
+            format!("arn:aws:iam::{MINT_ACCOUNT}:role/{name}"),
+            format!("arn:aws:iam::{account}:role/path/{name}"),
+            format!("arn:aws:iam::{account}:role/mint-reader-nobody-at-all"),
+            format!("arn:aws:iam::{account}:role/mint-distributor"),
+            format!("arn:aws:iam::{MINT_ACCOUNT}:role/distributor"),
+            format!("{account}:role/{name}"),
+            String::new(),
+        ] {
+            assert_eq!(role(&world, &arn), None, "{arn}");
+        }
+    }
 }

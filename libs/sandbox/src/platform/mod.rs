@@ -26,7 +26,7 @@ use crate::jwt::{Refused, SigningKey};
 use crate::reply::json_reply;
 
 /// How long a platform token is valid.
-const VALIDITY: Duration = Duration::from_secs(3600);
+const VALIDITY: Duration = Duration::from_hours(1);
 /// How often the files are looked at. A file is replaced when half of its token's time is over.
 const ROUND: Duration = Duration::from_secs(20);
 

@@ -72,7 +72,8 @@ impl Access {
             return Err(denied(&format!("the parameter {name} of {operation} is not known here")));
         }
         let bucket = self.bucket(cx, &signed, &session)?;
-        let role = self.0.role(&session.role_arn).ok_or_else(|| denied("the role does not exist any more"))?;
+        let role =
+            self.0.role(&session.role_arn).ok_or_else(|| denied("the role does not exist any more"))?;
         let asked = Asked { cx, signed: &signed, session: &session, role: &role, bucket: bucket.as_ref() };
         self.by_policies(&asked)
     }

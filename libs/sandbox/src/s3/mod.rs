@@ -6,6 +6,8 @@
 
 mod access;
 mod actions;
+mod body;
+mod conditions;
 mod context;
 mod listing;
 mod naming;
@@ -103,7 +105,7 @@ fn authenticated_once(method: &Method, headers: &HeaderMap, query: &str) -> Resu
         url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
     let in_query = names.iter().any(|name| name == "X-Amz-Signature");
     let older_in_query = names.iter().any(|name| matches!(name.as_str(), "Signature" | "AWSAccessKeyId"));
-    let authorization = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let authorization = headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
     let older = older_in_query || authorization.is_some_and(|value| !value.starts_with(b"AWS4-HMAC-SHA256"));
     if older {
         return refuse(S3ErrorCode::InvalidRequest, "please use AWS4-HMAC-SHA256");

@@ -5,19 +5,18 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
-use s3s::checksum::ChecksumHasher;
-use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{
     CommonPrefix, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
-    DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition,
-    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata,
-    ObjectStorageClass, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
+    DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, GetObjectInput,
+    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsInput,
+    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, ObjectStorageClass, PutObjectInput,
+    PutObjectOutput, StreamingBlob, Timestamp,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::access::MayList;
+use super::body::{collected, verified};
+use super::conditions::{may_replace, read_conditions};
 use super::listing::{Page, Wanted, page};
 use super::objects::{Attributes, Failure, Object, Objects};
 use crate::cloud::Cloud;
@@ -97,30 +96,6 @@ fn unversioned(version: Option<&String>) -> S3Result<()> {
     }
 }
 
-/// RFC 9110, section 13: `If-Match` before `If-None-Match`.
-fn conditions(
-    etag: &str,
-    if_match: Option<&ETagCondition>,
-    if_none_match: Option<&ETagCondition>,
-) -> S3Result<()> {
-    let names = |condition: &ETagCondition| {
-        condition.is_any() || condition.as_etag().is_some_and(|tag| tag.value() == etag)
-    };
-    if if_match.is_some_and(|condition| !names(condition)) {
-        return Err(s3_error!(PreconditionFailed, "the object has another ETag"));
-    }
-    if if_none_match.is_some_and(names) {
-        let mut unchanged = s3_error!(NotModified);
-        let mut headers = http::HeaderMap::new();
-        if let Ok(value) = http::HeaderValue::from_str(&format!("\"{etag}\"")) {
-            headers.insert(http::header::ETAG, value);
-        }
-        unchanged.set_headers(headers);
-        return Err(unchanged);
-    }
-    Ok(())
-}
-
 fn metadata(attributes: &Attributes) -> Option<Metadata> {
     let pairs = || attributes.metadata.iter().map(|(name, value)| (name.clone(), value.clone()));
     (!attributes.metadata.is_empty()).then(|| pairs().collect())
@@ -137,7 +112,7 @@ impl S3 for Service {
         let input = request.input;
         unversioned(input.version_id.as_ref())?;
         let object = self.object(&input.bucket, &input.key, may_list).await?;
-        conditions(&object.etag, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        read_conditions(&object.etag, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let length = u64::try_from(object.bytes.len()).unwrap_or(u64::MAX);
         let (bytes, content_range) = match input.range {
             None => (object.bytes.clone(), None),
@@ -175,7 +150,7 @@ impl S3 for Service {
         let input = request.input;
         unversioned(input.version_id.as_ref())?;
         let object = self.object(&input.bucket, &input.key, may_list).await?;
-        conditions(&object.etag, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        read_conditions(&object.etag, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(object.bytes.len()).ok(),
@@ -346,79 +321,4 @@ const DEFAULT_TYPE: &str = "binary/octet-stream";
 
 fn common_prefixes(prefixes: Vec<String>) -> Vec<CommonPrefix> {
     prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect()
-}
-
-fn may_replace(
-    present: Option<&str>,
-    if_match: Option<&ETagCondition>,
-    if_none_match: Option<&ETagCondition>,
-) -> bool {
-    let names = |condition: &ETagCondition| {
-        present.is_some_and(|etag| {
-            condition.is_any() || condition.as_etag().is_some_and(|tag| tag.value() == etag)
-        })
-    };
-    if_match.is_none_or(names) && !if_none_match.is_some_and(names)
-}
-
-/// The whole body. A signature or length that does not fit its bytes shows itself here.
-async fn collected(body: Option<StreamingBlob>) -> S3Result<Vec<u8>> {
-    let Some(stream) = body else { return Ok(Vec::new()) };
-    let collected = stream.try_fold(Vec::new(), |mut bytes, chunk| async move {
-        bytes.extend_from_slice(&chunk);
-        Ok(bytes)
-    });
-    collected.await.map_err(|error| {
-        let code = S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into());
-        let mut refusal = S3Error::with_message(code, "the body does not fit its signature or its length");
-        refusal.set_status_code(http::StatusCode::BAD_REQUEST);
-        refusal.set_source(error);
-        refusal
-    })
-}
-
-/// Compares the body with every checksum that came with it.
-fn verified(
-    input: &PutObjectInput,
-    body: &[u8],
-    trailers: Option<&s3s::TrailingHeaders>,
-) -> S3Result<s3s::dto::Checksum> {
-    if let Some(wanted) = &input.content_md5 {
-        use base64::Engine;
-        if base64::prelude::BASE64_STANDARD.encode(Md5::checksum(body)) != *wanted {
-            return Err(s3_error!(BadDigest, "the Content-MD5 does not fit the body"));
-        }
-    }
-    let trailer = |name: &str| {
-        let read = |headers: &http::HeaderMap| Some(headers.get(name)?.to_str().ok()?.to_owned());
-        trailers.and_then(|trailers| trailers.read(read).flatten())
-    };
-    let given = [
-        input.checksum_crc32.clone().or_else(|| trailer("x-amz-checksum-crc32")),
-        input.checksum_crc32c.clone().or_else(|| trailer("x-amz-checksum-crc32c")),
-        input.checksum_crc64nvme.clone().or_else(|| trailer("x-amz-checksum-crc64nvme")),
-        input.checksum_sha1.clone().or_else(|| trailer("x-amz-checksum-sha1")),
-        input.checksum_sha256.clone().or_else(|| trailer("x-amz-checksum-sha256")),
-    ];
-    let [crc32, crc32c, crc64nvme, sha1, sha256] = &given;
-    let mut hasher = ChecksumHasher {
-        crc32: crc32.as_ref().map(|_| s3s::crypto::Crc32::new()),
-        crc32c: crc32c.as_ref().map(|_| s3s::crypto::Crc32c::new()),
-        crc64nvme: crc64nvme.as_ref().map(|_| s3s::crypto::Crc64Nvme::new()),
-        sha1: sha1.as_ref().map(|_| s3s::crypto::Sha1::new()),
-        sha256: sha256.as_ref().map(|_| s3s::crypto::Sha256::new()),
-    };
-    hasher.update(body);
-    let computed = hasher.finalize();
-    let found = [
-        &computed.checksum_crc32,
-        &computed.checksum_crc32c,
-        &computed.checksum_crc64nvme,
-        &computed.checksum_sha1,
-        &computed.checksum_sha256,
-    ];
-    if given.iter().zip(found).any(|(given, found)| given != found) {
-        return Err(s3_error!(BadDigest, "a checksum does not fit the body"));
-    }
-    Ok(computed)
 }

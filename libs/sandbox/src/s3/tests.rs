@@ -1,22 +1,26 @@
 //! The real SDK against the real listener: what each role may do, and what no one may.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectCannedAcl, ObjectIdentifier, Tag, Tagging};
+use mint_types::Clock;
 
 use crate::cloud_fixture::{Fixture, REGION, verdict};
-use crate::source::SystemEntropy;
+use crate::source::SystemClock;
 use crate::world::World;
 
 const BUCKET: &str = "stups-mint";
 const OWNER: &str = "111111111111";
 
 async fn deliver(fixture: &Fixture, bucket: &str, key: &str, body: &str) -> String {
-    let put = fixture.service("distributor").put_object().bucket(bucket).key(key).expected_bucket_owner(OWNER);
-    verdict(&put.content_type("application/json").body(ByteStream::from(body.as_bytes().to_vec())).send().await)
+    let put =
+        fixture.service("distributor").put_object().bucket(bucket).key(key).expected_bucket_owner(OWNER);
+    verdict(
+        &put.content_type("application/json").body(ByteStream::from(body.as_bytes().to_vec())).send().await,
+    )
 }
 
 async fn fetch(client: &Client, bucket: &str, key: &str) -> String {
@@ -27,24 +31,31 @@ async fn fetch(client: &Client, bucket: &str, key: &str) -> String {
 async fn what_the_distributor_puts_its_application_gets() {
     let fixture = Fixture::start().await;
     assert_eq!(deliver(&fixture, BUCKET, "mint/abc/user.json", r#"{"a": 1}"#).await, "200");
-    let got = fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").send().await.unwrap();
+    let got =
+        fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").send().await.unwrap();
     assert_eq!(got.content_type(), Some("application/json"));
     let etag = got.e_tag().unwrap().to_owned();
     assert_eq!(got.body.collect().await.unwrap().to_vec(), br#"{"a": 1}"#);
-    let again = fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").if_none_match(&etag);
+    let again =
+        fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").if_none_match(&etag);
     assert_eq!(verdict(&again.send().await), "304");
     assert_eq!(deliver(&fixture, BUCKET, "mint/abc/user.json", r#"{"a": 2}"#).await, "200");
-    let changed = fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").if_none_match(&etag);
+    let changed =
+        fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").if_none_match(&etag);
     assert_eq!(verdict(&changed.send().await), "200");
     let file = fixture.directory.path().join("sandbox/s3/stups-mint/mint/abc/user.json");
     assert_eq!(std::fs::read(file).unwrap(), br#"{"a": 2}"#);
 }
 
+/// Operations and their answers.
+type Answers = &'static [(&'static str, &'static str)];
+
 /// Every operation that the SDK offers on objects and buckets, in the caller's own directory.
 async fn try_everything(client: &Client, bucket: &str, key: &str) -> Vec<(&'static str, String)> {
     let identifier = ObjectIdentifier::builder().key(key).build().unwrap();
     let delete = Delete::builder().objects(identifier).build().unwrap();
-    let tagging = Tagging::builder().tag_set(Tag::builder().key("a").value("b").build().unwrap()).build().unwrap();
+    let tagging =
+        Tagging::builder().tag_set(Tag::builder().key("a").value("b").build().unwrap()).build().unwrap();
     let source = format!("{bucket}/{key}");
     let body = || ByteStream::from_static(b"{}");
     let object = |suffix: &str| format!("{key}{suffix}");
@@ -61,7 +72,10 @@ async fn try_everything(client: &Client, bucket: &str, key: &str) -> Vec<(&'stat
     attempt!("PutObject with ACL", client.put_object().bucket(bucket).key(key).acl(acl.clone()).body(body()));
     attempt!("PutObject with tags", client.put_object().bucket(bucket).key(key).tagging("a=b").body(body()));
     attempt!("GetObject of a version", client.get_object().bucket(bucket).key(key).version_id("null"));
-    attempt!("GetObjectAttributes", client.get_object_attributes().bucket(bucket).key(key).object_attributes("ETag".into()));
+    attempt!(
+        "GetObjectAttributes",
+        client.get_object_attributes().bucket(bucket).key(key).object_attributes("ETag".into())
+    );
     attempt!("GetObjectAcl", client.get_object_acl().bucket(bucket).key(key));
     attempt!("GetObjectTagging", client.get_object_tagging().bucket(bucket).key(key));
     attempt!("GetObjectTorrent", client.get_object_torrent().bucket(bucket).key(key));
@@ -72,7 +86,10 @@ async fn try_everything(client: &Client, bucket: &str, key: &str) -> Vec<(&'stat
     attempt!("DeleteObject", client.delete_object().bucket(bucket).key(key));
     attempt!("DeleteObjects", client.delete_objects().bucket(bucket).delete(delete));
     attempt!("CreateMultipartUpload", client.create_multipart_upload().bucket(bucket).key(key));
-    attempt!("UploadPart", client.upload_part().bucket(bucket).key(key).upload_id("x").part_number(1).body(body()));
+    attempt!(
+        "UploadPart",
+        client.upload_part().bucket(bucket).key(key).upload_id("x").part_number(1).body(body())
+    );
     let part = client.upload_part_copy().bucket(bucket).key(key).upload_id("x").part_number(1);
     attempt!("UploadPartCopy", part.copy_source(&source));
     attempt!("ListParts", client.list_parts().bucket(bucket).key(key).upload_id("x"));
@@ -96,7 +113,10 @@ async fn try_everything(client: &Client, bucket: &str, key: &str) -> Vec<(&'stat
     attempt!("GetPublicAccessBlock", client.get_public_access_block().bucket(bucket));
     attempt!("DeletePublicAccessBlock", client.delete_public_access_block().bucket(bucket));
     attempt!("CreateSession", client.create_session().bucket(bucket));
-    attempt!("RenameObject", client.rename_object().bucket(bucket).key(object(".moved")).rename_source(&source));
+    attempt!(
+        "RenameObject",
+        client.rename_object().bucket(bucket).key(object(".moved")).rename_source(&source)
+    );
     seen
 }
 
@@ -106,13 +126,13 @@ async fn every_principal_has_its_one_power_and_no_other() {
     let own = "mint/abc/user.json";
     assert_eq!(deliver(&fixture, BUCKET, own, "{}").await, "200");
     // An unfinished multipart upload is part of s3:PutObject; the store then says that it does not do that.
-    let distributor: &[(&str, &str)] = &[
+    let distributor: Answers = &[
         ("PutObject", "200"),
         ("CreateMultipartUpload", "NotImplemented"),
         ("UploadPart", "NotImplemented"),
     ];
-    let reader: &[(&str, &str)] = &[("GetObject", "200"), ("HeadObject", "200")];
-    let principals: [(&str, Client, &[(&str, &str)]); 7] = [
+    let reader: Answers = &[("GetObject", "200"), ("HeadObject", "200")];
+    let principals: [(&str, Client, Answers); 7] = [
         ("registry-sync", fixture.service("registry-sync"), &[]),
         ("identity-provisioner", fixture.service("identity-provisioner"), &[]),
         ("rotator", fixture.service("rotator"), &[]),
@@ -177,10 +197,18 @@ async fn a_signature_for_another_region_is_refused_with_the_right_one() {
     let put = |region: &'static str, bucket: &'static str| {
         let client = fixture.client_with(fixture.credentials_for(role, 900), region);
         async move {
-            let result = client.put_object().bucket(bucket).key("bare/x").body(ByteStream::from_static(b"{}")).send().await;
-            let header = result.as_ref().err().and_then(|error| error.raw_response()).and_then(|raw| {
-                raw.headers().get("x-amz-bucket-region").map(str::to_owned)
-            });
+            let result = client
+                .put_object()
+                .bucket(bucket)
+                .key("bare/x")
+                .body(ByteStream::from_static(b"{}"))
+                .send()
+                .await;
+            let header = result
+                .as_ref()
+                .err()
+                .and_then(|error| error.raw_response())
+                .and_then(|raw| raw.headers().get("x-amz-bucket-region").map(str::to_owned));
             (verdict(&result), header)
         }
     };
@@ -189,17 +217,23 @@ async fn a_signature_for_another_region_is_refused_with_the_right_one() {
     assert_eq!(put(REGION, "stups-far").await, (malformed.clone(), Some("us-east-1".to_owned())));
     assert_eq!(put("us-east-1", "stups-bare").await, (malformed, Some(REGION.to_owned())));
     let client = fixture.client_with(fixture.credentials_for(role, 900), "us-east-1");
-    let presigned = client.put_object().bucket(BUCKET).key("mint/abc/x").presigned(lasting(60, 0)).await.unwrap();
+    let presigned =
+        client.put_object().bucket(BUCKET).key("mint/abc/x").presigned(lasting(60, 0)).await.unwrap();
     let (status, body) = fixture.raw(request("PUT", presigned.uri(), presigned.headers())).await;
     assert_eq!((status, body.contains("AuthorizationQueryParametersError")), (400, true), "{body}");
 }
 
 fn lasting(seconds: u64, ago: u64) -> PresigningConfig {
-    let start = SystemTime::now() - Duration::from_secs(ago);
+    let now = Duration::from_micros(u64::try_from(SystemClock.now().unix_micros()).unwrap());
+    let start = UNIX_EPOCH + now - Duration::from_secs(ago);
     PresigningConfig::builder().start_time(start).expires_in(Duration::from_secs(seconds)).build().unwrap()
 }
 
-fn request<'h>(method: &str, uri: &str, headers: impl Iterator<Item = (&'h str, &'h str)>) -> http::Request<String> {
+fn request<'h>(
+    method: &str,
+    uri: &str,
+    headers: impl Iterator<Item = (&'h str, &'h str)>,
+) -> http::Request<String> {
     let mut request = http::Request::builder().method(method).uri(uri);
     for (name, value) in headers {
         request = request.header(name, value);
@@ -222,7 +256,11 @@ async fn a_presigned_put_is_good_until_it_expires_and_for_nothing_else() {
 
     let expired = put().presigned(lasting(60, 61)).await.unwrap();
     let (status, body) = fixture.raw(request("PUT", expired.uri(), expired.headers())).await;
-    assert_eq!((status, body.contains("<Code>AccessDenied</Code>"), body.contains("expired")), (403, true, true), "{body}");
+    assert_eq!(
+        (status, body.contains("<Code>AccessDenied</Code>"), body.contains("expired")),
+        (403, true, true),
+        "{body}"
+    );
 
     let elsewhere = good.uri().replace("/mint/abc/", "/mint/abcd/");
     let (status, body) = fixture.raw(request("PUT", &elsewhere, good.headers())).await;
@@ -248,7 +286,13 @@ async fn a_stolen_access_key_is_worth_nothing_without_its_own_session_token() {
         let (key, secret) = (credentials.access_key_id(), credentials.secret_access_key());
         aws_credential_types::Credentials::new(key, secret, token.map(str::to_owned), None, "test")
     };
-    let secretless = aws_credential_types::Credentials::new(own.access_key_id(), "wrong", own.session_token().map(str::to_owned), None, "test");
+    let secretless = aws_credential_types::Credentials::new(
+        own.access_key_id(),
+        "wrong",
+        own.session_token().map(str::to_owned),
+        None,
+        "test",
+    );
     for (credentials, expected) in [
         (own.clone(), "200"),
         (with(None, &own), "InvalidAccessKeyId"),
@@ -256,7 +300,10 @@ async fn a_stolen_access_key_is_worth_nothing_without_its_own_session_token() {
         (with(Some("x"), &own), "InvalidToken"),
         (secretless, "SignatureDoesNotMatch"),
         (fixture.credentials_for(role, -1), "ExpiredToken"),
-        (aws_credential_types::Credentials::new("AKIAIOSFODNN7EXAMPLE", "x", None, None, "test"), "InvalidAccessKeyId"),
+        (
+            aws_credential_types::Credentials::new("AKIAIOSFODNN7EXAMPLE", "x", None, None, "test"),
+            "InvalidAccessKeyId",
+        ),
         (fixture.credentials_for("arn:aws:iam::111111111111:role/mint-reader-nobody", 900), "AccessDenied"),
         (fixture.credentials_for("arn:aws:iam::222222222222:role/mint-reader-abc", 900), "AccessDenied"),
     ] {
@@ -271,7 +318,8 @@ async fn a_bucket_of_another_owner_or_one_that_refuses_writes_takes_nothing() {
     let put = |bucket: &'static str, owner: &'static str| {
         let client = fixture.service("distributor");
         async move {
-            let put = client.put_object().bucket(bucket).key("mint/abc/user.json").expected_bucket_owner(owner);
+            let put =
+                client.put_object().bucket(bucket).key("mint/abc/user.json").expected_bucket_owner(owner);
             verdict(&put.body(ByteStream::from_static(b"{}")).send().await)
         }
     };
@@ -287,13 +335,17 @@ async fn a_new_bucket_or_directory_of_a_team_works_for_its_application_too() {
     let fixture = Fixture::start().await;
     assert_eq!(deliver(&fixture, "stups-fresh", "deep/nowhere/user.json", "{}").await, "200");
     assert_eq!(deliver(&fixture, BUCKET, "mint/nowhere/user.json", "{}").await, "200");
-    let put = fixture.service("rotator").put_object().bucket("stups-other").key("x/y").expected_bucket_owner(OWNER);
+    let put =
+        fixture.service("rotator").put_object().bucket("stups-other").key("x/y").expected_bucket_owner(OWNER);
     assert_eq!(verdict(&put.send().await), "NoSuchBucket");
     for round in ["before", "after a restart"] {
         let reader = fixture.reader("nowhere");
         assert_eq!(fetch(&reader, "stups-fresh", "deep/nowhere/user.json").await, "200", "{round}");
         assert_eq!(fetch(&reader, BUCKET, "mint/nowhere/user.json").await, "200", "{round}");
-        assert_eq!(fetch(&fixture.reader("abc"), "stups-fresh", "deep/nowhere/user.json").await, "AccessDenied");
+        assert_eq!(
+            fetch(&fixture.reader("abc"), "stups-fresh", "deep/nowhere/user.json").await,
+            "AccessDenied"
+        );
     }
     let fixture = Fixture::start_in(fixture.stop()).await;
     assert_eq!(fetch(&fixture.reader("nowhere"), "stups-fresh", "deep/nowhere/user.json").await, "200");
@@ -325,7 +377,9 @@ async fn a_removed_application_loses_its_role_at_once() {
 async fn other_ways_to_authenticate_are_refused() {
     let fixture = Fixture::start().await;
     let url = |rest: &str| format!("{}/{BUCKET}{rest}", fixture.s3_url());
-    let plain = |method: &str, uri: String| http::Request::builder().method(method).uri(uri).body(String::new()).unwrap();
+    let plain = |method: &str, uri: String| {
+        http::Request::builder().method(method).uri(uri).body(String::new()).unwrap()
+    };
     for request in [
         plain("GET", url("/mint/abc/user.json")),
         plain("GET", url("")),
@@ -333,7 +387,10 @@ async fn other_ways_to_authenticate_are_refused() {
         plain("GET", url("/mint/abc/user.json?AWSAccessKeyId=x&Expires=1&Signature=y")),
         http::Request::get(url("/x")).header("authorization", "AWS x:y").body(String::new()).unwrap(),
         http::Request::get(url("/x")).header("authorization", "Bearer x").body(String::new()).unwrap(),
-        http::Request::post(url("")).header("content-type", "multipart/form-data; boundary=x").body("--x--".into()).unwrap(),
+        http::Request::post(url(""))
+            .header("content-type", "multipart/form-data; boundary=x")
+            .body("--x--".into())
+            .unwrap(),
     ] {
         let what = format!("{} {}", request.method(), request.uri());
         let (status, body) = fixture.raw(request).await;
@@ -355,8 +412,20 @@ async fn the_log_names_the_role_session_and_the_application() {
     assert_eq!(
         seen,
         [
-            ("s3.PutObject", "arn:aws:sts::000000000000:assumed-role/mint-distributor/test", path, Some(200), Some("abc")),
-            ("s3.GetObject", "arn:aws:sts::111111111111:assumed-role/mint-reader-abcd/test", path, Some(403), Some("abc")),
+            (
+                "s3.PutObject",
+                "arn:aws:sts::000000000000:assumed-role/mint-distributor/test",
+                path,
+                Some(200),
+                Some("abc")
+            ),
+            (
+                "s3.GetObject",
+                "arn:aws:sts::111111111111:assumed-role/mint-reader-abcd/test",
+                path,
+                Some(403),
+                Some("abc")
+            ),
         ]
     );
 }
@@ -369,10 +438,18 @@ async fn ordered_faults_happen_to_s3_too() {
     assert_eq!(deliver(&fixture, BUCKET, "mint/abc/user.json", "{}").await, "503");
     order(r#"{"api": "s3.PutObject", "kind": "lie", "count": 1}"#);
     assert_eq!(deliver(&fixture, BUCKET, "mint/abc/user.json", "{}").await, "200");
-    assert_eq!(fetch(&fixture.reader("abc"), BUCKET, "mint/abc/user.json").await, "AccessDenied", "it was a lie");
+    assert_eq!(
+        fetch(&fixture.reader("abc"), BUCKET, "mint/abc/user.json").await,
+        "AccessDenied",
+        "it was a lie"
+    );
     order(r#"{"api": "s3.PutObject", "kind": "lose_answer", "count": 1}"#);
     assert_eq!(deliver(&fixture, BUCKET, "mint/abc/user.json", "{}").await, "none");
-    assert_eq!(fetch(&fixture.reader("abc"), BUCKET, "mint/abc/user.json").await, "200", "it was done all the same");
+    assert_eq!(
+        fetch(&fixture.reader("abc"), BUCKET, "mint/abc/user.json").await,
+        "200",
+        "it was done all the same"
+    );
 }
 
 #[tokio::test]
@@ -387,15 +464,7 @@ async fn a_body_that_does_not_fit_its_checksum_is_not_stored() {
     std::fs::write(&path, "streamed").unwrap();
     let streamed = put.body(ByteStream::from_path(&path).await.unwrap()).send().await;
     assert_eq!(verdict(&streamed), "200");
-    let got = fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").send().await.unwrap();
+    let got =
+        fixture.reader("abc").get_object().bucket(BUCKET).key("mint/abc/user.json").send().await.unwrap();
     assert_eq!(got.body.collect().await.unwrap().to_vec(), b"streamed");
-}
-
-#[test]
-fn the_fixtures_entropy_is_the_systems() {
-    use mint_types::Entropy;
-    let (mut one, mut two) = ([0; 16], [0; 16]);
-    SystemEntropy.fill(&mut one);
-    SystemEntropy.fill(&mut two);
-    assert_ne!(one, two);
 }

@@ -9,7 +9,12 @@ use mint_types::{Clock, ServiceName};
 
 const ROLE: &str = "arn:aws:iam::111111111111:role/mint-reader-abc";
 
-async fn assume(fixture: &Fixture, role: &str, token: &str, seconds: i32) -> Result<aws_credential_types::Credentials, String> {
+async fn assume(
+    fixture: &Fixture,
+    role: &str,
+    token: &str,
+    seconds: i32,
+) -> Result<aws_credential_types::Credentials, String> {
     let call = fixture.sts().assume_role_with_web_identity().role_arn(role).role_session_name("test");
     match call.web_identity_token(token).duration_seconds(seconds).send().await {
         Ok(answer) => {
@@ -17,7 +22,13 @@ async fn assume(fixture: &Fixture, role: &str, token: &str, seconds: i32) -> Res
             let expires = given.expiration.secs() - SystemClock.now().unix_millis() / 1000;
             assert!((i64::from(seconds) - 5..=i64::from(seconds)).contains(&expires), "{expires}");
             let token = Some(given.session_token);
-            Ok(aws_credential_types::Credentials::new(given.access_key_id, given.secret_access_key, token, None, "t"))
+            Ok(aws_credential_types::Credentials::new(
+                given.access_key_id,
+                given.secret_access_key,
+                token,
+                None,
+                "t",
+            ))
         }
         Err(error) => Err(code(&error)),
     }
@@ -42,19 +53,29 @@ async fn the_token_file_of_an_application_opens_its_own_role() {
     let fixture = Fixture::start().await;
     let token = std::fs::read_to_string(fixture.directory.path().join("applications/abc/token")).unwrap();
     let credentials = assume(&fixture, ROLE, &token, 900).await.unwrap();
-    let missing = fixture.client_with(credentials, REGION).get_object().bucket("stups-mint").key("mint/abc/x").send().await;
+    let missing = fixture
+        .client_with(credentials, REGION)
+        .get_object()
+        .bucket("stups-mint")
+        .key("mint/abc/x")
+        .send()
+        .await;
     // Refused for the missing object, not for the session: that would be InvalidToken.
     assert_eq!(crate::cloud_fixture::verdict(&missing), "AccessDenied");
     let calls = fixture.cloud.ground.calls.since(0);
     assert_eq!(calls[0].api, "sts.AssumeRoleWithWebIdentity");
-    assert_eq!((&*calls[0].principal, calls[0].application.as_deref()), ("system:serviceaccount:applications:abc", Some("abc")));
+    assert_eq!(
+        (&*calls[0].principal, calls[0].application.as_deref()),
+        ("system:serviceaccount:applications:abc", Some("abc"))
+    );
 }
 
 #[tokio::test]
 async fn a_role_trusts_one_subject_only() {
     let fixture = Fixture::start().await;
     let token = |subject: &str| fixture.cloud.platform.token(subject).unwrap();
-    let (abc, distributor) = (token(&application_subject("abc")), token(&service_subject(ServiceName::Distributor)));
+    let (abc, distributor) =
+        (token(&application_subject("abc")), token(&service_subject(ServiceName::Distributor)));
     let mint = |service: &str| format!("arn:aws:iam::000000000000:role/mint-{service}");
     assert!(assume(&fixture, &mint("distributor"), &distributor, 3600).await.is_ok());
     for (role, token) in [
@@ -86,10 +107,19 @@ async fn each_fault_of_a_token_has_its_own_code() {
         (token_with(&fixture, |claims| claims["exp"] = json!(now - 1)), "ExpiredTokenException"),
         (token_with(&fixture, |claims| claims["nbf"] = json!(now + 600)), "IDPRejectedClaim"),
         (token_with(&fixture, |claims| claims["sub"] = json!("")), "IDPRejectedClaim"),
-        (token_with(&fixture, |claims| claims["sub"] = json!("system:serviceaccount:applications:abcd")), "AccessDenied"),
-        (token_with(&fixture, |claims| claims["aud"] = json!("sts.amazonaws.com.evil")), "InvalidIdentityToken"),
+        (
+            token_with(&fixture, |claims| claims["sub"] = json!("system:serviceaccount:applications:abcd")),
+            "AccessDenied",
+        ),
+        (
+            token_with(&fixture, |claims| claims["aud"] = json!("sts.amazonaws.com.evil")),
+            "InvalidIdentityToken",
+        ),
         (token_with(&fixture, |claims| claims["aud"] = json!([])), "InvalidIdentityToken"),
-        (token_with(&fixture, |claims| claims["iss"] = json!("http://127.0.0.1:1/platform")), "InvalidIdentityToken"),
+        (
+            token_with(&fixture, |claims| claims["iss"] = json!("http://127.0.0.1:1/platform")),
+            "InvalidIdentityToken",
+        ),
         (token_with(&other, |_| {}), "InvalidIdentityToken"),
         (format!("{head}.{}", signature.chars().rev().collect::<String>()), "InvalidIdentityToken"),
         ("not-a-token".to_owned(), "InvalidIdentityToken"),
@@ -103,7 +133,9 @@ async fn everything_but_assume_role_with_web_identity_is_refused() {
     let fixture = Fixture::start().await;
     let token = token_with(&fixture, |_| {});
     let good = |extra: &str| {
-        format!("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={ROLE}&RoleSessionName=test&WebIdentityToken={token}{extra}")
+        format!(
+            "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={ROLE}&RoleSessionName=test&WebIdentityToken={token}{extra}"
+        )
     };
     for (form, status, code) in [
         (good(""), 200, "<AccessKeyId>ASIA"),
@@ -140,18 +172,28 @@ async fn token_files_are_private_whole_and_renewed() {
     let world = fixture.cloud.ground.world_now();
     let before = std::fs::read_to_string(path("applications/abc/token")).unwrap();
     fixture.cloud.platform.renew(&world).unwrap();
-    assert_eq!(std::fs::read_to_string(path("applications/abc/token")).unwrap(), before, "a fresh token stays");
+    assert_eq!(
+        std::fs::read_to_string(path("applications/abc/token")).unwrap(),
+        before,
+        "a fresh token stays"
+    );
     let now = SystemClock.now().unix_millis() / 1000;
     let old = token_with(&fixture, |claims| claims["exp"] = json!(now + 1700));
     std::fs::write(path("applications/abc/token"), &old).unwrap();
     fixture.cloud.platform.renew(&world).unwrap();
-    assert_ne!(std::fs::read_to_string(path("applications/abc/token")).unwrap(), old, "half of its time is over");
+    assert_ne!(
+        std::fs::read_to_string(path("applications/abc/token")).unwrap(),
+        old,
+        "half of its time is over"
+    );
 }
 
 #[tokio::test]
 async fn the_platform_publishes_the_key_that_signs() {
     let fixture = Fixture::start().await;
-    let fetch = |path: &str| http::Request::get(format!("{}/platform{path}", fixture.url())).body(String::new()).unwrap();
+    let fetch = |path: &str| {
+        http::Request::get(format!("{}/platform{path}", fixture.url())).body(String::new()).unwrap()
+    };
     let (_, discovery) = fixture.raw(fetch("/.well-known/openid-configuration")).await;
     let discovery: Value = serde_json::from_str(&discovery).unwrap();
     assert_eq!(discovery["issuer"], format!("{}/platform", fixture.url()));
