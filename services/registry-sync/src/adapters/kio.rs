@@ -118,3 +118,7 @@ fn expect_ok(status: StatusCode) -> Result<(), SourceFault> {
 fn unreachable(detail: String) -> SourceFault {
     SourceFault::new(SourceReason::Unreachable, detail)
 }
+
+#[cfg(test)]
+#[path = "kio_tests.rs"]
+mod tests;
