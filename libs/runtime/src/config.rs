@@ -12,9 +12,10 @@ use mint_types::{OutboundUrl, Period, ServiceName, TrustDomain};
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 
+use crate::error::{Mark, exit};
+
 /// What is wrong with the configuration: one key, one sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("configuration key `{key}` {problem}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The key with its section, for example `tls.cert`, or the environment variable that set it.
     pub key: String,
@@ -26,6 +27,18 @@ impl ConfigError {
     /// A problem of `key`, worded to be read after it: `must be positive`.
     pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { key: key.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "configuration key `{}` {}", self.key, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(Mark::of(exit::USAGE))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong in a process besides its own work, and the exit codes.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -20,13 +21,14 @@ pub mod exit {
 }
 
 /// Why a process cannot go on.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `source` is not the cause (the text has that already) but a mark with the exit code: a service's own error is
+/// often `#[error(transparent)]` over this one, and then the mark is all that is left of it in the chain.
+#[derive(Debug)]
 pub enum Error {
     /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(ConfigError),
     /// A key or certificate cannot be used.
-    #[error("{} cannot be used: {problem}", file.display())]
     Identity {
         /// The file.
         file: PathBuf,
@@ -34,39 +36,80 @@ pub enum Error {
         problem: String,
     },
     /// The socket cannot be opened.
-    #[error("cannot listen on {address}")]
     Listen {
         /// The configured address.
         address: SocketAddr,
         /// What the system says.
-        #[source]
         source: std::io::Error,
     },
     /// A peer is called that the configuration does not have.
-    #[error("the peer {0} is not configured (peers.{0})")]
     PeerMissing(ServiceName),
     /// Something the process cannot do without is not there.
-    #[error("{what} is not available")]
     Unavailable {
         /// What is missing.
         what: String,
         /// What it says.
-        #[source]
         source: BoxError,
     },
     /// Requests or tasks did not end within the drain deadline.
-    #[error("the drain deadline passed before everything ended")]
     DrainDeadline,
     /// A background task without which the process is no use has ended.
-    #[error("the background task {0} ended unexpectedly")]
     TaskEnded(&'static str),
-    /// The network server failed.
-    #[error("the server failed: {0}")]
-    Server(String),
     /// What is compiled in does not fit together.
-    #[error("{0}")]
     Internal(String),
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Identity { file, problem } => write!(f, "{} cannot be used: {problem}", file.display()),
+            Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::PeerMissing(peer) => write!(f, "the peer {peer} is not configured (peers.{peer})"),
+            Self::Unavailable { what, source } => {
+                write!(f, "{what} is not available: {}", chain(source.as_ref()))
+            }
+            Self::DrainDeadline => f.write_str("the drain deadline passed before everything ended"),
+            Self::TaskEnded(name) => write!(f, "the background task {name} ended unexpectedly"),
+            Self::Internal(problem) => f.write_str(problem),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(Mark::of(self.exit_code()))
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// The exit code, as the last error of a chain.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mark(u8);
+
+impl Mark {
+    pub(crate) fn of(code: u8) -> &'static Self {
+        match code {
+            exit::USAGE => &Self(exit::USAGE),
+            exit::UNAVAILABLE => &Self(exit::UNAVAILABLE),
+            exit::IDENTITY => &Self(exit::IDENTITY),
+            _ => &Self(exit::INTERNAL),
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {}", self.0)
+    }
+}
+
+impl std::error::Error for Mark {}
 
 impl Error {
     /// Something indispensable is missing: the process ends with exit code 69.
@@ -81,7 +124,7 @@ impl Error {
             Self::Identity { .. } => Code::Unauthenticated,
             Self::Listen { .. } | Self::Unavailable { .. } => Code::Unavailable,
             Self::DrainDeadline => Code::DeadlineExceeded,
-            Self::TaskEnded(_) | Self::Server(_) | Self::Internal(_) => Code::Internal,
+            Self::TaskEnded(_) | Self::Internal(_) => Code::Internal,
         }
     }
 
@@ -91,19 +134,16 @@ impl Error {
             Self::Config(_) | Self::PeerMissing(_) => exit::USAGE,
             Self::Identity { .. } => exit::IDENTITY,
             Self::Listen { .. } | Self::Unavailable { .. } => exit::UNAVAILABLE,
-            Self::DrainDeadline | Self::TaskEnded(_) | Self::Server(_) | Self::Internal(_) => exit::INTERNAL,
+            Self::DrainDeadline | Self::TaskEnded(_) | Self::Internal(_) => exit::INTERNAL,
         }
     }
 
-    /// The same for any error: the first of its chain that is one of ours decides, else it is a fault of ours.
+    /// The same for any error: the mark in its chain decides, else it is a fault of ours.
     pub(crate) fn exit_code_of(error: &(dyn std::error::Error + 'static)) -> u8 {
         let mut next = Some(error);
         while let Some(error) = next {
-            if let Some(ours) = error.downcast_ref::<Self>() {
-                return ours.exit_code();
-            }
-            if error.is::<ConfigError>() {
-                return exit::USAGE;
+            if let Some(mark) = error.downcast_ref::<Mark>() {
+                return mark.0;
             }
             next = error.source();
         }
@@ -115,7 +155,7 @@ impl Error {
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
-    while let Some(cause) = next {
+    while let Some(cause) = next.filter(|cause| !cause.is::<Mark>()) {
         let cause_text = cause.to_string();
         if !text.ends_with(&cause_text) {
             text.push_str(": ");
@@ -134,10 +174,17 @@ mod tests {
     #[error("the service cannot run")]
     struct Outer(#[source] Error);
 
+    #[derive(Debug, thiserror::Error)]
+    #[error(transparent)]
+    struct Transparent(#[from] Error);
+
     #[test]
     fn the_exit_code_is_that_of_our_error_in_the_chain() {
         let error = Outer(Error::Config(ConfigError::new("listen", "is missing")));
         assert_eq!(Error::exit_code_of(&error), exit::USAGE);
+        let transparent = Transparent(Error::unavailable("the state", std::fmt::Error));
+        assert_eq!(Error::exit_code_of(&transparent), exit::UNAVAILABLE);
+        assert_eq!(Error::exit_code_of(&ConfigError::new("listen", "is missing")), exit::USAGE);
         assert_eq!(Error::exit_code_of(&std::fmt::Error), exit::INTERNAL);
         assert_eq!(chain(&error), "the service cannot run: configuration key `listen` is missing");
     }

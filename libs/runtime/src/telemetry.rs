@@ -116,10 +116,7 @@ fn provider(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<S
         .with_endpoint(endpoint.as_str())
         .with_timeout(Duration::from_secs(5))
         .build()
-        .map_err(|error| Error::Unavailable {
-            what: "the span exporter (telemetry.otlp_endpoint)".to_owned(),
-            source: Box::new(error),
-        })?;
+        .map_err(|error| Error::unavailable("the span exporter (telemetry.otlp_endpoint)", error))?;
     Ok(builder.with_batch_exporter(exporter).build())
 }
 

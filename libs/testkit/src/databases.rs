@@ -22,6 +22,25 @@ pub struct TestDatabase {
     _place: Place,
 }
 
+impl TestDatabase {
+    /// Runs a script as the superuser, on PostgreSQL: `permissions/postgres.sql`, for example.
+    pub async fn administer(&self, script: &str) {
+        let mut connection = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(script.to_owned()))
+            .execute(&mut connection)
+            .await
+            .expect("the script runs");
+        connection.close().await.unwrap();
+    }
+
+    /// The URL with another role; the server must trust local roles.
+    pub fn url_as(&self, role: &str) -> String {
+        let mut url = Url::parse(&self.url).unwrap();
+        url.set_username(role).unwrap();
+        url.to_string()
+    }
+}
+
 #[derive(Debug)]
 enum Place {
     Directory { _directory: TempDir },
