@@ -1,1 +1,397 @@
+//! Orders against an issuer and a catalog in memory, with the state on every engine.
 
+use std::time::Duration;
+
+use mint_api::audit_log::MemoryAuditLog;
+use mint_testkit::{ManualClock, SeededEntropy, TestDatabase, databases};
+use mint_types::{Budget, FencingToken, Revision};
+
+use super::*;
+use crate::{
+    adapters::memory::{MemoryCatalog, MemoryIssuer, Trouble, application, naming},
+    ports::IssuerError,
+    state::{MIGRATIONS, SCHEMA},
+};
+
+struct World {
+    issuer: MemoryIssuer,
+    catalog: MemoryCatalog,
+    audit: MemoryAuditLog,
+    clock: ManualClock,
+    provisioner: Arc<Provisioner>,
+    place: TestDatabase,
+}
+
+async fn worlds() -> Vec<World> {
+    databases(SCHEMA, MIGRATIONS).await.into_iter().map(world).collect()
+}
+
+fn world(place: TestDatabase) -> World {
+    let (issuer, catalog) = (MemoryIssuer::default(), MemoryCatalog::default());
+    catalog.put(application("kio", &["sales_order.read"]));
+    on(place, issuer, catalog, ManualClock::default())
+}
+
+fn on(place: TestDatabase, issuer: MemoryIssuer, catalog: MemoryCatalog, clock: ManualClock) -> World {
+    let audit = MemoryAuditLog::default();
+    let provisioner = Arc::new(Provisioner::new(Parts {
+        issuer: Arc::new(issuer.clone()),
+        catalog: Arc::new(catalog.clone()),
+        audit: Arc::new(audit.clone()),
+        state: State::new(place.database.clone(), Budget::default()),
+        naming: naming(),
+        clock: Arc::new(clock.clone()),
+        entropy: Arc::new(SeededEntropy::default()),
+    }));
+    World { issuer, catalog, audit, clock, provisioner, place }
+}
+
+impl World {
+    fn restarted(self) -> Self {
+        on(self.place, self.issuer, self.catalog, self.clock)
+    }
+
+    async fn ensure(&self, name: &str, token: u64) -> Result<Known, Error> {
+        self.provisioner.ensure(&order(name, token)).await
+    }
+
+    /// The record changes as registry-sync changes it: with a new revision.
+    fn edit(&self, name: &str, edit: impl Fn(&mut Application)) {
+        let mut record = self.catalog.record(&id(name)).unwrap();
+        record.revision = Revision(record.revision.0 + 1);
+        record.identity_revision = record.revision;
+        edit(&mut record);
+        self.catalog.put(record);
+    }
+
+    async fn fleet(&self, size: usize) -> Vec<String> {
+        let names: Vec<String> = (0..size).map(|number| format!("app-{number}")).collect();
+        for name in &names {
+            self.catalog.put(application(name, &["sales_order.read", "sales_order.write"]));
+            self.ensure(name, 1).await.unwrap();
+        }
+        self.issuer.calls();
+        names
+    }
+}
+
+fn id(text: &str) -> ApplicationId {
+    text.parse().unwrap()
+}
+
+fn order(name: &str, token: u64) -> Order {
+    Order { application: id(name), revision: Revision(5), token: FencingToken(token) }
+}
+
+fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> &'static str {
+    outcome.unwrap_err().reason()
+}
+
+fn unanswered() -> IssuerError {
+    IssuerError::UnknownOutcome { detail: "the deadline passed".into() }
+}
+
+#[tokio::test]
+async fn contract_a_new_user_costs_two_calls_and_is_recorded() {
+    for world in worlds().await {
+        let known = world.ensure("kio", 1).await.unwrap();
+        assert_eq!(world.issuer.calls(), ["GET stups_kio", "PUT stups_kio"]);
+        assert_eq!(
+            (known.username.as_str(), known.foreign, known.applied),
+            ("stups_kio", false, Revision(5))
+        );
+        let recorded = world.catalog.record(&id("kio")).unwrap().identity.unwrap();
+        assert_eq!((recorded.client_id, recorded.foreign), ("client-of-stups_kio".into(), false));
+        let user = world.issuer.user("stups_kio").unwrap();
+        assert_eq!(user.scopes, ["uid", "cn", "sales_order.read"]);
+        assert_eq!((user.owner.as_str(), user.name.as_str()), ("stups", "Kio"));
+        let entries = world.audit.entries();
+        let told: Vec<_> = entries.iter().map(|entry| (entry.act.resource.as_str(), entry.outcome)).collect();
+        assert_eq!(told, [("stups_kio", None), ("stups_kio", Some(Outcome::Success))]);
+    }
+}
+
+#[tokio::test]
+async fn contract_what_was_applied_is_answered_without_a_call() {
+    for world in worlds().await {
+        let first = world.ensure("kio", 1).await.unwrap();
+        let (calls, entries) = (world.issuer.calls().len(), world.audit.entries().len());
+        assert_eq!(calls, 2);
+        let again = world.ensure("kio", 2).await.unwrap();
+        assert_eq!((again.username, again.client_id), (first.username, first.client_id));
+        let world = world.restarted();
+        world.ensure("kio", 3).await.unwrap();
+        assert_eq!(world.issuer.calls(), Vec::<String>::new());
+        assert_eq!(entries, 2);
+        assert_eq!(world.audit.entries(), [], "what is not done is not announced");
+    }
+}
+
+#[tokio::test]
+async fn contract_a_newer_revision_is_one_put() {
+    for world in worlds().await {
+        world.ensure("kio", 1).await.unwrap();
+        world.issuer.calls();
+        world.edit("kio", |record| record.name = "Kio Two".into());
+        assert_eq!(world.ensure("kio", 1).await.unwrap().applied, Revision(6));
+        assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
+        assert_eq!(world.issuer.user("stups_kio").unwrap().name, "Kio Two");
+    }
+}
+
+#[tokio::test]
+async fn contract_a_user_deleted_by_hand_is_made_again() {
+    for world in worlds().await {
+        world.ensure("kio", 1).await.unwrap();
+        world.issuer.remove("stups_kio");
+        world.edit("kio", |_| {});
+        let known = world.ensure("kio", 1).await.unwrap();
+        assert!(world.issuer.user("stups_kio").is_some());
+        assert!(!known.foreign);
+    }
+}
+
+#[tokio::test]
+async fn contract_a_user_that_existed_before_is_foreign_for_ever() {
+    for world in worlds().await {
+        world.issuer.add(naming().user(&application("kio", &[]), Stage::Enabled));
+        assert!(world.ensure("kio", 1).await.unwrap().foreign);
+        assert!(world.catalog.record(&id("kio")).unwrap().identity.unwrap().foreign);
+        world.edit("kio", |_| {});
+        let world = world.restarted();
+        assert!(world.ensure("kio", 2).await.unwrap().foreign);
+    }
+}
+
+#[tokio::test]
+async fn contract_a_crash_after_the_put_does_not_make_our_own_user_foreign() {
+    for world in worlds().await {
+        let world = lose_the_answer_to_the_put(world).await;
+        let world = world.restarted();
+        let known = world.ensure("kio", 2).await.unwrap();
+        assert!(!known.foreign, "Mint made it");
+        assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
+    }
+}
+
+/// The GET goes well; the PUT is done and its answer is lost.
+async fn lose_the_answer_to_the_put(world: World) -> World {
+    world.issuer.trouble(Trouble::None);
+    world.issuer.trouble(Trouble::After(unanswered()));
+    assert_eq!(reason(world.ensure("kio", 1).await), "ISSUER_UNKNOWN_OUTCOME");
+    assert!(world.issuer.user("stups_kio").is_some());
+    let told = world.audit.entries().pop().unwrap().outcome;
+    assert_eq!(told, Some(Outcome::Unknown { reason: "ISSUER_UNKNOWN_OUTCOME" }));
+    assert_eq!(world.issuer.calls(), ["GET stups_kio", "PUT stups_kio"]);
+    world
+}
+
+#[tokio::test]
+async fn contract_every_trouble_of_the_issuer_has_its_reason_and_records_nothing() {
+    let pause = Duration::from_secs(90);
+    let table = [
+        (IssuerError::Unreachable { detail: "refused".into() }, "ISSUER_UNREACHABLE"),
+        (IssuerError::Refused { status: 403 }, "ISSUER_REFUSED"),
+        (IssuerError::RateLimited { retry_after: pause }, "ISSUER_RATE_LIMITED"),
+        (IssuerError::Malformed { detail: "it names no client" }, "ISSUER_MALFORMED_ANSWER"),
+        (unanswered(), "ISSUER_UNKNOWN_OUTCOME"),
+    ];
+    for (trouble, expected) in table {
+        for world in worlds().await {
+            world.ensure("kio", 1).await.unwrap();
+            let before = world.provisioner.identity(&id("kio")).await.unwrap();
+            world.edit("kio", |record| record.name = "Kio Two".into());
+            world.issuer.trouble(Trouble::After(trouble.clone()));
+            assert_eq!(reason(world.ensure("kio", 1).await), expected);
+            let after = world.provisioner.identity(&id("kio")).await.unwrap();
+            assert_eq!((after.applied, &after.client_id), (before.applied, &before.client_id));
+            let sure = trouble.surely_not_done();
+            let told = world.audit.entries().pop().unwrap().outcome;
+            assert_eq!(told == Some(Outcome::Failure { reason: expected }), sure);
+            assert_eq!(world.ensure("kio", 1).await.unwrap().applied, Revision(6), "a repeat is safe");
+        }
+    }
+}
+
+#[tokio::test]
+async fn contract_without_the_audit_log_the_issuer_is_not_called() {
+    for world in worlds().await {
+        world.audit.set_down(true);
+        assert_eq!(reason(world.ensure("kio", 1).await), "AUDIT_UNAVAILABLE");
+        assert_eq!(world.issuer.calls(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn contract_whoever_repeats_tells_the_catalog_again_without_a_call() {
+    for world in worlds().await {
+        world.catalog.set_deaf(true);
+        assert_eq!(reason(world.ensure("kio", 1).await), "CATALOG_UNAVAILABLE");
+        assert_eq!(world.issuer.calls().len(), 2);
+        assert_eq!(world.audit.entries().pop().unwrap().outcome, Some(Outcome::Success));
+        world.catalog.set_deaf(false);
+        world.ensure("kio", 1).await.unwrap();
+        assert_eq!(world.issuer.calls(), Vec::<String>::new());
+        assert!(world.catalog.record(&id("kio")).unwrap().identity.is_some());
+        assert_eq!(world.audit.entries().pop().unwrap().outcome, Some(Outcome::Success));
+    }
+}
+
+#[tokio::test]
+async fn contract_a_lower_fencing_token_is_refused_before_any_call() {
+    for world in worlds().await {
+        world.ensure("kio", 7).await.unwrap();
+        world.issuer.calls();
+        world.edit("kio", |_| {});
+        let world = world.restarted();
+        let stale = order("kio", 6);
+        assert_eq!(reason(world.provisioner.ensure(&stale).await), "STALE_FENCING_TOKEN");
+        assert_eq!(reason(world.provisioner.disable(&stale).await), "STALE_FENCING_TOKEN");
+        assert_eq!(reason(world.provisioner.enable(&stale).await), "STALE_FENCING_TOKEN");
+        assert_eq!(reason(world.provisioner.delete(&stale).await), "STALE_FENCING_TOKEN");
+        assert_eq!(world.issuer.calls(), Vec::<String>::new());
+        assert_eq!(world.audit.entries(), []);
+        world.ensure("kio", 7).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn contract_an_older_catalog_or_an_unknown_application_is_refused() {
+    for world in worlds().await {
+        let ahead = Order { revision: Revision(6), ..order("kio", 1) };
+        assert_eq!(reason(world.provisioner.ensure(&ahead).await), "CATALOG_BEHIND");
+        assert_eq!(reason(world.ensure("nobody", 1).await), "APPLICATION_UNKNOWN");
+        world.catalog.set_down(true);
+        assert_eq!(reason(world.ensure("kio", 1).await), "CATALOG_UNAVAILABLE");
+        assert_eq!(world.issuer.calls(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn contract_disable_takes_every_scope_and_enable_gives_them_back() {
+    for world in worlds().await {
+        assert!(!world.provisioner.disable(&order("kio", 1)).await.unwrap(), "there was none");
+        world.ensure("kio", 1).await.unwrap();
+        world.issuer.calls();
+        assert!(world.provisioner.disable(&order("kio", 1)).await.unwrap());
+        assert!(world.provisioner.disable(&order("kio", 1)).await.unwrap());
+        assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
+        assert_eq!(world.issuer.user("stups_kio").unwrap().scopes, Vec::<String>::new());
+        world.provisioner.enable(&order("kio", 1)).await.unwrap();
+        world.provisioner.enable(&order("kio", 1)).await.unwrap();
+        assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
+        assert_eq!(world.issuer.user("stups_kio").unwrap().scopes.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn contract_a_disable_whose_outcome_is_unknown_is_not_forgotten_by_ensure() {
+    for world in worlds().await {
+        world.ensure("kio", 1).await.unwrap();
+        world.issuer.trouble(Trouble::After(unanswered()));
+        assert_eq!(reason(world.provisioner.disable(&order("kio", 1)).await), "ISSUER_UNKNOWN_OUTCOME");
+        let world = world.restarted();
+        world.ensure("kio", 1).await.unwrap();
+        assert_eq!(world.issuer.user("stups_kio").unwrap().scopes.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn contract_only_a_disabled_identity_is_deleted() {
+    for world in worlds().await {
+        world.fleet(20).await;
+        world.ensure("kio", 1).await.unwrap();
+        assert_eq!(reason(world.provisioner.delete(&order("kio", 1)).await), "IDENTITY_NOT_DISABLED");
+        world.provisioner.disable(&order("kio", 1)).await.unwrap();
+        world.issuer.calls();
+        world.issuer.trouble(Trouble::After(unanswered()));
+        assert_eq!(reason(world.provisioner.delete(&order("kio", 1)).await), "ISSUER_UNKNOWN_OUTCOME");
+        world.provisioner.delete(&order("kio", 1)).await.unwrap();
+        world.provisioner.delete(&order("kio", 1)).await.unwrap();
+        assert_eq!(world.issuer.calls(), ["DELETE stups_kio", "DELETE stups_kio"]);
+        assert!(world.issuer.user("stups_kio").is_none());
+        assert_eq!(reason(world.provisioner.enable(&order("kio", 1)).await), "IDENTITY_UNKNOWN");
+        assert!(!world.ensure("kio", 1).await.unwrap().foreign, "it is made again, by Mint");
+    }
+}
+
+#[tokio::test]
+async fn contract_no_more_than_the_budget_is_taken_away_in_a_day() {
+    for world in worlds().await {
+        let names = world.fleet(33).await;
+        for name in &names[..3] {
+            world.provisioner.disable(&order(name, 1)).await.unwrap();
+        }
+        let world = world.restarted();
+        let error = world.provisioner.disable(&order(&names[3], 1)).await.unwrap_err();
+        assert!(matches!(error, Error::BudgetExhausted { spent: 3, allowed: 3, fleet: 33 }), "{error}");
+        assert!(world.provisioner.disable(&order(&names[0], 1)).await.unwrap(), "done already");
+        assert_eq!(reason(world.provisioner.delete(&order(&names[0], 1)).await), "BUDGET_EXHAUSTED");
+        let narrowed = application(&names[4], &["sales_order.read"]);
+        world.catalog.put(Application { identity_revision: Revision(6), ..narrowed });
+        assert_eq!(reason(world.ensure(&names[4], 1).await), "BUDGET_EXHAUSTED", "taking a scope counts");
+        let widened = application(&names[5], &["sales_order.read", "sales_order.write", "more.read"]);
+        world.catalog.put(Application { identity_revision: Revision(6), ..widened });
+        world.ensure(&names[5], 1).await.unwrap();
+        world.clock.advance(Duration::from_secs(24 * 3600 - 1));
+        assert_eq!(reason(world.provisioner.disable(&order(&names[3], 1)).await), "BUDGET_EXHAUSTED");
+        world.clock.advance(Duration::from_secs(2));
+        world.provisioner.disable(&order(&names[3], 1)).await.unwrap();
+        let alive = names
+            .iter()
+            .filter(|name| !world.issuer.user(&format!("stups_{name}")).unwrap().scopes.is_empty());
+        assert_eq!(alive.count(), 29);
+    }
+}
+
+#[tokio::test]
+async fn contract_an_attempt_that_is_repeated_is_paid_once() {
+    for world in worlds().await {
+        let names = world.fleet(20).await;
+        for _ in 0..4 {
+            world.issuer.trouble(Trouble::Before(IssuerError::Refused { status: 500 }));
+            assert_eq!(reason(world.provisioner.disable(&order(&names[0], 1)).await), "ISSUER_REFUSED");
+        }
+        world.provisioner.disable(&order(&names[0], 1)).await.unwrap();
+        world.provisioner.disable(&order(&names[1], 1)).await.unwrap();
+        assert_eq!(reason(world.provisioner.disable(&order(&names[2], 1)).await), "BUDGET_EXHAUSTED");
+    }
+}
+
+#[tokio::test]
+async fn contract_a_reserved_scope_or_a_lost_application_is_refused_before_any_call() {
+    for world in worlds().await {
+        world.catalog.put(application("greedy", &["mint.admin"]));
+        assert_eq!(reason(world.ensure("greedy", 1).await), "SCOPE_RESERVED");
+        world.edit("kio", |record| record.presence = mint_types::Presence::Held);
+        assert_eq!(reason(world.ensure("kio", 1).await), "APPLICATION_MISSING");
+        world.edit("kio", |record| {
+            record.presence = mint_types::Presence::Present;
+            record.active = false;
+        });
+        assert_eq!(reason(world.ensure("kio", 1).await), "APPLICATION_INACTIVE");
+        assert_eq!(world.issuer.calls(), Vec::<String>::new());
+        assert_eq!(reason(world.provisioner.identity(&id("kio")).await), "IDENTITY_UNKNOWN");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_orders_for_one_application_take_turns() {
+    for world in worlds().await {
+        let orders = (0..8).map(|_| {
+            let provisioner = Arc::clone(&world.provisioner);
+            tokio::spawn(async move { provisioner.ensure(&order("kio", 1)).await })
+        });
+        for outcome in futures::future::join_all(orders).await {
+            outcome.unwrap().unwrap();
+        }
+        assert_eq!(world.issuer.calls(), ["GET stups_kio", "PUT stups_kio"]);
+    }
+}
+
+#[test]
+fn the_username_is_computed_from_the_configuration() {
+    let naming = Naming { username_prefix: "svc-".into(), ..naming() };
+    assert_eq!(naming.username(&id("kio")), "svc-kio");
+    assert_eq!(naming.user(&application("kio", &[]), Stage::Enabled).username, "svc-kio");
+}

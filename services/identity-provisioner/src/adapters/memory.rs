@@ -30,6 +30,8 @@ struct IssuerState {
 /// What happens to a call.
 #[derive(Debug, Clone)]
 pub enum Trouble {
+    /// None: it goes well, and the next one has its turn.
+    None,
     /// It is not done.
     Before(IssuerError),
     /// It is done, and the answer is this all the same.
@@ -75,7 +77,7 @@ impl MemoryIssuer {
                 act(&mut state);
                 Err(error)
             }
-            None => Ok(act(&mut state)),
+            Some(Trouble::None) | None => Ok(act(&mut state)),
         }
     }
 }
