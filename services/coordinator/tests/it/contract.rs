@@ -85,10 +85,9 @@ async fn contract_a_stale_lease_cannot_commit() {
         let fresh = take(&store, "app-a", "two", after(31)).await.unwrap();
         let mut credential = fresh.desk.credential(CredentialKind::Password);
         credential.completed = 99;
-        for lease in [
-            LeaseFate::KeepUntil(after(99)),
-            LeaseFate::Release { wake_at: after(99), changed: true },
-        ] {
+        for lease in
+            [LeaseFate::KeepUntil(after(99)), LeaseFate::Release { wake_at: after(99), changed: true }]
+        {
             let change = Change { credential: Some(credential.clone()), lease, ..release(&stale, NOW) };
             let lost = store.commit(&stale.lease, &change).await.unwrap_err();
             assert_eq!(lost, StoreError::LeaseLost(id("app-a")));
@@ -236,7 +235,9 @@ async fn contract_of_many_takers_one_gets_the_lease() {
         take_in(&store, &[application("app-a", 1)]).await;
         let takers = (0..16).map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { take(&store, "app-a", &format!("holder-{number}"), NOW).await.is_some() })
+            tokio::spawn(
+                async move { take(&store, "app-a", &format!("holder-{number}"), NOW).await.is_some() },
+            )
         });
         let won = futures::future::join_all(takers).await.into_iter().filter(|one| *one.as_ref().unwrap());
         assert_eq!(won.count(), 1);

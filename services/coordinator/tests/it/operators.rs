@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use mint_api::WireFault;
 use mint_api::audit_log::{MemoryAuditLog, Outcome};
 use mint_api::coordination::v1::coordination_service_server::CoordinationService;
 use mint_api::coordination::v1::{
     ApplicationState, GetApplicationRequest, ListApplicationsRequest, PauseRequest, ResumeRequest,
     RotateApplicationRequest, WatchApplicationsRequest,
 };
-use mint_api::WireFault;
 use mint_coordinator::{Operator, Rpc};
 use mint_types::{CredentialKind, Revision};
+use tokio::sync::Notify;
 use tonic::Request;
 
-use crate::world::{Stage, application};
+use crate::world::{Fault, Stage, application};
 
 fn rpc(stage: &Stage) -> (Rpc, MemoryAuditLog) {
     let audit = MemoryAuditLog::default();
@@ -87,10 +88,7 @@ async fn a_rotation_that_cannot_be_is_refused_with_its_reason() {
         assert_eq!(reason(rpc.rotate_application(rotate(id)).await.unwrap_err()), expected, "{id}");
     }
     let combined = RotateApplicationRequest { application_id: "app-a".into(), kinds: vec![3] };
-    assert_eq!(
-        reason(rpc.rotate_application(Request::new(combined)).await.unwrap_err()),
-        "KIND_UNKNOWN"
-    );
+    assert_eq!(reason(rpc.rotate_application(Request::new(combined)).await.unwrap_err()), "KIND_UNKNOWN");
     assert!(audit.entries().is_empty(), "what is refused is no act");
 }
 
@@ -118,26 +116,25 @@ async fn a_pause_stops_a_rotation_between_two_steps() {
     let mut stage = Stage::new().await;
     stage.take_in(&[application("app-a", 1)]).await;
     let (rpc, _) = rpc(&stage);
-    let slow = stage.store.clone();
-    let clock = stage.clock.clone();
-    // an operator pauses while the first version is being made
-    stage.world.rule(move |seen| {
-        if seen.api == "create" {
-            let (store, now) = (slow.clone(), mint_types::Clock::now(&clock));
-            let paused = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(async move {
-                    use mint_coordinator::Store;
-                    store.set_all_paused(Some("stop"), now).await.unwrap();
-                });
-            });
-            paused.join().unwrap();
+    let told = Arc::new(Notify::new());
+    let waits = Arc::clone(&told);
+    stage.world.rule(move |seen| (seen.api == "create").then(|| Fault::Waits(Arc::clone(&waits))));
+    let world = stage.world.clone();
+    let operator = async {
+        // both credentials are being made when the operator says stop
+        while world.count("create") < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        None
-    });
+        let stop = PauseRequest { application_id: String::new(), reason: "stop".into() };
+        rpc.pause(Request::new(stop)).await.unwrap();
+        told.notify_one();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        told.notify_one();
+    };
+    tokio::join!(stage.engine.turn(), operator).0.unwrap();
     stage.live_for(Duration::from_secs(100)).await;
     assert_eq!(stage.world.count("deliver"), 0, "{:?}", stage.world.log());
-    assert!(stage.world.count("create") <= 2);
+    assert_eq!(stage.world.count("create"), 2);
     stage.world.heal();
     rpc.resume(Request::new(ResumeRequest { application_id: String::new() })).await.unwrap();
     stage.turn().await;
@@ -156,7 +153,8 @@ async fn a_pause_needs_a_reason() {
 #[tokio::test]
 async fn lists_are_paged_and_filtered() {
     let mut stage = Stage::new().await;
-    let mut records: Vec<_> = (0..7).map(|number| application(&format!("app-{number}"), number + 1)).collect();
+    let mut records: Vec<_> =
+        (0..7).map(|number| application(&format!("app-{number}"), number + 1)).collect();
     records[3].team_id = "team-b".parse().unwrap();
     records[5].settings = None;
     stage.take_in(&records).await;
@@ -208,10 +206,7 @@ async fn a_watcher_hears_of_everything_once_and_then_of_each_change() {
     record.active = false;
     stage.take_in(&[record]).await;
     let change = next().await.unwrap();
-    assert_eq!(
-        (change.application_id.as_str(), change.state()),
-        ("app-b", ApplicationState::Inactive)
-    );
+    assert_eq!((change.application_id.as_str(), change.state()), ("app-b", ApplicationState::Inactive));
     assert!(change.change > first[1].change);
     let quiet = tokio::time::timeout(Duration::from_millis(1500), changes.next()).await;
     assert!(quiet.is_err(), "nothing changed, and something was told: {quiet:?}");

@@ -29,7 +29,8 @@ async fn wait_until(mut holds: impl AsyncFnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_applications_trouble_delays_nobody() {
     let mut stage = Stage::new().await;
-    let records: Vec<_> = (0..200).map(|number| application(&format!("app-{number:03}"), number + 1)).collect();
+    let records: Vec<_> =
+        (0..200).map(|number| application(&format!("app-{number:03}"), number + 1)).collect();
     stage.take_in(&records).await;
     stage.world.refuse("app-001", true);
     stage.world.rule(|seen| match (seen.application.as_str(), seen.api) {
@@ -213,8 +214,9 @@ async fn a_new_application_whose_user_cannot_be_made_fails_after_three_attempts(
 async fn an_envelope_that_nobody_opens_starts_the_rotation_again() {
     let mut stage = Stage::new().await;
     stage.take_in(&[application("app-a", 1)]).await;
-    stage.world.rule(|seen| {
-        let spoiled = seen.api == "deliver" && seen.index < 8;
+    let left = std::sync::atomic::AtomicI32::new(2);
+    stage.world.rule(move |seen| {
+        let spoiled = seen.api == "deliver" && left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 0;
         spoiled.then(|| Fault::Fails(Failure::new("ENVELOPE_UNOPENABLE", "no such key")))
     });
     stage.live_for(Duration::from_secs(60)).await;
@@ -262,7 +264,8 @@ async fn a_fenced_worker_stops_and_nothing_of_it_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_coordinators_never_act_at_once_on_an_application() {
     let mut one = Stage::new().await;
-    let records: Vec<_> = (0..40).map(|number| application(&format!("app-{number:02}"), number + 1)).collect();
+    let records: Vec<_> =
+        (0..40).map(|number| application(&format!("app-{number:02}"), number + 1)).collect();
     one.take_in(&records).await;
     let other_parts = crate::world::parts(&one.world, one.store.clone(), policy("two"), 2);
     let mut other = mint_coordinator::Engine::new(other_parts);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mint_coordinator::{
-    Bell, Call, Delivery, DestinationAnswer, Distributor, Engine, Ensured, Identities, IssuerGate, NewVersion,
-    Parts, Policy, Proof, Retirement, RotationCall, Rotator, SqlStore, Status, Store, status,
+    Bell, Call, Delivery, DestinationAnswer, Distributor, Engine, Ensured, Identities, IssuerGate,
+    NewVersion, Parts, Policy, Proof, Retirement, RotationCall, Rotator, SqlStore, Status, Store, status,
 };
 use mint_saga::{Backoff, Created, Failure, Sealed};
 use mint_testkit::{ManualClock, SeededEntropy, TestDatabase};
@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Fails(Failure),
     /// It never answers; nothing is done.
     Hangs,
+    /// It goes on when it is told.
+    Waits(Arc<Notify>),
     /// The caller's process dies before it is done.
     DiesBefore,
     /// The caller's process dies after it is done.
@@ -168,7 +170,11 @@ impl World {
 
     pub(crate) fn live(&self, application: &str, kind: CredentialKind) -> BTreeSet<u64> {
         let state = self.state();
-        state.issuers.get(&(application.to_owned(), kind)).map(|issuer| issuer.live.clone()).unwrap_or_default()
+        state
+            .issuers
+            .get(&(application.to_owned(), kind))
+            .map(|issuer| issuer.live.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn delivered(&self, application: &str, kind: CredentialKind) -> Option<u64> {
@@ -223,6 +229,10 @@ impl World {
             Some(Fault::Fails(failure)) => Err(failure),
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::DiesBefore) => self.die().await,
+            Some(Fault::Waits(told)) => {
+                told.notified().await;
+                Ok((busy, None))
+            }
             other => Ok((busy, other)),
         }
     }
@@ -277,8 +287,11 @@ impl Identities for World {
             let application = call.application.to_string();
             let times = state.ensured.entry(application.clone()).or_default();
             *times += 1;
-            let client_id =
-                state.clients.get(&application).cloned().unwrap_or_else(|| format!("client-of-{application}"));
+            let client_id = state
+                .clients
+                .get(&application)
+                .cloned()
+                .unwrap_or_else(|| format!("client-of-{application}"));
             Ensured { client_id, applied: call.revision }
         };
         Ok(self.leave(fault, answer).await)
@@ -309,9 +322,10 @@ impl Rotator for World {
             if issuer.receipts.contains_key(&call.rotation) || issuer.abandoned.contains(&call.rotation) {
                 return Err(Failure::new("ENVELOPE_GONE", "the envelopes of this rotation are forgotten"));
             }
-            let previous = issuer.made.values().map(|(version, _)| *version).filter(|version| {
-                issuer.receipts.keys().any(|rotation| issuer.made[rotation].0 == *version)
-            });
+            let previous =
+                issuer.made.values().map(|(version, _)| *version).filter(|version| {
+                    issuer.receipts.keys().any(|rotation| issuer.made[rotation].0 == *version)
+                });
             let previous = previous.max().unwrap_or(0);
             let next = issuer.last + 1;
             let (version, previous) = *issuer.made.entry(call.rotation).or_insert((next, previous));
@@ -363,7 +377,10 @@ impl Rotator for World {
                 issuer.live.retain(|live| *live == version);
             }
             issuer.retired.insert(call.rotation, previous);
-            Ok(Retirement { ended: Version(previous), grace: if previous == 0 { Duration::ZERO } else { GRACE } })
+            Ok(Retirement {
+                ended: Version(previous),
+                grace: if previous == 0 { Duration::ZERO } else { GRACE },
+            })
         })?;
         Ok(self.leave(fault, answer).await)
     }
