@@ -135,6 +135,18 @@ pub struct TelemetryConfig {
     pub otlp_endpoint: Option<OutboundUrl>,
 }
 
+impl TelemetryConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        match &self.otlp_endpoint {
+            Some(url) if !url.is_plain_http() => Err(ConfigError::new(
+                "telemetry.otlp_endpoint",
+                "must be http to a collector on this machine, which may forward: the exporter speaks no TLS",
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// Where the peers are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peers(BTreeMap<ServiceName, OutboundUrl>);
@@ -216,7 +228,9 @@ pub fn environment_prefix(service: ServiceName) -> String {
 /// Reads, merges, decodes and checks a configuration.
 pub fn load<C: ServiceConfig>(sources: &Sources<'_>) -> Result<C, ConfigError> {
     let config: C = read(sources)?;
-    config.common().peers.check(C::PEERS)?;
+    let common = config.common();
+    common.peers.check(C::PEERS)?;
+    common.telemetry.check()?;
     config.validate()?;
     Ok(config)
 }

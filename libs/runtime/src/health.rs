@@ -74,7 +74,8 @@ pub(crate) async fn report(
     say(&reporter, services, false).await;
 }
 
-async fn say(reporter: &HealthReporter, services: &[&str], serving: bool) {
+/// For the process and each of its services.
+pub(crate) async fn say(reporter: &HealthReporter, services: &[&str], serving: bool) {
     let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
     for service in services.iter().chain(&[""]) {
         reporter.set_service_status(service, status).await;

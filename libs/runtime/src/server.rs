@@ -54,6 +54,8 @@ pub(crate) async fn serve(process: &Process, api: Api) -> Result<(), Error> {
     let table = RpcTable::parse(api.permissions)
         .map_err(|error| Error::Internal(format!("permissions/rpc.json: {error}")))?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
+    // tonic's reporter starts with SERVING.
+    health::say(&reporter, api.services, false).await;
     let methods = Methods::of(&[api.descriptors])?;
     let routes = with_reflection(api.routes.clone().add_service(health_service), &api)?.prepare();
     let dispatch = Dispatch::new(process.clone(), network.service, table, methods, routes);

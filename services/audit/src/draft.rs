@@ -217,9 +217,11 @@ mod tests {
         "spiffe://mint.local/service/rotator".parse().unwrap()
     }
 
+    type Edit = fn(&mut AppendRequest);
+
     #[test]
     fn every_inconsistent_request_is_refused_by_the_field_at_fault() {
-        let edits: Vec<(&str, fn(&mut AppendRequest))> = vec![
+        let edits: Vec<(&str, Edit)> = vec![
             ("phase", |r| r.phase = 0),
             ("phase", |r| r.phase = 9),
             ("outcome", |r| r.outcome = 0),

@@ -85,10 +85,10 @@ impl Connection {
         match shaken {
             Ok(Ok((stream, peer))) => self.serve(stream, peer, &shutdown).await,
             Ok(Err(problem)) => {
-                tracing::info!(code = "HANDSHAKE_FAILED", problem, "a connection was refused")
+                tracing::info!(code = "HANDSHAKE_FAILED", problem, "a connection was refused");
             }
             Err(_) => {
-                tracing::info!(code = "HANDSHAKE_FAILED", problem = "timeout", "a connection was refused")
+                tracing::info!(code = "HANDSHAKE_FAILED", problem = "timeout", "a connection was refused");
             }
         }
     }

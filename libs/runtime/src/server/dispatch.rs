@@ -21,9 +21,9 @@ use super::methods::Methods;
 use crate::{Process, request, trace};
 
 /// Of a call that asks for none.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+const DEFAULT_DEADLINE: Duration = Duration::from_mins(1);
 /// No call gets more, whatever it asks for.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(300);
+const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
 /// Unary calls in flight; further ones are refused, because a queue would only make them late.
 const MOST_CALLS: usize = 512;
 /// Open streams.

@@ -21,7 +21,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 /// Everything that a test waits for comes within this or not at all.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) const RPC: &str = r#"{
   "mint.audit.v1.AuditService/Append": ["service/coordinator", "operator/*"],
@@ -57,7 +57,7 @@ impl AuditService for Played {
         &self,
         _request: Request<ListEntriesRequest>,
     ) -> Result<Response<ListEntriesResponse>, Status> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(ListEntriesResponse::default()))
     }
 }
 

@@ -31,7 +31,7 @@ impl TraceService for Collector {
         let spans = request.into_inner().resource_spans.into_iter();
         let spans = spans.flat_map(|of| of.scope_spans).flat_map(|of| of.spans);
         self.0.lock().unwrap().extend(spans);
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
