@@ -16,6 +16,12 @@
 //! - lets one service make another one's calls: `a_token_is_good_for_its_own_calls_only`
 //! - forgets a call because its caller has gone: `a_lost_answer_was_done_and_is_in_the_log`
 //! - listens beyond this machine: `a_listener_outside_of_this_machine_is_refused`
+//! - does at S3 what the caller's policy does not allow: `every_principal_has_its_one_power_and_no_other`
+//! - shows an application another one's directory: `an_application_reads_its_own_directory_only`
+//! - opens a role to another subject than its own: `a_role_trusts_one_subject_only`
+//! - takes an access key without its session token: `a_stolen_access_key_is_worth_nothing_without_its_own_session_token`
+//! - takes a presigned write after its time: `a_presigned_put_is_good_until_it_expires_and_for_nothing_else`
+//! - keeps an object outside of `DIR/sandbox/s3`: `a_key_never_leaves_its_bucket`
 //!
 //! # Shape
 //! [`world`] is the registry file. `kio`, `issuer` and `oauth` answer on the main listener, with `sts` and `platform`;
@@ -36,6 +42,17 @@
 //! - *A user is disabled if neither it nor its client has a scope.* An application without scopes of its own must
 //!   therefore be put with those that everybody has (`uid`).
 //! - *`POST /registry` outlives a restart* until the file's text of that application changes.
+//! - *AWS sessions have no table.* The secret key is computed from the access key id, and the session token proves the
+//!   rest, so that they survive a restart with one key file; nothing is swept.
+//! - *The teams are taken to trust Mint's account.* A real distributor needs the bucket's policy too, because the bucket
+//!   is another account's; here only the `Deny` of `world.refuse_writes` is one. A bucket is granted with the prefixes
+//!   that the registry has in it, and whole if it has none.
+//! - *A bucket that nobody knows comes to be with the distributor's first write*, if the write names a team's account as
+//!   its owner; and a reader may read wherever its application was delivered to in its own account. `mint app set`
+//!   gives an application a new bucket or prefix, and there is no console here to make one in.
+//! - *S3 is as small as Mint's use of it.* What is not done (multipart, versions, tags) is answered NotImplemented, and
+//!   only to who would be allowed to. DeleteObjects is refused as a whole unless the whole bucket is granted.
+//! - *A missing `x-amz-content-sha256` is computed*, where AWS refuses: Debian's curl signs without sending it.
 
 #![forbid(unsafe_code)]
 

@@ -25,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, header};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3ErrorCode};
+use sha2::{Digest, Sha256};
 
 use crate::calls::Caller;
 use crate::cloud::Cloud;
@@ -83,6 +84,7 @@ async fn answer(State(Answering { service }): State<Answering>, request: Request
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    state_payload(&mut parts.headers, &body);
     let visit = Visit::default();
     parts.extensions.insert(visit.clone());
     let answered = service.call(http::Request::from_parts(parts, s3s::Body::from(body))).await;
@@ -123,6 +125,17 @@ fn authenticated_once(method: &Method, headers: &HeaderMap, query: &str) -> Resu
         return refuse(S3ErrorCode::AccessDenied, "access denied");
     }
     Ok(())
+}
+
+/// S3 wants `x-amz-content-sha256`, which older versions of curl leave out although they sign the body's hash. Said for
+/// them, it is the hash of the body that came, so the signature still decides.
+fn state_payload(headers: &mut HeaderMap, body: &[u8]) {
+    if !headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-amz-content-sha256") {
+        return;
+    }
+    if let Ok(hash) = http::HeaderValue::from_str(&hex::encode(Sha256::digest(body))) {
+        headers.insert("x-amz-content-sha256", hash);
+    }
 }
 
 fn error_response(error: S3Error) -> Response {

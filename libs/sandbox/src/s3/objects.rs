@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::time::SystemTime;
@@ -74,7 +74,7 @@ impl Objects {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        for directory in [&objects.content, &objects.beside, &objects.staging] {
+        for directory in [&objects.content, &objects.beside] {
             fs::create_dir_all(directory)?;
         }
         Ok(objects)
@@ -158,15 +158,24 @@ impl Objects {
     }
 
     fn replace(&self, path: &Path, bytes: &[u8], number: u64) -> io::Result<()> {
+        fs::create_dir_all(&self.staging)?;
         let staged = self.staging.join(number.to_string());
-        let mut file = fs::File::create(&staged)?;
-        file.write_all(bytes)?;
-        drop(file);
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
+        let written = write_and_rename(&staged, path, bytes);
+        if written.is_err() {
+            // A full disk must not keep half of a secret.
+            fs::remove_file(&staged).ok();
         }
-        fs::rename(&staged, path)
+        fs::remove_dir(&self.staging).ok();
+        written
     }
+}
+
+fn write_and_rename(staged: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    fs::write(staged, bytes)?;
+    fs::rename(staged, path)
 }
 
 /// S3's ETag of an object that was put in one part.
@@ -231,6 +240,9 @@ mod tests {
         let etag = objects.write(("team-a", "mint/kio/user.json"), b"{}", attributes, |_| true).unwrap();
         assert_eq!(etag, "99914b932bd37a50b983c5e7c90ae93b");
         assert_eq!(fs::read(directory.path().join("s3/team-a/mint/kio/user.json")).unwrap(), b"{}");
+        let entries =
+            fs::read_dir(directory.path().join("s3")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(entries.collect::<Vec<_>>(), ["team-a"]);
         let object = objects.read("team-a", "mint/kio/user.json").unwrap();
         assert_eq!(object.attributes.content_type.as_deref(), Some("application/json"));
         assert_eq!(objects.keys("team-a").unwrap(), ["mint/kio/user.json"]);

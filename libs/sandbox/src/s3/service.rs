@@ -81,7 +81,10 @@ fn refused(failure: Failure, may_list: bool) -> S3Error {
         Failure::Missing => s3_error!(AccessDenied, "access denied"),
         Failure::Key => S3Error::with_message(S3ErrorCode::InvalidArgument, failure.to_string()),
         Failure::Condition => s3_error!(PreconditionFailed, "the condition does not hold"),
-        Failure::File(error) => S3Error::internal_error(error),
+        Failure::File(error) => {
+            tracing::error!(%error, "the store's files do not answer");
+            S3Error::internal_error(error)
+        }
     }
 }
 
