@@ -6,4 +6,6 @@ pub mod service_user;
 pub mod token_endpoint;
 
 #[cfg(test)]
+mod canned;
+#[cfg(test)]
 pub(crate) mod fake;

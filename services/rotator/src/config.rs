@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mint_runtime::{
     CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
@@ -10,6 +11,9 @@ use mint_types::{OutboundUrl, Period, ServiceName, TrustDomain};
 use serde::Deserialize;
 
 use crate::plan::Rules;
+
+/// An issuer that replicates may need a moment to accept what it just made; more than one repetition is a login storm.
+const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// The rotator's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -183,6 +187,7 @@ impl Config {
             password_grace: self.issuer.grace.as_duration(),
             request_life: self.issuer.request_life.as_duration(),
             unresolved_hold: self.rotation.unresolved_hold.as_duration(),
+            login_pause: LOGIN_PAUSE,
         }
     }
 }

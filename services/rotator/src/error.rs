@@ -222,7 +222,7 @@ impl Error {
             Self::NotActive(_) => "APPLICATION_UNKNOWN",
             Self::NoDestination(_) => "NO_DESTINATION",
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
-            Self::KeysUnavailable(_) => "KEYS_UNAVAILABLE",
+            Self::KeysUnavailable(_) => "SERVICE_UNREACHABLE",
             Self::Audit(_) => "AUDIT_UNAVAILABLE",
             Self::BudgetExhausted { .. } => "BUDGET_EXHAUSTED",
             Self::Issuer { error, .. } => error.reason(),

@@ -16,8 +16,8 @@
 //!   `a_receipt_that_is_not_for_this_version_is_refused`
 //! - loses a version: `create_fails_at_every_port_and_is_repeated`, `retire_fails_at_every_port_and_is_repeated`
 //! - piles up versions that nobody knows: `two_calls_without_an_outcome_hold_up_the_next_create`
-//! - acts for somebody who lost the lease: `a_stale_fencing_token_is_refused`,
-//!   `a_lease_lost_during_create_stores_nothing`
+//! - acts for somebody who lost the lease, and loses nothing by it: `a_stale_fencing_token_is_refused`,
+//!   `a_lease_lost_during_create_keeps_what_was_made`
 //! - calls trouble a death: `network_trouble_is_never_a_proof_of_death`
 //! - writes a plaintext to its database or an error: `no_file_of_the_state_holds_a_secret`,
 //!   `no_error_repeats_what_the_issuer_answered`

@@ -26,6 +26,8 @@ pub struct Rules {
     pub request_life: Duration,
     /// How long unresolved calls hold up the next Create before they are written off.
     pub unresolved_hold: Duration,
+    /// How long to wait before a refused login with a fresh version is repeated, once.
+    pub login_pause: Duration,
 }
 
 /// Which rotation of what is asked for.
@@ -223,12 +225,6 @@ impl Delivered {
     /// The version that every destination has.
     pub fn version(&self) -> Version {
         self.version
-    }
-
-    /// Only for the fakes' own tests.
-    #[cfg(test)]
-    pub(crate) fn for_tests(version: Version) -> Self {
-        Self { version }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the ledger knows of one application: values, no logic that acts.
 
+use std::fmt;
 use std::time::Duration;
 
 use mint_secret::EnvelopeDigest;
@@ -89,12 +90,19 @@ pub struct Made {
 }
 
 /// What the coordinator carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Envelopes {
     /// To the distributor.
     pub delivery: Vec<u8>,
     /// To the rotator itself.
     pub probe: Vec<u8>,
+}
+
+/// Sealed, but not for logs either.
+impl fmt::Debug for Envelopes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Envelopes(…)")
+    }
 }
 
 /// When and what a rotation retired.

@@ -78,7 +78,7 @@ impl TokenEndpoint {
         Ok((prober.client_id, prober.client_secret.into_secret()))
     }
 
-    fn client(&self, id: &str, secret: &str) -> Endpoint {
+    fn endpoint_as(&self, id: &str, secret: &str) -> Endpoint {
         BasicClient::new(ClientId::new(id.to_owned()))
             .set_client_secret(ClientSecret::new(secret.to_owned()))
             .set_auth_type(AuthType::BasicAuth)
@@ -92,7 +92,7 @@ impl TokenEndpoint {
         client_id: &str,
         client_secret: &SecretValue,
     ) -> Answer {
-        let client = self.client(client_id, client_secret.expose());
+        let client = self.endpoint_as(client_id, client_secret.expose());
         let username = ResourceOwnerUsername::new(username.to_owned());
         let password = ResourceOwnerPassword::new(password.expose().to_owned());
         let wire = self.wire();
@@ -104,7 +104,7 @@ impl TokenEndpoint {
     }
 
     async fn client_grant(&self, client_id: &str, client_secret: &str) -> Answer {
-        let client = self.client(client_id, client_secret);
+        let client = self.endpoint_as(client_id, client_secret);
         let wire = self.wire();
         client.exchange_client_credentials().request_async(&wire).await
     }

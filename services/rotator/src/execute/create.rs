@@ -1,7 +1,6 @@
 //! Create: make, test, seal, store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use mint_api::audit_log::{Announced, Outcome};
 use mint_secret::{
@@ -18,8 +17,6 @@ use crate::ports::{ClientLogin, LoginVerdict, NewClient, NewPassword, PublicVerd
 use crate::state::{Envelopes, Made};
 
 const ACTION: &str = "credential.create";
-/// An issuer that replicates may need a moment to accept what it just made; more than one repetition is a login storm.
-const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the issuer made, in memory only.
 enum Fresh {
@@ -115,7 +112,7 @@ impl Rotator {
         };
         let made = self.seal(order, &make, username, recipient, &tested)?;
         drop(tested);
-        ledger.store_made(application, order.token, ask, &made, &attempts, &self.now()).await?;
+        ledger.store_made(application, ask, &made, &attempts, &self.now()).await?;
         Ok(made)
     }
 
@@ -166,7 +163,7 @@ impl Rotator {
         let fresh = Arc::new(fresh);
         let mut verdict = self.log_in(username, &fresh).await;
         if is_worth_repeating(&verdict) {
-            tokio::time::sleep(LOGIN_PAUSE).await;
+            tokio::time::sleep(self.parts.rules.login_pause).await;
             verdict = self.log_in(username, &fresh).await;
         }
         let token = match verdict.map_err(|error| Error::Issuer { call: "login", error })? {

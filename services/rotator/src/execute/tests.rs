@@ -1,1 +1,136 @@
+//! Whole rotations against the world in memory, with the real ledger.
 
+use std::time::Duration;
+
+use mint_api::audit_log::Outcome;
+use mint_secret::{Expected, KeyRing, Purpose, open, parse};
+use mint_secret::{KeyUse, Object, VerifyKeys};
+use mint_testkit::{SeededEntropy, TestDatabase, databases};
+use mint_types::{
+    ApplicationId, CredentialKind, FencingToken, Layout, RequestId, Revision, RotationId, Version,
+};
+
+use super::*;
+use crate::KEY_USES;
+use crate::adapters::fake::{Fault, World};
+use crate::error::IssuerError;
+use crate::ledger::{MIGRATIONS, SCHEMA};
+use crate::state::{Made, Stage};
+
+mod faults;
+mod scenarios;
+
+const MIN_OVERLAP: Duration = Duration::from_secs(600);
+const MAX_OVERLAP: Duration = Duration::from_secs(86_400);
+const REQUEST_LIFE: Duration = Duration::from_secs(12);
+const HOLD: Duration = Duration::from_secs(120);
+
+/// A rotator on a world, with a database that outlives it.
+struct Bench {
+    world: World,
+    state: TestDatabase,
+    rotator: Rotator,
+    next_rotation: u64,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let world = World::new();
+        let state = databases(SCHEMA, MIGRATIONS).await.remove(0);
+        let rotator = rotator(&world, &state);
+        Self { world, state, rotator, next_rotation: 1 }
+    }
+
+    /// The process is killed and started again: only the database is left.
+    fn restart(&mut self) {
+        self.rotator = rotator(&self.world, &self.state);
+    }
+
+    fn order(&mut self, application: &ApplicationId, kind: CredentialKind) -> CreateOrder {
+        self.next_rotation += 1;
+        let entropy = SeededEntropy::new(self.next_rotation);
+        CreateOrder {
+            order: Order {
+                application: application.clone(),
+                ask: Ask { rotation: RotationId::random(&entropy), kind },
+                token: FencingToken(1),
+                request: RequestId::random(&entropy),
+            },
+            revision: Revision(1),
+        }
+    }
+
+    /// Runs a whole rotation; answers the version and its probe envelope.
+    async fn rotate(&mut self, application: &ApplicationId, kind: CredentialKind) -> (Made, Order) {
+        let create = self.order(application, kind);
+        let made = self.rotator.create(&create).await.unwrap();
+        self.deliver(&create.order, &made).await;
+        self.world.clock.advance(MIN_OVERLAP);
+        self.rotator.retire(&create.order).await.unwrap();
+        (made, create.order)
+    }
+
+    async fn deliver(&self, order: &Order, made: &Made) -> Accepted {
+        let receipt = self.world.receipt(&made.envelopes.as_ref().unwrap().delivery);
+        self.rotator.accept_receipt(order, &receipt).await.unwrap()
+    }
+
+    async fn stages(&self, application: &ApplicationId) -> Vec<(CredentialKind, Stage)> {
+        let (versions, _) = self.rotator.versions(application).await.unwrap();
+        versions.into_iter().map(|version| (version.kind, version.stage)).collect()
+    }
+
+    async fn unresolved(&self, application: &ApplicationId) -> u32 {
+        self.rotator.versions(application).await.unwrap().1
+    }
+
+    /// What the distributor finds in the envelope.
+    fn opened(&self, order: &Order, made: &Made) -> Object {
+        let verifiers = VerifyKeys::of(KeyUse::RotatorSign, self.rotator.keys().published());
+        let keys = self.world.distributor.seal_keys(KeyUse::DistributorSeal).unwrap();
+        let expected = Expected {
+            purpose: Purpose::Delivery,
+            application: &order.application,
+            rotation: Some(order.ask.rotation),
+        };
+        let (_, plaintext) =
+            open(keys, &verifiers, &made.envelopes.as_ref().unwrap().delivery, expected).unwrap();
+        parse(order.ask.kind, &plaintext).unwrap()
+    }
+
+    async fn wait_for_background(&self) {
+        self.rotator.parts.background.close();
+        self.rotator.parts.background.wait().await;
+        self.rotator.parts.background.reopen();
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        min_overlap: MIN_OVERLAP,
+        max_overlap: MAX_OVERLAP,
+        password_grace: crate::adapters::fake::PASSWORD_GRACE,
+        request_life: REQUEST_LIFE,
+        unresolved_hold: HOLD,
+        login_pause: Duration::ZERO,
+    }
+}
+
+fn rotator(world: &World, state: &TestDatabase) -> Rotator {
+    let world = std::sync::Arc::new(world.clone());
+    Rotator::new(Parts {
+        ledger: Ledger::new(state.database.clone()),
+        issuer: world.clone(),
+        login: world.clone(),
+        catalog: world.clone(),
+        distributor: KnownKeys::new(world.clone(), std::sync::Arc::new(world.clock.clone())),
+        audit: world.clone(),
+        keys: KeyRing::in_memory(&KEY_USES, &SeededEntropy::new(5)).unwrap(),
+        budget: RateBudget::new(100_000),
+        rules: rules(),
+        username_prefix: "stups_".to_owned(),
+        clock: std::sync::Arc::new(world.clock.clone()),
+        entropy: std::sync::Arc::new(SeededEntropy::new(6)),
+        background: TaskTracker::new(),
+    })
+}

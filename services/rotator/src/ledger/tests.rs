@@ -1,1 +1,241 @@
+//! The contract of the ledger, on every engine.
 
+mod contract {
+    use std::time::Duration;
+
+    use mint_secret::EnvelopeDigest;
+    use mint_testkit::{SeededEntropy, databases};
+    use mint_types::{
+        ApplicationId, CredentialKind, FencingToken, IssuerObject, Monotonic, RotationId, Timestamp, Version,
+        VersionId,
+    };
+
+    use crate::Error;
+    use crate::ledger::{Begun, Failed, Ledger, MIGRATIONS, SCHEMA, ToldOf};
+    use crate::plan::{Ask, Rules};
+    use crate::state::{Envelopes, Instant, Made, RotationState, Stage, Unsettled};
+
+    const TOKEN: FencingToken = FencingToken(1);
+    const RULES: Rules = Rules {
+        min_overlap: Duration::from_secs(600),
+        max_overlap: Duration::from_secs(86_400),
+        password_grace: Duration::from_secs(10),
+        request_life: Duration::ZERO,
+        unresolved_hold: Duration::ZERO,
+        login_pause: Duration::ZERO,
+    };
+
+    async fn ledgers() -> Vec<(Ledger, mint_testkit::TestDatabase)> {
+        let databases = databases(SCHEMA, MIGRATIONS).await;
+        databases.into_iter().map(|test| (Ledger::new(test.database.clone()), test)).collect()
+    }
+
+    fn shop() -> ApplicationId {
+        "shop".parse().unwrap()
+    }
+
+    fn ask(seed: u64, kind: CredentialKind) -> Ask {
+        Ask { rotation: RotationId::random(&SeededEntropy::new(seed)), kind }
+    }
+
+    fn at(seconds: i64, boot: &str) -> Instant {
+        Instant {
+            wall: Timestamp::from_unix_micros(1_800_000_000_000_000 + seconds * 1_000_000),
+            monotonic: Monotonic {
+                boot: boot.to_owned(),
+                nanos: u64::try_from(seconds).unwrap() * 1_000_000_000,
+            },
+        }
+    }
+
+    fn made(version: u64) -> Made {
+        Made {
+            version: Version(version),
+            version_id: VersionId::random(&SeededEntropy::new(version)),
+            fingerprint: "abc".to_owned(),
+            previous: Some(Version(3)),
+            digest: EnvelopeDigest([7; 32]),
+            envelopes: Some(Envelopes { delivery: vec![0, 255, 1], probe: vec![2] }),
+            password_txid: Some("p".to_owned()),
+            client_txid: Some("c".to_owned()),
+        }
+    }
+
+    async fn begin(ledger: &Ledger, ask: Ask, seconds: i64) -> Vec<(IssuerObject, i64)> {
+        match ledger.begin_create(&shop(), TOKEN, ask, false, &RULES, &at(seconds, "a")).await.unwrap() {
+            Begun::Make(_, attempts) => attempts,
+            Begun::Answer(_) => panic!("it should make"),
+        }
+    }
+
+    async fn state_of(ledger: &Ledger, ask: Ask) -> RotationState {
+        ledger.load(&shop(), ask.rotation).await.unwrap().rotation(ask.rotation).unwrap().state
+    }
+
+    #[tokio::test]
+    async fn contract_a_version_reads_back_as_it_was_stored_until_its_envelopes_are_forgotten() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Combined);
+            let attempts = begin(&ledger, ask, 1).await;
+            assert_eq!(attempts, [(IssuerObject::User, 1), (IssuerObject::Client, 1)], "{}", test.engine);
+            ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
+            let state = ledger.load(&shop(), ask.rotation).await.unwrap();
+            let rotation = state.rotation(ask.rotation).unwrap();
+            assert_eq!(rotation.made.as_ref(), Some(&made(9)), "{}", test.engine);
+            assert_eq!(rotation.state, RotationState::Created);
+            assert_eq!(state.last_of(CredentialKind::Combined), Some(Version(9)));
+            assert_eq!(state.attempts, []);
+            assert_eq!(state.versions[0].stage, Stage::Pending);
+            ledger.deliver(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
+            let state = ledger.load(&shop(), ask.rotation).await.unwrap();
+            let rotation = state.rotation(ask.rotation).unwrap();
+            assert_eq!(rotation.made.as_ref().unwrap().envelopes, None);
+            assert_eq!(rotation.overlap, [at(3, "a").monotonic]);
+            assert_eq!(state.versions[0].stage, Stage::Current);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_the_overlap_is_stamped_once_a_boot() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Password);
+            let attempts = begin(&ledger, ask, 1).await;
+            ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
+            for (seconds, boot) in [(50, "a"), (5, "b"), (60, "b")] {
+                ledger.begin_overlap(&shop(), TOKEN, ask, &at(seconds, boot)).await.unwrap();
+            }
+            ledger.deliver(&shop(), TOKEN, ask, &at(99, "a")).await.unwrap();
+            let state = ledger.load(&shop(), ask.rotation).await.unwrap();
+            let mut stamps = state.rotation(ask.rotation).unwrap().overlap.clone();
+            stamps.sort_by(|one, other| one.boot.cmp(&other.boot));
+            assert_eq!(stamps, [at(3, "a").monotonic, at(5, "b").monotonic], "{}", test.engine);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_attempts_are_settled_by_what_is_known_and_swept_by_a_commit() {
+        for (ledger, test) in ledgers().await {
+            let one = ask(1, CredentialKind::Password);
+            for (seconds, failed) in [
+                (1, Failed::Void("R")),
+                (2, Failed::Stray("ISSUER_MALFORMED_ANSWER")),
+                (3, Failed::Unknown("U")),
+            ] {
+                let attempts = begin(&ledger, one, seconds).await;
+                let (object, number) = attempts[0];
+                ledger.attempt_failed(one.rotation, object, number, failed).await.unwrap();
+            }
+            let state = ledger.load(&shop(), one.rotation).await.unwrap();
+            let mut unsettled: Vec<_> =
+                state.attempts.iter().map(|attempt| (attempt.sent.clone(), attempt.state)).collect();
+            unsettled.sort_by_key(|(sent, _)| sent.wall);
+            let expected = [(at(2, "a"), Unsettled::Stray), (at(3, "a"), Unsettled::Sent)];
+            assert_eq!(unsettled, expected, "{}", test.engine);
+            // the hold is zero here: the two are written off, and the next one is made
+            let attempts = begin(&ledger, one, 4).await;
+            ledger.store_made(&shop(), one, &made(9), &attempts, &at(5, "a")).await.unwrap();
+            let state = ledger.load(&shop(), one.rotation).await.unwrap();
+            assert!(state.attempts.iter().all(|attempt| attempt.state == Unsettled::Presumed));
+            assert_eq!(ledger.list(&shop()).await.unwrap().1, 2);
+            ledger.deliver(&shop(), TOKEN, one, &at(6, "a")).await.unwrap();
+            ledger.begin_retire(&shop(), TOKEN, one).await.unwrap();
+            ledger.committed(&shop(), one, IssuerObject::User, &at(7, "a")).await.unwrap();
+            ledger.retired(&shop(), one, Some(Version(3)), &at(8, "b")).await.unwrap();
+            assert_eq!(ledger.list(&shop()).await.unwrap().1, 0);
+            let state = ledger.load(&shop(), one.rotation).await.unwrap();
+            let rotation = state.rotation(one.rotation).unwrap();
+            assert!(rotation.user_committed && !rotation.client_committed);
+            let retired = rotation.retired.as_ref().unwrap();
+            assert_eq!((retired.version, &retired.at), (Some(Version(3)), &at(8, "b")));
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_a_lower_fencing_token_writes_nothing() {
+        for (ledger, test) in ledgers().await {
+            ledger.admit(&shop(), FencingToken(5)).await.unwrap();
+            ledger.admit(&shop(), FencingToken(5)).await.unwrap();
+            let ask = ask(1, CredentialKind::Password);
+            let stale = FencingToken(4);
+            let begun = ledger.begin_create(&shop(), stale, ask, false, &RULES, &at(1, "a")).await;
+            let refusals = [
+                ledger.admit(&shop(), stale).await,
+                begun.map(drop),
+                ledger.deliver(&shop(), stale, ask, &at(1, "a")).await,
+                ledger.begin_overlap(&shop(), stale, ask, &at(1, "a")).await,
+                ledger.begin_retire(&shop(), stale, ask).await,
+                ledger.abandon(&shop(), stale, ask, &at(1, "a")).await,
+            ];
+            for refused in refusals {
+                assert!(
+                    matches!(refused, Err(Error::StaleFencingToken { .. })),
+                    "{}: {refused:?}",
+                    test.engine
+                );
+            }
+            assert_eq!(ledger.load(&shop(), ask.rotation).await.unwrap().rotations, []);
+            ledger.admit(&"other".parse().unwrap(), FencingToken(1)).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_a_version_of_a_rotation_that_was_given_up_meanwhile_is_not_stored() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Password);
+            let attempts = begin(&ledger, ask, 1).await;
+            ledger.abandon(&shop(), TOKEN, ask, &at(2, "a")).await.unwrap();
+            let refused =
+                ledger.store_made(&shop(), ask, &made(9), &attempts, &at(3, "a")).await.unwrap_err();
+            assert_eq!(refused.reason(), "ROTATION_CLOSED", "{}", test.engine);
+            assert_eq!(ledger.list(&shop()).await.unwrap().1, 1, "what it made is still accounted for");
+            assert_eq!(ledger.load(&shop(), ask.rotation).await.unwrap().versions, []);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_a_later_rotation_supersedes_an_undelivered_one() {
+        for (ledger, test) in ledgers().await {
+            let (one, two) = (ask(1, CredentialKind::Password), ask(2, CredentialKind::Password));
+            let attempts = begin(&ledger, one, 1).await;
+            ledger.store_made(&shop(), one, &made(9), &attempts, &at(2, "a")).await.unwrap();
+            let attempts = begin(&ledger, two, 3).await;
+            assert_eq!(state_of(&ledger, one).await, RotationState::Superseded, "{}", test.engine);
+            ledger.store_made(&shop(), two, &made(10), &attempts, &at(4, "a")).await.unwrap();
+            assert_eq!(state_of(&ledger, two).await, RotationState::Created);
+            let versions = ledger.list(&shop()).await.unwrap().0;
+            let listed: Vec<_> = versions.iter().map(|version| (version.version.0, version.stage)).collect();
+            assert_eq!(listed, [(10, Stage::Pending), (9, Stage::Pending)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_a_rotation_id_of_another_application_is_refused() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Password);
+            begin(&ledger, ask, 1).await;
+            let other: ApplicationId = "other".parse().unwrap();
+            let refused =
+                ledger.begin_create(&other, TOKEN, ask, false, &RULES, &at(2, "a")).await.unwrap_err();
+            assert_eq!(refused.reason(), "ROTATION_MISMATCH", "{}", test.engine);
+            let refused = ledger.abandon(&other, TOKEN, ask, &at(2, "a")).await.unwrap_err();
+            assert_eq!(refused.reason(), "ROTATION_MISMATCH", "{}", test.engine);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_what_was_told_and_proved_is_kept() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Password);
+            begin(&ledger, ask, 1).await;
+            for of in [ToldOf::Create, ToldOf::Retire, ToldOf::Prove] {
+                ledger.told(ask.rotation, of).await.unwrap();
+            }
+            ledger.dead(ask.rotation, &at(2, "a")).await.unwrap();
+            let state = ledger.load(&shop(), ask.rotation).await.unwrap();
+            let rotation = state.rotation(ask.rotation).unwrap();
+            assert!(rotation.proved_dead, "{}", test.engine);
+            assert!(rotation.told.create && rotation.told.retire && rotation.told.prove);
+        }
+    }
+}

@@ -159,12 +159,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Stores the sealed version. The fencing token is checked: who lost the lease meanwhile leaves a stray behind, not
-    /// a version that the new holder does not know of.
+    /// Stores the sealed version. What was made is written down although the lease may be lost by now: the new holder
+    /// repeats Create with the same rotation, and finds it.
     pub async fn store_made(
         &self,
         application: &ApplicationId,
-        token: FencingToken,
         ask: Ask,
         made: &Made,
         attempts: &[(IssuerObject, i64)],
@@ -175,7 +174,6 @@ impl Ledger {
         self.database
             .write(|transaction| {
                 Box::pin(async move {
-                    fence(transaction, application, token).await?;
                     if transaction.execute(MADE, &made_args(ask.rotation, made)?).await? != 1 {
                         return Err(Error::RotationClosed {
                             state: "given up",
