@@ -15,7 +15,7 @@ use crate::{Error, StsFault};
 
 /// Credentials are renewed this long before they end (or after two thirds of a short life): an STS outage of a few
 /// minutes is not noticed.
-const RENEW_AHEAD: Duration = Duration::from_secs(300);
+const RENEW_AHEAD: Duration = Duration::from_mins(5);
 /// Nobody gets credentials that end sooner: a presigned request must outlive its 60 s.
 const SHORTEST_REMAINDER: Duration = Duration::from_secs(90);
 /// While the cached credentials still serve, a failed renewal is not repeated sooner.

@@ -59,7 +59,7 @@ fn world(faults: &[StsFault]) -> World {
     {
         let mut state = sts.0.lock().unwrap();
         state.faults = faults.iter().cloned().collect();
-        state.life = Duration::from_secs(3600);
+        state.life = Duration::from_hours(1);
         state.now = Some(clock.clone());
     }
     let identity = WebIdentity::new(

@@ -71,7 +71,7 @@ fn log(report: &Report) {
             FileState::Replaced => tracing::info!(file, "replaced"),
             FileState::Unchanged => tracing::debug!(file, "unchanged"),
             FileState::Absent(absence) => {
-                tracing::warn!(file, why = absence.as_str(), "absent, nothing is changed")
+                tracing::warn!(file, why = absence.as_str(), "absent, nothing is changed");
             }
             FileState::Failed(why) => tracing::error!(file, why, "failed, nothing is changed"),
         }

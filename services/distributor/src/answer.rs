@@ -9,7 +9,7 @@ use crate::ports::{PutAnswer, Trouble};
 /// What to wait after a 503 that does not say how long.
 const SLOW_DOWN_PAUSE: Duration = Duration::from_secs(5);
 /// A store that asks for longer pauses is asked again after this one.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// Judges an answer by its status, headers and body; `md5` is that of what was sent.
 pub(crate) fn judge(
@@ -106,6 +106,7 @@ fn wrong_region(detail: String) -> Trouble {
 fn refused(detail: String, code: Option<&str>, retry_after: Option<Duration>) -> Trouble {
     let next_action = match code {
         Some("NoSuchBucket") => "create the bucket, or correct its name in the application's settings",
+        Some("BadDigest") => "look at what stands between the distributor and the store; it is tried again",
         Some("ExpiredToken" | "RequestTimeTooSkewed") => "check the clocks; it is tried again",
         Some("KMS.DisabledException" | "KMS.NotFoundException" | "KMS.KMSInvalidStateException") => {
             "check the KMS key in the application's settings"

@@ -10,7 +10,7 @@ use crate::Error;
 use crate::ports::RotatorKeys;
 
 /// Keys are asked for again after this long, so that a withdrawn one is not believed for ever.
-const TRUSTED_FOR: Duration = Duration::from_secs(600);
+const TRUSTED_FOR: Duration = Duration::from_mins(10);
 /// Unknown key ids do not make us ask more often than this: they come from whoever sends envelopes.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 

@@ -87,8 +87,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     if process.shutdown().is_cancelled() {
         return Ok(());
     }
-    let environment =
-        Environment::of_process("mint-distributor", StaticKeys::Refuse).map_err(credentials_missing)?;
+    let environment = Environment::of_process("mint-distributor", StaticKeys::Refuse)
+        .map_err(|error| credentials_missing(&error))?;
     let ring = Arc::new(open_keys(&config, &process)?);
     let default_endpoint = config.s3.default_endpoint.clone().or_else(|| environment.s3_endpoint.clone());
     let default_store = default_endpoint.as_ref().map(|url| url.as_str().to_owned()).unwrap_or_default();
@@ -138,8 +138,8 @@ async fn open_state(config: &Config) -> Result<Database, Error> {
     })?)
 }
 
-fn credentials_missing(error: mint_aws::Error) -> Error {
-    let (key, problem) = match &error {
+fn credentials_missing(error: &mint_aws::Error) -> Error {
+    let (key, problem) = match error {
         mint_aws::Error::Missing(name) => {
             (*name, "is missing from the environment: web identity needs it".to_owned())
         }

@@ -4,7 +4,7 @@
 //! destination is settled when one write of ours is confirmed that was begun after every write of something else was
 //! answered, refused, or could no longer land.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mint_secret::EnvelopeDigest;
@@ -143,7 +143,7 @@ impl Plan {
 /// Plans the delivery of a content to places, given everything that was ever tried and may matter.
 pub fn plan(content: &Content, places: &[Place], attempts: &[Attempt], now: Timestamp) -> Plan {
     let steps: Vec<Step> = places.iter().map(|place| step(content, place, attempts, now)).collect();
-    let mut obsolete = BTreeMap::new();
+    let mut obsolete = BTreeSet::new();
     for (place, _) in places.iter().zip(&steps).filter(|(_, step)| **step == Step::Put) {
         let there = || attempts.iter().filter(|attempt| attempt.place.may_be(place));
         // Later attempts of this content compare themselves with everything older than the first one: drop nothing
@@ -151,9 +151,9 @@ pub fn plan(content: &Content, places: &[Place], attempts: &[Attempt], now: Time
         if there().any(|attempt| attempt.content == *content) {
             continue;
         }
-        obsolete.extend(there().filter(|attempt| attempt.is_over(now)).map(|attempt| (attempt.sequence, ())));
+        obsolete.extend(there().filter(|attempt| attempt.is_over(now)).map(|attempt| attempt.sequence));
     }
-    Plan { steps, obsolete: obsolete.into_keys().collect() }
+    Plan { steps, obsolete: obsolete.into_iter().collect() }
 }
 
 fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) -> Step {
@@ -167,7 +167,7 @@ fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) 
         .filter(|attempt| matches!(attempt.answer, Answer::Written { .. }))
         .collect();
     let comes_last = |write: &&Attempt| others.iter().all(|other| other.is_before(write));
-    if written.iter().any(|write| comes_last(write)) {
+    if written.iter().any(comes_last) {
         return Step::Settled;
     }
     let still_feared = others.iter().filter(|other| !other.is_over(now));
@@ -177,7 +177,7 @@ fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) 
     // Until then one early write is enough: consumers get the new version while we wait.
     let is_early =
         |write: &&Attempt| others.iter().all(|other| other.is_before(write) || !other.is_over(now));
-    if written.iter().any(|write| is_early(write)) {
+    if written.iter().any(is_early) {
         return Step::Wait { until };
     }
     Step::Put

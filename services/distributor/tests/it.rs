@@ -1,4 +1,5 @@
 //! The distributor as a process.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot be set up fails the test")]
 
 use std::path::{Path, PathBuf};
 

@@ -32,7 +32,7 @@ fn start(bucket: &str, second: i64) -> Start {
             key: "mint/shop/user.json".to_owned(),
         },
         signed_at,
-        expires_at: signed_at.plus(Duration::from_secs(60)),
+        expires_at: signed_at.plus(Duration::from_mins(1)),
     }
 }
 
@@ -175,5 +175,33 @@ async fn contract_attempts_survive_reopening() {
         let reopened = mint_store::Database::open(&made.url, SCHEMA, MIGRATIONS, false).await.unwrap();
         let attempts = SqlAttempts::new(reopened).read(&claim).await.unwrap();
         assert_eq!(answers(&attempts), [Answer::None], "{}", made.engine);
+    }
+}
+
+#[tokio::test]
+async fn contract_the_role_does_its_work_and_rewrites_no_attempt() {
+    for (_, made) in engines().await {
+        if made.engine != "postgres" {
+            continue;
+        }
+        made.administer(include_str!("../../permissions/postgres.sql")).await;
+        let url = made.url_as("mint_distributor");
+        let database = mint_store::Database::open(&url, SCHEMA, MIGRATIONS, false).await.unwrap();
+        let store = SqlAttempts::new(database.clone());
+        let old = store.begin(&claim("shop", 6, 1), &[start("one", 1)], &[]).await.unwrap();
+        let new = store.begin(&claim("shop", 7, 2), &[start("one", 5)], &old).await.unwrap();
+        let shop = "shop".parse().unwrap();
+        store.answer(&shop, &[(new[0], Answered::Written)]).await.unwrap();
+        assert_eq!(store.read(&claim("shop", 7, 2)).await.unwrap().len(), 1);
+        for forbidden in [
+            "UPDATE attempt SET expires_at = 0",
+            "UPDATE attempt SET version = 1",
+            "DELETE FROM highest_version",
+            "DELETE FROM application",
+            "DROP TABLE attempt",
+            "CREATE TABLE other (x TEXT)",
+        ] {
+            assert!(database.execute(forbidden, &[]).await.is_err(), "{forbidden}");
+        }
     }
 }

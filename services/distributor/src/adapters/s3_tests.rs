@@ -45,7 +45,7 @@ fn s3(stub: &HttpStub, token_file: &std::path::Path) -> S3 {
     let (endpoint, region) = (environment.s3_endpoint.clone(), environment.region.clone());
     let session =
         Session::new(environment, Arc::new(ManualClock::default()), Arc::new(SeededEntropy::default()));
-    let (expiry, deadline) = (Duration::from_secs(60), Duration::from_secs(2));
+    let (expiry, deadline) = (Duration::from_mins(1), Duration::from_secs(2));
     S3::new(session, HttpClient::new(), endpoint, region, expiry, deadline)
 }
 
