@@ -31,7 +31,7 @@ pub fn due_at(
 /// The application's phase within a period, in microseconds.
 fn phase(application: &ApplicationId, kind: CredentialKind, period: i64) -> i64 {
     let hash = hash(application.as_str().bytes().chain([0]).chain(kind.as_str().bytes()));
-    let spread = u128::from(hash) * u128::from(period.unsigned_abs()) >> 64;
+    let spread = (u128::from(hash) * u128::from(period.unsigned_abs())) >> 64;
     i64::try_from(spread).unwrap_or(0)
 }
 
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn slots_of_many_applications_are_level() {
-        let period = Duration::from_secs(7200);
+        let period = Duration::from_hours(2);
         let mut tenths = [0_u32; 10];
         for number in 0..5000 {
             let due = due_at(

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use super::*;
 
 const START: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
-const OVERLAP: Duration = Duration::from_secs(600);
-const GRACE: Duration = Duration::from_secs(60);
-const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(300) };
+const OVERLAP: Duration = Duration::from_mins(10);
+const GRACE: Duration = Duration::from_mins(1);
+const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) };
 
 #[derive(Debug)]
 struct Counting(std::sync::atomic::AtomicU64);
@@ -152,7 +152,7 @@ impl Walk {
                 return self.apply(step, opened(self.opened));
             }
             Step::Wait { until } => {
-                self.now = (*until).min(self.now.plus(Duration::from_secs(3600)));
+                self.now = (*until).min(self.now.plus(Duration::from_hours(1)));
                 return;
             }
             Step::Finish => return self.apply(step, Event::Finished),

@@ -54,7 +54,7 @@ impl Operator {
         let desk = self.desk(id).await?;
         let kinds = rotatable(&desk, kinds)?;
         let kind = if let [only] = kinds.as_slice() { Some(*only) } else { None };
-        let act = self.act("rotation.request", Some(id), kind, request);
+        let act = Self::act("rotation.request", Some(id), kind, request);
         self.audited(act, async {
             let now = self.parts.clock.now();
             let started = self.parts.store.edit(id, now, &|desk| self.open(desk, &kinds)).await?;
@@ -116,7 +116,7 @@ impl Operator {
             (None, Some(_)) => "constellation.pause",
             (None, None) => "constellation.resume",
         };
-        let act = self.act(action, id, None, request);
+        let act = Self::act(action, id, None, request);
         self.audited(act, async {
             let now = self.parts.clock.now();
             match id {
@@ -129,7 +129,6 @@ impl Operator {
     }
 
     fn act(
-        &self,
         action: &'static str,
         application: Option<&ApplicationId>,
         kind: Option<CredentialKind>,

@@ -128,13 +128,14 @@ fn new_rotations(desk: &Desk, world: &World, decision: &mut Decision) {
         }
         match wish.due(&credential, world.now, desk.nudged_at) {
             Due::At(at) => decision.wake_by(at),
-            Due::Now(cause) => match world.issuer_paused_until.filter(|until| world.now < *until) {
-                Some(until) => decision.wake_by(until),
-                None => {
+            Due::Now(cause) => {
+                if let Some(until) = world.issuer_paused_until.filter(|until| world.now < *until) {
+                    decision.wake_by(until);
+                } else {
                     decision.open.push((*kind, cause));
                     decision.drive.push(*kind);
                 }
-            },
+            }
         }
     }
 }

@@ -184,8 +184,7 @@ fn shown_node(credential: &Credential) -> Node {
 fn next_attempt(credential: &Credential) -> Option<Timestamp> {
     let rotation = credential.rotation.as_ref()?;
     let stage = match &rotation.stage {
-        Stage::Intended => rotation.opened_at,
-        Stage::Created { .. } | Stage::Delivered { .. } => rotation.opened_at,
+        Stage::Intended | Stage::Created { .. } | Stage::Delivered { .. } => rotation.opened_at,
         Stage::Adopting { retire_at, .. } => *retire_at,
         Stage::Retired { prove_at, .. } => *prove_at,
     };

@@ -1,6 +1,8 @@
 //! The coordinator driven as a whole: its real logic and store, an in-memory constellation around it, a clock that
 //! is moved by hand; and its real binary.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what is not there fails the test")]
+
 #[path = "it/binary.rs"]
 mod binary;
 #[path = "it/catalog.rs"]

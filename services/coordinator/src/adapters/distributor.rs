@@ -28,14 +28,14 @@ impl GrpcDistributor {
     }
 }
 
-fn answer(outcome: DestinationOutcome) -> DestinationAnswer {
+fn answer(outcome: &DestinationOutcome) -> DestinationAnswer {
     let kind = outcome.outcome();
-    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let failure = |default: &str| Failure {
-        reason: text(outcome.reason.clone()).unwrap_or_else(|| default.to_owned()),
+        reason: text(&outcome.reason).unwrap_or_else(|| default.to_owned()),
         detail: outcome.detail.clone(),
         destination: Some(format!("{}/{}", outcome.bucket, outcome.key)),
-        next_action: text(outcome.next_action.clone()),
+        next_action: text(&outcome.next_action),
         // a negative wait is none
         retry_after: outcome
             .retry_after
@@ -66,7 +66,7 @@ impl Distributor for GrpcDistributor {
         let response = response.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
         Ok(Delivery {
             receipt: Sealed::new(response.receipt),
-            destinations: response.destinations.into_iter().map(answer).collect(),
+            destinations: response.destinations.iter().map(answer).collect(),
         })
     }
 }

@@ -37,7 +37,7 @@ fn assert_order(stage: &Stage) {
 
 #[tokio::test]
 async fn a_crash_at_every_call_converges_in_the_right_order() {
-    let horizon = Duration::from_secs(3 * 3600) + OVERLAP + GRACE;
+    let horizon = Duration::from_hours(3) + OVERLAP + GRACE;
     let mut index = 0;
     loop {
         let mut reached = false;
@@ -81,12 +81,12 @@ async fn a_process_that_dies_again_and_again_converges() {
         let dies_at = start + usize::try_from(seed * 7 % 5).unwrap();
         let fault = if seed % 2 == 0 { Fault::DiesBefore } else { Fault::DiesAfter };
         stage.world.rule(move |seen| (seen.index == dies_at).then(|| fault.clone()));
-        live_or_die(&mut stage, Duration::from_secs(1800)).await;
+        live_or_die(&mut stage, Duration::from_mins(30)).await;
         restart(&mut stage, &format!("holder-{seed}"), seed);
         stage.clock.advance(LEASE);
     }
     stage.world.heal();
-    stage.live_for(Duration::from_secs(6 * 3600)).await;
+    stage.live_for(Duration::from_hours(6)).await;
     for id in ["app-a", "app-b"] {
         assert_eq!(stage.status(id).await.state, ApplicationState::Delivered);
         assert_eq!(stage.world.live(id, CredentialKind::Password).len(), 1);

@@ -43,7 +43,7 @@ async fn an_idle_application_causes_no_calls_and_no_writes() {
     stage.turn().await;
     let (calls, commits) = (stage.world.log().len(), stage.store.commits());
     for _ in 0..20 {
-        stage.clock.advance(Duration::from_secs(60));
+        stage.clock.advance(Duration::from_mins(1));
         stage.turn().await;
     }
     assert_eq!((stage.world.log().len(), stage.store.commits()), (calls, commits));
@@ -56,7 +56,7 @@ async fn a_password_is_replaced_in_its_period_and_its_predecessor_is_proved_dead
     stage.turn().await;
     stage.world.forget_log();
     let before = stage.store.commits();
-    stage.live_for(Duration::from_secs(3 * 3600)).await;
+    stage.live_for(Duration::from_hours(3)).await;
 
     let password = CredentialKind::Password;
     assert_eq!(stage.world.apis_of("app-a", password), ["create", "deliver", "accept", "retire", "prove"]);
@@ -84,7 +84,7 @@ async fn waits_hold_no_lease() {
     let mut stage = Stage::new().await;
     stage.take_in(&[application("app-a", 1)]).await;
     stage.turn().await;
-    stage.live_for(Duration::from_secs(3 * 3600)).await;
+    stage.live_for(Duration::from_hours(3)).await;
     let calls = stage.world.log();
     let tokens: Vec<u64> = calls
         .iter()
@@ -99,7 +99,7 @@ async fn waits_hold_no_lease() {
 async fn ten_rotations_in_a_row_leave_one_live_version_each() {
     let mut stage = Stage::new().await;
     stage.take_in(&[application("app-a", 1), application("app-b", 2)]).await;
-    stage.live_for(Duration::from_secs(20 * 3600) + OVERLAP + GRACE).await;
+    stage.live_for(Duration::from_hours(20) + OVERLAP + GRACE).await;
     for id in ["app-a", "app-b"] {
         let status = stage.status(id).await;
         assert!(status.credentials[0].completed >= 9, "{status:#?}");
@@ -116,7 +116,7 @@ async fn an_identity_is_ensured_once_not_per_rotation() {
     let mut stage = Stage::new().await;
     let mut record = application("app-a", 1);
     stage.take_in(&[record.clone()]).await;
-    stage.live_for(Duration::from_secs(10 * 3600)).await;
+    stage.live_for(Duration::from_hours(10)).await;
     assert_eq!(stage.world.count("ensure"), 1);
 
     record.revision = Revision(5);
@@ -145,7 +145,7 @@ async fn an_inactive_application_is_disabled_if_it_ever_had_a_user() {
     (record.active, record.revision, record.identity_revision) = (false, Revision(3), Revision(3));
     stage.take_in(&[record.clone()]).await;
     stage.world.forget_log();
-    stage.live_for(Duration::from_secs(10 * 3600)).await;
+    stage.live_for(Duration::from_hours(10)).await;
     assert_eq!(stage.world.apis("app-a"), ["disable"]);
     assert!(stage.world.is_disabled("app-a"));
     assert_eq!(stage.status("app-a").await.state, ApplicationState::Inactive);
@@ -168,7 +168,7 @@ async fn a_held_application_is_left_alone() {
     (record.presence, record.revision) = (Presence::Held, Revision(2));
     stage.take_in(&[record.clone()]).await;
     stage.world.forget_log();
-    stage.live_for(Duration::from_secs(10 * 3600)).await;
+    stage.live_for(Duration::from_hours(10)).await;
     assert!(stage.world.log().is_empty());
     let status = stage.status("app-a").await;
     assert_eq!(status.state, ApplicationState::Held);

@@ -27,8 +27,8 @@ fn rotate(id: &str) -> Request<RotateApplicationRequest> {
     Request::new(RotateApplicationRequest { application_id: id.into(), kinds: vec![1] })
 }
 
-fn reason(status: tonic::Status) -> String {
-    WireFault::from_status(&status).reason
+fn reason(status: &tonic::Status) -> String {
+    WireFault::from_status(status).reason
 }
 
 #[tokio::test]
@@ -64,9 +64,9 @@ async fn without_the_audit_log_nothing_is_done() {
     let (rpc, audit) = rpc(&stage);
     audit.set_down(true);
     let refused = rpc.rotate_application(rotate("app-a")).await.unwrap_err();
-    assert_eq!(reason(refused), "AUDIT_UNAVAILABLE");
+    assert_eq!(reason(&refused), "AUDIT_UNAVAILABLE");
     let pause = PauseRequest { application_id: "app-a".into(), reason: "test".into() };
-    assert_eq!(reason(rpc.pause(Request::new(pause)).await.unwrap_err()), "AUDIT_UNAVAILABLE");
+    assert_eq!(reason(&rpc.pause(Request::new(pause)).await.unwrap_err()), "AUDIT_UNAVAILABLE");
     assert_eq!(stage.status("app-a").await, before);
 }
 
@@ -85,10 +85,10 @@ async fn a_rotation_that_cannot_be_is_refused_with_its_reason() {
         ("unknown", "APPLICATION_UNKNOWN"),
         ("NOT AN ID", "INVALID_MESSAGE"),
     ] {
-        assert_eq!(reason(rpc.rotate_application(rotate(id)).await.unwrap_err()), expected, "{id}");
+        assert_eq!(reason(&rpc.rotate_application(rotate(id)).await.unwrap_err()), expected, "{id}");
     }
     let combined = RotateApplicationRequest { application_id: "app-a".into(), kinds: vec![3] };
-    assert_eq!(reason(rpc.rotate_application(Request::new(combined)).await.unwrap_err()), "KIND_UNKNOWN");
+    assert_eq!(reason(&rpc.rotate_application(Request::new(combined)).await.unwrap_err()), "KIND_UNKNOWN");
     assert!(audit.entries().is_empty(), "what is refused is no act");
 }
 
@@ -147,7 +147,7 @@ async fn a_pause_needs_a_reason() {
     let stage = Stage::new().await;
     let (rpc, _) = rpc(&stage);
     let pause = PauseRequest { application_id: String::new(), reason: " ".into() };
-    assert_eq!(reason(rpc.pause(Request::new(pause)).await.unwrap_err()), "INVALID_MESSAGE");
+    assert_eq!(reason(&rpc.pause(Request::new(pause)).await.unwrap_err()), "INVALID_MESSAGE");
 }
 
 #[tokio::test]

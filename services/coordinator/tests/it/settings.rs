@@ -89,7 +89,7 @@ async fn a_rotation_of_a_layout_that_is_gone_is_given_up_before_the_new_one_begi
     record.settings = Some(settings(&["bucket"], Layout::Combined, true));
     record.revision = Revision(2);
     stage.take_in(&[record]).await;
-    stage.live_for(Duration::from_secs(60)).await;
+    stage.live_for(Duration::from_mins(1)).await;
     assert_eq!(stage.world.count("abandon"), 2);
     let status = stage.status("app-a").await;
     assert_eq!((status.state, status.credentials.len()), (ApplicationState::Delivered, 1), "{status:#?}");
@@ -112,8 +112,8 @@ async fn a_public_client_is_written_again_only_when_its_id_changes() {
     });
     record.revision = Revision(2);
     stage.take_in(&[record.clone()]).await;
-    stage.clock.advance(Duration::from_secs(90 * 24 * 3600));
-    stage.live_for(Duration::from_secs(6 * 3600)).await;
+    stage.clock.advance(Duration::from_hours(2160));
+    stage.live_for(Duration::from_hours(6)).await;
     let public = CredentialKind::PublicClient;
     assert_eq!(stage.world.delivered("app-a", public), Some(1));
 

@@ -97,7 +97,7 @@ async fn a_429_pauses_only_calls_to_the_issuer() {
     assert_eq!(stage.status("app-c").await.problems[0].kind, "issuer_rate_limited");
 
     stage.world.heal();
-    stage.live_for(Duration::from_secs(120)).await;
+    stage.live_for(Duration::from_mins(2)).await;
     for id in ["app-b", "app-c", "app-d"] {
         assert_eq!(stage.status(id).await.state, ApplicationState::Delivered, "{id}");
     }
@@ -108,7 +108,7 @@ async fn a_destination_that_refuses_is_retried_with_the_same_envelope_until_it_i
     let mut stage = Stage::new().await;
     stage.take_in(&[application("app-a", 1)]).await;
     stage.world.refuse("app-a", true);
-    stage.live_for(Duration::from_secs(60)).await;
+    stage.live_for(Duration::from_mins(1)).await;
     let status = stage.status("app-a").await;
     assert_eq!(status.state, ApplicationState::Failed);
     assert!(status.credentials.iter().all(|one| one.state == CredentialState::Failed && one.attempts >= 3));
@@ -160,7 +160,7 @@ async fn an_application_without_a_bucket_gets_its_user_and_a_problem() {
     record.settings = None;
     stage.take_in(&[record.clone()]).await;
     assert_eq!(stage.status("app-a").await.state, ApplicationState::Pending, "the user comes first");
-    stage.live_for(Duration::from_secs(3600)).await;
+    stage.live_for(Duration::from_hours(1)).await;
     assert_eq!(stage.world.apis("app-a"), ["ensure"]);
     let status = stage.status("app-a").await;
     assert_eq!(status.state, ApplicationState::Failed);
@@ -186,7 +186,7 @@ async fn an_identity_that_cannot_be_brought_up_to_date_does_not_stop_rotations()
     });
     (record.revision, record.identity_revision) = (Revision(2), Revision(2));
     stage.take_in(&[record]).await;
-    stage.live_for(Duration::from_secs(4 * 3600)).await;
+    stage.live_for(Duration::from_hours(4)).await;
     assert!(stage.world.delivered("app-a", CredentialKind::Password) >= Some(2));
     let status = stage.status("app-a").await;
     assert_eq!(status.state, ApplicationState::Failed);
@@ -206,7 +206,7 @@ async fn a_new_application_whose_user_cannot_be_made_fails_after_three_attempts(
     assert_eq!(status.state, ApplicationState::Failed);
     assert!(status.credentials.iter().all(|one| one.state == CredentialState::Failed));
     stage.world.heal();
-    stage.live_for(Duration::from_secs(600)).await;
+    stage.live_for(Duration::from_mins(10)).await;
     assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
 }
 
@@ -219,7 +219,7 @@ async fn an_envelope_that_nobody_opens_starts_the_rotation_again() {
         let spoiled = seen.api == "deliver" && left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 0;
         spoiled.then(|| Fault::Fails(Failure::new("ENVELOPE_UNOPENABLE", "no such key")))
     });
-    stage.live_for(Duration::from_secs(60)).await;
+    stage.live_for(Duration::from_mins(1)).await;
     assert_eq!(stage.world.count("abandon"), 2);
     assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
     assert_eq!(stage.world.live("app-a", CredentialKind::Password).len(), 1, "what was made is swept");
@@ -232,17 +232,17 @@ async fn an_issuer_that_lies_raises_an_alarm_and_does_not_freeze_the_credential(
     stage.take_in(&[application("app-a", 1)]).await;
     stage.turn().await;
     stage.world.lie(true);
-    stage.live_for(Duration::from_secs(3 * 3600)).await;
+    stage.live_for(Duration::from_hours(3)).await;
     let alarm = |status: &mint_coordinator::Status| {
         status.problems.iter().any(|problem| problem.kind == "previous_version_alive")
     };
     assert!(alarm(&stage.status("app-a").await));
     let before = stage.world.delivered("app-a", CredentialKind::Password);
-    stage.live_for(Duration::from_secs(3 * 3600)).await;
+    stage.live_for(Duration::from_hours(3)).await;
     assert!(stage.world.delivered("app-a", CredentialKind::Password) > before);
     assert!(alarm(&stage.status("app-a").await));
     stage.world.lie(false);
-    stage.live_for(Duration::from_secs(3 * 3600) + OVERLAP + GRACE).await;
+    stage.live_for(Duration::from_hours(3) + OVERLAP + GRACE).await;
     assert!(!alarm(&stage.status("app-a").await), "a later proof ends it");
 }
 
@@ -271,8 +271,9 @@ async fn two_coordinators_never_act_at_once_on_an_application() {
     let mut other = mint_coordinator::Engine::new(other_parts);
     for _ in 0..30 {
         let (first, second) = tokio::join!(one.engine.turn(), other.turn());
-        (first.unwrap(), second.unwrap());
-        one.clock.advance(Duration::from_secs(600));
+        first.unwrap();
+        second.unwrap();
+        one.clock.advance(Duration::from_mins(10));
     }
     one.world.assert_sound();
     for record in &records {

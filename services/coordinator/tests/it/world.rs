@@ -17,8 +17,8 @@ use mint_types::{
 };
 use tokio::sync::Notify;
 
-pub(crate) const OVERLAP: Duration = Duration::from_secs(600);
-pub(crate) const GRACE: Duration = Duration::from_secs(60);
+pub(crate) const OVERLAP: Duration = Duration::from_mins(10);
+pub(crate) const GRACE: Duration = Duration::from_mins(1);
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// What a fault does to a call.
@@ -491,7 +491,7 @@ pub(crate) fn policy(holder: &str) -> Policy {
         concurrency: 32,
         lease: LEASE,
         call_deadline: Duration::from_secs(20),
-        backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(300) },
+        backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) },
         failed_after: 3,
     }
 }
