@@ -1,17 +1,28 @@
--- The coordinator's schema, role and grants. Run by an administrator once per database, before and after
--- `mint-coordinator migrate` (grants on tables need the tables).
--- Nothing is ever deleted: an application that is gone is inactive or held, and its history stays.
-CREATE SCHEMA IF NOT EXISTS mint_coordinator;
+-- Run by an administrator, before `mint-coordinator migrate` as the owner of the schema (first part) and again after it
+-- (second part). The service connects as mint_coordinator and owns nothing. It deletes nothing: an application that is
+-- gone is inactive or held, and its history stays.
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mint_coordinator') THEN
+    CREATE ROLE mint_coordinator LOGIN NOINHERIT CONNECTION LIMIT 40;
+  END IF;
+END
+$$;
+CREATE SCHEMA IF NOT EXISTS coordinator;
+REVOKE ALL ON SCHEMA coordinator FROM PUBLIC;
+GRANT USAGE ON SCHEMA coordinator TO mint_coordinator;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mint_coordinator') THEN
-        CREATE ROLE mint_coordinator LOGIN;
-    END IF;
+  IF to_regclass('coordinator.mint_migrations') IS NOT NULL THEN
+    GRANT SELECT ON coordinator.mint_migrations TO mint_coordinator;
+    GRANT SELECT, UPDATE (paused, reason) ON coordinator.control TO mint_coordinator;
+    GRANT SELECT, UPDATE (revision) ON coordinator.intake TO mint_coordinator;
+    GRANT SELECT, INSERT,
+          UPDATE (team_id, revision, record, conditions, standing, paused, pause_reason, nudged_at, fencing_token,
+                  lease_holder, lease_expires_at, stir, wake_at, change, changed_at)
+      ON coordinator.applications TO mint_coordinator;
+    GRANT SELECT, INSERT, UPDATE (saga) ON coordinator.credentials TO mint_coordinator;
+  END IF;
 END
 $$;
-
-GRANT USAGE ON SCHEMA mint_coordinator TO mint_coordinator;
-GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA mint_coordinator TO mint_coordinator;
-ALTER DEFAULT PRIVILEGES IN SCHEMA mint_coordinator GRANT SELECT, INSERT, UPDATE ON TABLES TO mint_coordinator;
-REVOKE CREATE ON SCHEMA mint_coordinator FROM mint_coordinator;

@@ -8,7 +8,7 @@
 //! - AWS: nothing. PostgreSQL: its own schema, no DELETE.
 //!
 //! # Never
-//! - acts twice at once on an application: `two_coordinators_never_act_at_once_on_an_application`.
+//! - acts twice at once on an application: `contract_two_coordinators_never_act_at_once_on_an_application`.
 //! - keeps what a holder without a lease writes: `contract_a_stale_lease_cannot_commit`.
 //! - repeats a fencing token: `contract_fencing_tokens_only_grow`.
 //! - retires before it has a receipt, whatever crashes when: `a_crash_at_every_call_converges_in_the_right_order`.

@@ -14,7 +14,7 @@ use crate::desk::{Conditions, Desk, Standing, calls_for_another_try};
 use crate::store::{Change, Decide, Edit, Held, Lease, LeaseFate, Started, Store, StoreError, Taker};
 
 /// The coordinator's schema on PostgreSQL.
-pub const SCHEMA: &str = "mint_coordinator";
+pub const SCHEMA: &str = "coordinator";
 
 /// The schema's history.
 pub const MIGRATIONS: &[Migration] =
