@@ -41,7 +41,7 @@ impl RateBudget {
         let left = held - f64::from(calls);
         if left < 0.0 {
             *state = Some(Bucket { calls: held, at: now.clone() });
-            let wait = Duration::try_from_secs_f64(-left / per_second).unwrap_or(Duration::from_secs(60));
+            let wait = Duration::try_from_secs_f64(-left / per_second).unwrap_or(Duration::from_mins(1));
             return Err(Error::BudgetExhausted { retry_after: wait });
         }
         *state = Some(Bucket { calls: left, at: now.clone() });

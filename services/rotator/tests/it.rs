@@ -1,4 +1,5 @@
 //! The real binary.
+#![allow(clippy::unwrap_used, reason = "a test binary: what cannot be set up fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -206,12 +206,11 @@ impl Login for TokenEndpoint {
     }
 
     async fn revoke(&self, token: &SecretValue, client: Option<ClientLogin<'_>>) -> Result<(), IssuerError> {
-        let authorization = match client {
-            Some(client) => basic(client.id, client.secret)?,
-            None => {
-                let (id, secret) = self.prober()?;
-                basic(&id, &secret)?
-            }
+        let authorization = if let Some(client) = client {
+            basic(client.id, client.secret)?
+        } else {
+            let (id, secret) = self.prober()?;
+            basic(&id, &secret)?
         };
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("token", token.expose())

@@ -295,9 +295,9 @@ fn client_login(made: &NewClient) -> ClientLogin<'_> {
 /// A pause that the issuer asks for, or our own broken access, does not get better within a second.
 fn is_worth_repeating(verdict: &Result<LoginVerdict, IssuerError>) -> bool {
     match verdict {
-        Ok(LoginVerdict::Accepted(_)) => false,
         Ok(LoginVerdict::Refused(_)) | Err(IssuerError::NotSent(_) | IssuerError::Unknown(_)) => true,
-        Err(
+        Ok(LoginVerdict::Accepted(_))
+        | Err(
             IssuerError::RateLimited { .. }
             | IssuerError::OwnAccess(_)
             | IssuerError::Refused { .. }

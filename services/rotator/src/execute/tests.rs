@@ -20,10 +20,10 @@ use crate::state::{Made, Stage};
 mod faults;
 mod scenarios;
 
-const MIN_OVERLAP: Duration = Duration::from_secs(600);
-const MAX_OVERLAP: Duration = Duration::from_secs(86_400);
+const MIN_OVERLAP: Duration = Duration::from_mins(10);
+const MAX_OVERLAP: Duration = Duration::from_hours(24);
 const REQUEST_LIFE: Duration = Duration::from_secs(12);
-const HOLD: Duration = Duration::from_secs(120);
+const HOLD: Duration = Duration::from_mins(2);
 
 /// A rotator on a world, with a database that outlives it.
 struct Bench {

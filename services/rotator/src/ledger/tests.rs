@@ -17,8 +17,8 @@ mod contract {
 
     const TOKEN: FencingToken = FencingToken(1);
     const RULES: Rules = Rules {
-        min_overlap: Duration::from_secs(600),
-        max_overlap: Duration::from_secs(86_400),
+        min_overlap: Duration::from_mins(10),
+        max_overlap: Duration::from_hours(24),
         password_grace: Duration::from_secs(10),
         request_life: Duration::ZERO,
         unresolved_hold: Duration::ZERO,

@@ -10,11 +10,11 @@ use super::*;
 use crate::state::{RetiredRecord, Stage, Told};
 
 const RULES: Rules = Rules {
-    min_overlap: Duration::from_secs(600),
-    max_overlap: Duration::from_secs(86_400),
+    min_overlap: Duration::from_mins(10),
+    max_overlap: Duration::from_hours(24),
     password_grace: Duration::from_secs(10),
     request_life: Duration::from_secs(12),
-    unresolved_hold: Duration::from_secs(120),
+    unresolved_hold: Duration::from_mins(2),
     login_pause: Duration::ZERO,
 };
 
