@@ -9,13 +9,14 @@ use mint_secret::{Aad, EnvelopeDigest, KeyRing, KeyUse, NonEmpty, Receipt, Writt
 use mint_types::{Application, Clock, Destination, Revision, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::Error;
 use crate::keys::Opener;
+use crate::outcome::{Delivered, Line, answer_of, concluded, line_state, log};
 use crate::plan::{Content, Place, Plan, Step, plan};
 use crate::ports::{
-    Answered, Attempts, Body, Catalog, Claim, Delivery, ObjectStore, PutAnswer, SignedPut, Start, Trouble,
+    Answered, Attempts, Body, Catalog, Claim, Delivery, ObjectStore, PutAnswer, SignedPut, Start,
 };
 use crate::turns::Turns;
-use crate::{Error, answer};
 
 /// PUTs under way at once over all deliveries: each holds a connection and a few kilobytes.
 const MOST_PUTS: usize = 256;
@@ -48,40 +49,6 @@ pub struct Distributor {
     put_expiry: Duration,
     turns: Turns,
     puts: Semaphore,
-}
-
-/// What came of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivered {
-    /// The signed receipt; none unless every destination is settled.
-    pub receipt: Option<Vec<u8>>,
-    /// One line a destination.
-    pub lines: Vec<Line>,
-}
-
-/// How one destination stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Where.
-    pub place: Place,
-    /// How it stands.
-    pub state: LineState,
-}
-
-/// How a destination stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LineState {
-    /// It holds this version and nothing older can land there.
-    Written,
-    /// It surely was not written.
-    Refused(Trouble),
-    /// Nobody knows.
-    Unknown(Trouble),
-    /// Something older may still land there.
-    Waiting {
-        /// For how long.
-        retry_after: Duration,
-    },
 }
 
 /// A PUT that is ready to go.
@@ -225,7 +192,7 @@ impl Distributor {
             // the semaphore is never closed
             let _permit = self.puts.acquire().await;
             let outcome = self.ports.store.put_object(put.signed, body, announced).await;
-            log(task, &put.start.place, &outcome);
+            log(&task.claim, &put.start.place, &outcome);
             outcome
         });
         futures::stream::iter(puts).buffered(MOST_PUTS_PER_DELIVERY).collect().await
@@ -327,57 +294,6 @@ impl Task {
             resource: resources.join(" "),
             rotation: Some(self.claim.content.rotation),
             request: delivery.request,
-        }
-    }
-}
-
-fn answer_of(outcome: &PutAnswer) -> Option<Answered> {
-    match outcome {
-        PutAnswer::Written => Some(Answered::Written),
-        PutAnswer::Refused(_) => Some(Answered::Refused),
-        PutAnswer::Unknown(_) => None,
-    }
-}
-
-/// What the log hears: success only of everything, failure only of nothing.
-fn concluded(outcomes: &[PutAnswer]) -> Outcome {
-    let trouble = outcomes.iter().find_map(|outcome| match outcome {
-        PutAnswer::Written => None,
-        PutAnswer::Refused(trouble) | PutAnswer::Unknown(trouble) => Some(trouble.reason),
-    });
-    let Some(reason) = trouble else {
-        return Outcome::Success;
-    };
-    if outcomes.iter().all(|outcome| matches!(outcome, PutAnswer::Refused(_))) {
-        return Outcome::Failure { reason };
-    }
-    Outcome::Unknown { reason }
-}
-
-fn line_state(step: Step, answer: Option<PutAnswer>, now: Timestamp) -> LineState {
-    match (step, answer) {
-        (Step::Settled, _) => LineState::Written,
-        (Step::Wait { until }, _) => LineState::Waiting { retry_after: until.since(now) },
-        (Step::Put, Some(PutAnswer::Refused(trouble))) => LineState::Refused(trouble),
-        (Step::Put, Some(PutAnswer::Unknown(trouble))) => LineState::Unknown(trouble),
-        // written, but another process wrote meanwhile, or nothing was known before: try again
-        (Step::Put, Some(PutAnswer::Written) | None) => {
-            LineState::Unknown(answer::unknown("something else was written there meanwhile", None))
-        }
-    }
-}
-
-fn log(task: &Task, place: &Place, outcome: &PutAnswer) {
-    let application = &task.claim.application;
-    let (kind, version) = (task.claim.content.kind, task.claim.content.version.0);
-    let (bucket, key) = (place.bucket.as_str(), place.key.as_str());
-    match outcome {
-        PutAnswer::Written => tracing::info!(%application, %kind, version, bucket, key, "written"),
-        PutAnswer::Refused(trouble) => {
-            tracing::warn!(%application, %kind, version, bucket, key, reason = trouble.reason, detail = trouble.detail, "refused");
-        }
-        PutAnswer::Unknown(trouble) => {
-            tracing::warn!(%application, %kind, version, bucket, key, reason = trouble.reason, detail = trouble.detail, "outcome unknown");
         }
     }
 }

@@ -13,10 +13,11 @@ use mint_types::{
     Revision, RotationId, Settings, Version, VersionId,
 };
 
-use super::{Delivered, Distributor, LineState, Ports};
+use super::{Delivered, Distributor, Ports};
 use crate::adapters::fakes::{FakeCatalog, FakeRotatorKeys, FakeStore, FaultyAttempts};
 use crate::adapters::{MIGRATIONS, SCHEMA, SqlAttempts};
 use crate::keys::Opener;
+use crate::outcome::LineState;
 use crate::plan::EXPIRY_MARGIN;
 use crate::ports::{Attempts, Body, Delivery, PutAnswer, SignedPut, Trouble};
 use crate::{Error, answer};

@@ -24,7 +24,7 @@
 //!
 //! # Shape
 //! `rpc` (decode, one call, encode) → `execute` (one delivery) → `plan` (attempts in, steps out; pure), `keys` (opens
-//! envelopes), `answer` (what a store's answer means; pure), `turns`; `ports` and their `adapters` (`attempts` in SQL,
+//! envelopes), `answer` (what a store's answer means; pure), `outcome`, `turns`; `ports` and their `adapters` (`attempts` in SQL,
 //! `peers` over gRPC, `s3`).
 //!
 //! # Decisions
@@ -43,6 +43,7 @@ mod config;
 mod error;
 mod execute;
 mod keys;
+mod outcome;
 mod plan;
 mod ports;
 mod rpc;
@@ -64,8 +65,9 @@ use tonic::service::Routes;
 
 pub use config::{Config, KeysConfig, S3Config};
 pub use error::Error;
-pub use execute::{Delivered, Distributor, Line, LineState, Ports};
+pub use execute::{Distributor, Ports};
 pub use keys::Opener;
+pub use outcome::{Delivered, Line, LineState};
 pub use plan::{Answer, Attempt, Content, EXPIRY_MARGIN, Place, Plan, Step, plan};
 pub use ports::{
     Answered, Attempts, Body, Catalog, Claim, ClaimError, Delivery, ObjectStore, PutAnswer, RotatorKeys,

@@ -13,7 +13,8 @@ use mint_types::{Entropy, FencingToken, RequestId, Revision};
 use tonic::{Request, Response, Status};
 
 use crate::adapters::public_key;
-use crate::execute::{Delivered, Distributor, Line, LineState};
+use crate::execute::Distributor;
+use crate::outcome::{Delivered, Line, LineState};
 use crate::ports::{Delivery, Trouble};
 
 /// An envelope is a credential's JSON and some keys; anything longer is none.
