@@ -1,5 +1,7 @@
 //! The contract of the store, on SQLite and, with `MINT_TEST_POSTGRES`, on PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     os::unix::fs::PermissionsExt,
     sync::atomic::{AtomicU32, Ordering},

@@ -389,6 +389,33 @@ async fn contract_orders_for_one_application_take_turns() {
     }
 }
 
+#[tokio::test]
+async fn contract_the_role_can_do_its_work_and_take_nothing_back() {
+    for owner in worlds().await.into_iter().filter(|world| world.place.engine == "postgres") {
+        owner.place.administer(include_str!("../permissions/postgres.sql")).await;
+        let url = owner.place.url_as("mint_identity_provisioner");
+        let database = mint_store::Database::open(&url, SCHEMA, MIGRATIONS, false).await.unwrap();
+        let mut place = owner.place;
+        place.database = database.clone();
+        let world = world(place);
+        world.ensure("kio", 1).await.unwrap();
+        world.ensure("kio", 2).await.unwrap();
+        world.provisioner.disable(&order("kio", 2)).await.unwrap();
+        world.provisioner.enable(&order("kio", 2)).await.unwrap();
+        for forbidden in [
+            "DELETE FROM spending",
+            "UPDATE spending SET spent_at = 0",
+            "DELETE FROM identities",
+            "DELETE FROM fences",
+            "UPDATE identities SET application_id = 'x'",
+            "DELETE FROM mint_migrations",
+            "CREATE TABLE other (x TEXT)",
+        ] {
+            assert!(database.execute(forbidden, &[]).await.is_err(), "{forbidden}");
+        }
+    }
+}
+
 #[test]
 fn the_username_is_computed_from_the_configuration() {
     let naming = Naming { username_prefix: "svc-".into(), ..naming() };

@@ -17,8 +17,8 @@ fn known() -> Known {
     }
 }
 
-fn act(takes: Option<Taking>) -> Result<Step, Refusal> {
-    Ok(Step::Act { takes })
+fn act(takes: Option<Taking>) -> Step {
+    Step::Act { takes }
 }
 
 #[test]
@@ -36,15 +36,15 @@ fn what_ensure_does_follows_from_state_and_record() {
     let deleted = Known { stage: Stage::Deleted, scopes: vec![], ..known() };
     let begun = Known { stage: Stage::None, client_id: None, intended: Some(Stage::Enabled), ..known() };
     let table = [
-        (None, &record, act(None)),
+        (None, &record, Ok(act(None))),
         (Some(known()), &record, Ok(Step::Answer)),
         (Some(unsettled), &record, Ok(Step::Settle)),
-        (Some(known()), &later, act(None)),
-        (Some(known()), &narrowed, act(Some(Taking::Scopes))),
-        (Some(doubtful), &record, act(None)),
-        (Some(disabled), &record, act(None)),
-        (Some(deleted), &record, act(None)),
-        (Some(begun), &record, act(None)),
+        (Some(known()), &later, Ok(act(None))),
+        (Some(known()), &narrowed, Ok(act(Some(Taking::Scopes)))),
+        (Some(doubtful), &record, Ok(act(None))),
+        (Some(disabled), &record, Ok(act(None))),
+        (Some(deleted), &record, Ok(act(None))),
+        (Some(begun), &record, Ok(act(None))),
         (Some(known()), &inactive, Err(Refusal::Inactive)),
         (Some(known()), &held, Err(Refusal::Missing)),
         (None, &held, Err(Refusal::Missing)),
@@ -71,12 +71,12 @@ fn what_disable_enable_and_delete_do_follows_from_state() {
     assert_eq!(disable(Some(&unsettled), &record), Ok(Step::Settle));
     assert_eq!(disable(Some(&known()), &held), Err(Refusal::Missing));
     for in_doubt in [&known(), &doubtful, &deleting] {
-        assert_eq!(disable(Some(in_doubt), &record), act(Some(Taking::Disable)));
+        assert_eq!(disable(Some(in_doubt), &record), Ok(act(Some(Taking::Disable))));
     }
 
     assert_eq!(enable(None, &record, &naming()), Err(Refusal::Nobody));
     assert_eq!(enable(Some(&deleted), &record, &naming()), Err(Refusal::Nobody));
-    assert_eq!(enable(Some(&disabled), &record, &naming()), act(None));
+    assert_eq!(enable(Some(&disabled), &record, &naming()), Ok(act(None)));
     assert_eq!(enable(Some(&known()), &record, &naming()), Ok(Step::Answer));
 
     assert_eq!(delete(None, &record), Ok(Step::Nobody));
@@ -84,7 +84,7 @@ fn what_disable_enable_and_delete_do_follows_from_state() {
     assert_eq!(delete(Some(&known()), &record), Err(Refusal::NotDisabled));
     assert_eq!(delete(Some(&doubtful), &record), Err(Refusal::NotDisabled));
     for ready in [&disabled, &deleting] {
-        assert_eq!(delete(Some(ready), &record), act(Some(Taking::Delete)));
+        assert_eq!(delete(Some(ready), &record), Ok(act(Some(Taking::Delete))));
     }
     assert_eq!(delete(Some(&disabled), &held), Err(Refusal::Missing));
 }

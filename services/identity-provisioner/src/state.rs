@@ -19,7 +19,7 @@ pub const MIGRATIONS: &[Migration] =
     &[Migration { version: 1, name: "identities", sql: include_str!("sql/migrations_0001.sql") }];
 
 /// Invariant I6 counts by the day.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 
 const ONE: &str = "SELECT * FROM identities WHERE application_id = $1";
 const INTEND: &str = include_str!("sql/identities_intend.sql");

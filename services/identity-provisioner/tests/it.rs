@@ -1,5 +1,7 @@
 //! The real binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{fs, path::Path, time::Duration};
 
 use mint_api::WireFault;
@@ -18,13 +20,13 @@ fn config(directory: &Path, pki: &TestPki, port: u16, issuer: &str) -> std::path
     let own = pki.service(ServiceName::IdentityProvisioner);
     let text = format!(
         "listen = \"127.0.0.1:{port}\"\ntrust_domain = \"mint.local\"\n\
-         [tls]\nca = {:?}\ncert = {:?}\nkey = {:?}\n\
+         [tls]\nca = \"{}\"\ncert = \"{}\"\nkey = \"{}\"\n\
          [state]\nurl = \"sqlite://{}/state.db\"\n\
          [peers]\naudit = \"https://127.0.0.1:{}\"\nregistry-sync = \"https://127.0.0.1:{}\"\n\
          [issuer]\n{issuer}\n",
-        pki.ca(),
-        own.cert,
-        own.key,
+        pki.ca().display(),
+        own.cert.display(),
+        own.key.display(),
         directory.display(),
         free_port(),
         free_port(),

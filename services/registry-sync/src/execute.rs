@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A registry may answer lists that are this old (COMPAT section 2), so a delta asks that much further back.
-const STALENESS: Duration = Duration::from_secs(120);
+const STALENESS: Duration = Duration::from_mins(2);
 
 /// When to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -148,8 +148,8 @@ async fn contract_a_stale_list_is_corrected_by_a_direct_read() {
 
 #[tokio::test]
 async fn contract_every_bad_answer_leaves_the_catalog_as_it_was() {
-    let fault = |reason| Some(SourceFault::new(reason, "as told"));
     type Spoil = fn(&World);
+    let fault = |reason| Some(SourceFault::new(reason, "as told"));
     let emptied: Spoil = |world| {
         for name in ["a1", "b1", "c1"] {
             world.source.remove(&id(name));
@@ -519,6 +519,35 @@ async fn contract_a_slow_watcher_is_told_to_come_back() {
         assert!(watch.next().await.is_none());
         let rest = feed.watch(last).await.unwrap().take(100 - seen).count().await;
         assert_eq!(seen + rest, 100);
+    }
+}
+
+#[tokio::test]
+async fn contract_the_role_can_do_its_work_and_delete_nothing() {
+    for owner in worlds().await.into_iter().filter(|world| world.place.engine == "postgres") {
+        owner.place.administer(include_str!("../permissions/postgres.sql")).await;
+        let url = owner.place.url_as("mint_registry_sync");
+        let database = mint_store::Database::open(&url, SCHEMA, MIGRATIONS, false).await.unwrap();
+        let mut place = owner.place;
+        place.database = database.clone();
+        let defaults = Defaults { region: Some("eu-west-1".into()), ..Defaults::default() };
+        let world = world(place, owner.source, defaults).await;
+        world.put(&["a1", "b1"]);
+        world.synchronizer.full().await.unwrap();
+        world.sets(&operator(), "a1", 0).await.unwrap();
+        world.source.remove(&id("b1"));
+        world.synchronizer.full().await.unwrap();
+        for forbidden in [
+            "DELETE FROM applications",
+            "TRUNCATE applications",
+            "DELETE FROM catalog",
+            "INSERT INTO catalog (id, revision, defaults, problems) VALUES (1, 0, '', '[]')",
+            "DELETE FROM mint_migrations",
+            "CREATE TABLE other (x TEXT)",
+        ] {
+            assert!(database.execute(forbidden, &[]).await.is_err(), "{forbidden}");
+        }
+        assert_eq!(world.catalog.size().await.unwrap(), 2);
     }
 }
 

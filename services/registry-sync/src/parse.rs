@@ -21,7 +21,7 @@ pub fn list(body: &[u8]) -> Result<Listing, SourceFault> {
         return Ok(Listing::default());
     }
     match json(body)? {
-        Value::Array(entries) => Ok(entries_of(entries, |_, entry| Ok(entry))),
+        Value::Array(entries) => Ok(entries_of(&entries, |_, entry| Ok(entry))),
         other => Err(malformed(format!("the answer is {} instead of a list", kind_of(&other)))),
     }
 }
@@ -39,7 +39,7 @@ pub fn single(body: &[u8], asked: &ApplicationId) -> Result<Entry, SourceFault> 
 }
 
 /// Reads entries one by one; `finish` may add what only one driver knows.
-pub fn entries_of(values: Vec<Value>, finish: impl Fn(&Value, Entry) -> Result<Entry, String>) -> Listing {
+pub fn entries_of(values: &[Value], finish: impl Fn(&Value, Entry) -> Result<Entry, String>) -> Listing {
     let mut by_id: BTreeMap<ApplicationId, Vec<(usize, Entry)>> = BTreeMap::new();
     let mut malformed = Vec::new();
     for (index, value) in values.iter().enumerate() {

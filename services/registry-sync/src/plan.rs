@@ -15,7 +15,7 @@ use crate::{
 pub type Snapshot = BTreeMap<ApplicationId, Record>;
 
 /// Invariant I6 counts by the day.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 /// How many culprits a problem names; the rest are counted.
 const NAMED: usize = 5;
 
@@ -127,7 +127,7 @@ pub fn doubtful(
             "{} of {fleet} applications are missing from the list ({}) and {held_today} vanished within a day; \
              {allowed} may",
             absent.len(),
-            named(absent.iter().map(|id| id.to_string())),
+            named(absent.iter().map(ToString::to_string)),
         );
         return Err(SourceFault::new(SourceReason::Shrank, detail));
     }

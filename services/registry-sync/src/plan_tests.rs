@@ -165,7 +165,7 @@ fn a_malformed_entry_is_a_problem_of_its_application_alone() {
     assert_eq!(after.problems[0].kind, "source_malformed");
     assert_eq!(Record { problems: vec![], ..after.clone() }, *before);
 
-    let later = NOW.plus(Duration::from_secs(60));
+    let later = NOW.plus(Duration::from_mins(1));
     let again = plan.changes[0].applied(Some(&after), later).unwrap();
     assert_eq!(again, after, "a standing problem keeps its beginning and makes no new revision");
     let healed = changes(&BTreeMap::from([(id("b1"), after)]), &listing(&["b1"]), &BTreeMap::new(), later);
@@ -192,9 +192,9 @@ fn settings_of_the_file_are_proposed_only_to_applications_without_any() {
 
 #[test]
 fn only_facts_of_the_identity_raise_its_revision() {
+    type Edit = fn(&mut Record);
     let catalog = catalog(&["a1"]);
     let before = &catalog[&id("a1")];
-    type Edit = fn(&mut Record);
     let scoped = |record: &mut Record| {
         record.settings = Some(Entered { scopes: vec!["a.b".parse().unwrap()], ..Entered::default() });
     };

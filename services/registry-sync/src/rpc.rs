@@ -40,8 +40,8 @@ pub struct Rpc {
 }
 
 impl Rpc {
-    fn encoded(&self, record: crate::model::Record) -> Option<wire::Application> {
-        Some(self.feed.served(record).into())
+    fn encoded(&self, record: crate::model::Record) -> wire::Application {
+        self.feed.served(record).into()
     }
 }
 
@@ -84,7 +84,7 @@ impl RegistryService for Rpc {
         let id = application_id(&request.application_id)?;
         self.feed.at_least(Revision(request.min_revision)).await?;
         let record = self.catalog.record(&id).await?.ok_or(Error::Unknown(id))?;
-        Ok(Response::new(GetApplicationResponse { application: self.encoded(record) }))
+        Ok(Response::new(GetApplicationResponse { application: Some(self.encoded(record)) }))
     }
 
     async fn update_settings(
@@ -98,7 +98,7 @@ impl RegistryService for Rpc {
         self.synchronizer.known(&id).await?;
         let draft = Draft::from_wire(settings).map_err(Error::from)?;
         let record = self.entering.draft(&author, &id, request.expected_generation, draft).await?;
-        Ok(Response::new(UpdateSettingsResponse { application: self.encoded(record) }))
+        Ok(Response::new(UpdateSettingsResponse { application: Some(self.encoded(record)) }))
     }
 
     async fn record_identity(
@@ -111,7 +111,7 @@ impl RegistryService for Rpc {
         named("identity.username", &identity.username)?;
         named("identity.client_id", &identity.client_id)?;
         let record = self.catalog.record_identity(&id, &Identity::from(identity)).await?;
-        Ok(Response::new(RecordIdentityResponse { application: self.encoded(record) }))
+        Ok(Response::new(RecordIdentityResponse { application: Some(self.encoded(record)) }))
     }
 
     async fn get_source(

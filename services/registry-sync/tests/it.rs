@@ -1,5 +1,7 @@
 //! The real binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{fs, path::Path, time::Duration};
 
 use mint_api::WireFault;
@@ -17,13 +19,13 @@ fn config(directory: &Path, pki: &TestPki, port: u16, source: &str) -> std::path
     let own = pki.service(ServiceName::RegistrySync);
     let text = format!(
         "listen = \"127.0.0.1:{port}\"\ntrust_domain = \"mint.local\"\n\
-         [tls]\nca = {:?}\ncert = {:?}\nkey = {:?}\n\
+         [tls]\nca = \"{}\"\ncert = \"{}\"\nkey = \"{}\"\n\
          [state]\nurl = \"sqlite://{}/state.db\"\n\
          [peers]\naudit = \"https://127.0.0.1:{}\"\n\
          [source]\n{source}\n",
-        pki.ca(),
-        own.cert,
-        own.key,
+        pki.ca().display(),
+        own.cert.display(),
+        own.key.display(),
         directory.display(),
         free_port(),
     );
@@ -89,7 +91,7 @@ async fn the_catalog_is_served_as_its_permissions_say() {
     let registry = directory.path().join("registry.yaml");
     fs::write(&registry, "applications: [{id: kio, team_id: stups, name: Kio}]").unwrap();
     let port = free_port();
-    let source = format!("driver = \"file\"\npath = {registry:?}\ndelta_interval = \"100ms\"");
+    let source = format!("driver = \"file\"\npath = \"{}\"\ndelta_interval = \"100ms\"", registry.display());
     let file = config(directory.path(), &pki, port, &source);
     let mut service = ServiceUnderTest::with_config(BINARY, &file);
     service.wait_for_log("serving", Duration::from_secs(20));

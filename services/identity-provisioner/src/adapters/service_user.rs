@@ -34,7 +34,7 @@ const LARGEST_LIST: usize = 16 << 20;
 /// COMPAT section 4: the pause after a 429 that does not say how long.
 const PAUSE: Duration = Duration::from_secs(90);
 /// An issuer that asks for more than this is wrong about itself.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// Longer names are no client ids.
 const LONGEST_NAME: usize = 255;
 

@@ -173,7 +173,7 @@ pub fn listing(text: &[u8], defaults: &Defaults) -> Result<Listing, SourceFault>
     })?;
     let accounts: BTreeMap<&str, String> =
         document.teams.iter().map(|team| (team.id.as_str(), digits(&team.account_id))).collect();
-    Ok(parse::entries_of(document.applications, |value, entry| {
+    Ok(parse::entries_of(&document.applications, |value, entry| {
         let settings = value.get("settings").filter(|settings| !settings.is_null());
         let account = accounts.get(entry.facts.team_id.as_str());
         let settings = settings.map(|settings| entered(settings, account, defaults));
