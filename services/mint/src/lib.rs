@@ -11,8 +11,8 @@
 //! # Never
 //! - carries a plaintext: it reads no issued credential; the embedded issuer and the services write their secrets
 //!   themselves (`a_world_is_laid_out_without_a_secret_of_the_issuer`, and the canary run in `tests/`).
-//! - links a service or the embedded world: `tests/it` (`services_never_depend_on_services`).
-//! - runs two worlds on the same data: `a_second_at_once_on_the_same_data_is_refused`.
+//! - links a service or the embedded world: `tests/it` (`the_operators_binary_links_neither_services_nor_the_sandbox`).
+//! - runs two worlds on the same data: `a_second_at_once_on_the_same_data_is_refused_and_the_first_goes_on`.
 //! - starts half a constellation: `a_missing_executable_is_named_with_the_command_that_builds_it`.
 //! - lets a typing error in a registry file pass: `an_unknown_key_is_refused_by_its_name`.
 //!
@@ -31,6 +31,8 @@
 //!   `AWS_*` must never become a service's power.
 //! - Settings are entered before the coordinator starts: an application that is seen first without scopes and then
 //!   with them would cost a second `PUT` at the issuer.
+//! - `--min-overlap` is 30 s here, not the rotator's own 10 min: a world on one machine is for looking at rotations, and
+//!   its readers poll every second. Readers that poll as seldom as berry does by default need a longer one.
 //! - Ports lie below the kernel's ephemeral range: an outgoing connection cannot take the port of a child that is
 //!   about to be started again.
 
