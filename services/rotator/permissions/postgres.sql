@@ -1,15 +1,32 @@
--- The rotator's schema and role. Run by an administrator once, before `mint-rotator migrate`.
--- The migrating administrator owns the tables; the service's role only uses them, and deletes nothing: the ledger is
--- how anybody can still account for every version that the issuer was made to produce.
+-- Run by an administrator, before `mint-rotator migrate` as the owner of the schema (first part) and again after it
+-- (second part). The service connects as mint_rotator and owns nothing. It deletes nothing, and never rewrites what was
+-- asked, made or sent: the ledger is how anybody can account for every version that the issuer was made to produce.
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mint_rotator') THEN
+    CREATE ROLE mint_rotator LOGIN NOINHERIT CONNECTION LIMIT 40;
+  END IF;
+END
+$$;
 CREATE SCHEMA IF NOT EXISTS rotator;
+REVOKE ALL ON SCHEMA rotator FROM PUBLIC;
+GRANT USAGE ON SCHEMA rotator TO mint_rotator;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mint_rotator') THEN
-        CREATE ROLE mint_rotator LOGIN;
-    END IF;
+  IF to_regclass('rotator.mint_migrations') IS NOT NULL THEN
+    GRANT SELECT ON rotator.mint_migrations TO mint_rotator;
+    GRANT SELECT, INSERT, UPDATE (token) ON rotator.fence TO mint_rotator;
+    GRANT SELECT, INSERT,
+          UPDATE (state, previous_version, version, version_id, fingerprint, envelope_digest, delivery_envelope,
+                  probe_envelope, password_txid, client_txid, user_committed_at, client_committed_at, retired_version,
+                  retired_at, retired_boot, retired_nanos, dead_at, create_told, retire_told, prove_told)
+      ON rotator.rotation TO mint_rotator;
+    GRANT SELECT, INSERT ON rotator.overlap TO mint_rotator;
+    GRANT SELECT, INSERT,
+          UPDATE (stage, delivered_at, user_ended_at, client_ended_at, ended_at, ended_by)
+      ON rotator.version TO mint_rotator;
+    GRANT SELECT, INSERT, UPDATE (state, reason) ON rotator.attempt TO mint_rotator;
+  END IF;
 END
 $$;
-
-GRANT USAGE ON SCHEMA rotator TO mint_rotator;
-ALTER DEFAULT PRIVILEGES IN SCHEMA rotator GRANT SELECT, INSERT, UPDATE ON TABLES TO mint_rotator;

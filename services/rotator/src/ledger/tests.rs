@@ -238,4 +238,47 @@ mod contract {
             assert!(rotation.told.create && rotation.told.retire && rotation.told.prove);
         }
     }
+
+    #[tokio::test]
+    async fn contract_the_role_does_its_work_and_rewrites_no_history() {
+        for (_, test) in ledgers().await {
+            if test.engine != "postgres" {
+                continue;
+            }
+            test.administer(include_str!("../../permissions/postgres.sql")).await;
+            let url = test.url_as("mint_rotator");
+            let database = mint_store::Database::open(&url, SCHEMA, MIGRATIONS, false).await.unwrap();
+            let ledger = Ledger::new(database.clone());
+            ledger.admit(&shop(), TOKEN).await.unwrap();
+            let ask = ask(1, CredentialKind::Combined);
+            let failed = begin(&ledger, ask, 1).await;
+            for (object, number) in failed {
+                ledger.attempt_failed(ask.rotation, object, number, Failed::Stray("R")).await.unwrap();
+            }
+            let attempts = begin(&ledger, ask, 2).await;
+            ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
+            ledger.told(ask.rotation, ToldOf::Create).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
+            ledger.begin_retire(&shop(), TOKEN, ask).await.unwrap();
+            for object in [IssuerObject::User, IssuerObject::Client] {
+                ledger.committed(&shop(), ask, object, &at(4, "a")).await.unwrap();
+            }
+            ledger.retired(&shop(), ask, None, &at(5, "a")).await.unwrap();
+            ledger.dead(ask.rotation, &at(6, "a")).await.unwrap();
+            assert_eq!(ledger.list(&shop()).await.unwrap().0.len(), 1);
+            for forbidden in [
+                "DELETE FROM rotation",
+                "DELETE FROM version",
+                "DELETE FROM attempt",
+                "UPDATE rotation SET application = 'other'",
+                "UPDATE version SET version = 1",
+                "UPDATE attempt SET sent_at = 0",
+                "UPDATE overlap SET nanos = 0",
+                "DROP TABLE version",
+                "CREATE TABLE other (x TEXT)",
+            ] {
+                assert!(database.execute(forbidden, &[]).await.is_err(), "{forbidden}");
+            }
+        }
+    }
 }
