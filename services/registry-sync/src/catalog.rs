@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use mint_store::{Database, Migration, Row, Transaction, Value};
-use mint_types::{ApplicationId, Clock, Identity, Presence, Problem, Revision, Timestamp};
+use mint_store::{Database, Migration, Transaction, Value};
+use mint_types::{ApplicationId, Clock, Identity, Problem, Revision, Timestamp};
 use tokio::sync::watch;
 
 use crate::{
     Error,
-    model::{Facts, Record, revised},
+    model::{Record, revised},
     plan::{Change, Snapshot},
+    rows::{columns, from_json, record, to_json, without_settings_problems},
     settings::{Defaults, Entered},
 };
 
@@ -278,89 +279,4 @@ async fn next_revision(transaction: &mut Transaction<'_>, now: Timestamp) -> Res
     let next = (last + 1).max(u64::try_from(now.unix_millis()).unwrap_or(0));
     transaction.execute("UPDATE catalog SET revision = $1 WHERE id = 1", &[Value::unsigned(next)?]).await?;
     Ok(Revision(next))
-}
-
-fn columns(record: &Record) -> Result<Vec<Value>, Error> {
-    let identity = record.identity.as_ref();
-    Ok(vec![
-        record.id.as_str().into(),
-        record.facts.team_id.as_str().into(),
-        record.facts.name.as_str().into(),
-        record.facts.active.into(),
-        record.facts.subtitle.as_str().into(),
-        record.facts.service_url.as_str().into(),
-        record.facts.modified_at.into(),
-        presence_text(record.presence).into(),
-        record.held_at.into(),
-        Value::unsigned(record.revision.0)?,
-        Value::unsigned(record.identity_revision.0)?,
-        record.settings.as_ref().map(to_json).transpose()?.into(),
-        Value::unsigned(record.settings_generation)?,
-        identity.map(|identity| identity.username.as_str()).into(),
-        identity.map(|identity| identity.client_id.as_str()).into(),
-        identity.map(|identity| identity.foreign).into(),
-        to_json(&record.problems)?.into(),
-    ])
-}
-
-fn record(row: &Row) -> Result<Record, Error> {
-    let identity = match (row.optional_text("username")?, row.optional_text("client_id")?) {
-        (Some(username), Some(client_id)) => {
-            Some(Identity { username, client_id, foreign: row.boolean("foreign_identity")? })
-        }
-        _ => None,
-    };
-    let settings = row.optional_text("settings")?;
-    Ok(Record {
-        id: row.text("id")?.parse().map_err(|_| corrupt("id"))?,
-        facts: Facts {
-            team_id: row.text("team_id")?.parse().map_err(|_| corrupt("team_id"))?,
-            name: row.text("name")?,
-            active: row.boolean("active")?,
-            subtitle: row.text("subtitle")?,
-            service_url: row.text("service_url")?,
-            modified_at: row.optional_timestamp("modified_at")?,
-        },
-        presence: presence(&row.text("presence")?)?,
-        held_at: row.optional_timestamp("held_at")?,
-        revision: Revision(row.unsigned("revision")?),
-        identity_revision: Revision(row.unsigned("identity_revision")?),
-        settings: settings.map(|text| from_json("settings", &text)).transpose()?,
-        settings_generation: row.unsigned("settings_generation")?,
-        identity,
-        problems: from_json("problems", &row.text("problems")?)?,
-    })
-}
-
-fn presence_text(presence: Presence) -> &'static str {
-    match presence {
-        Presence::Present => "present",
-        Presence::Held => "held",
-    }
-}
-
-fn presence(text: &str) -> Result<Presence, Error> {
-    match text {
-        "present" => Ok(Presence::Present),
-        "held" => Ok(Presence::Held),
-        _ => Err(corrupt("presence")),
-    }
-}
-
-/// Entered settings replace those of the file, whatever was wrong with them.
-fn without_settings_problems(problems: &[Problem]) -> Vec<Problem> {
-    let about_settings = |problem: &&Problem| !matches!(&*problem.kind, "settings_invalid" | "unsupported");
-    problems.iter().filter(about_settings).cloned().collect()
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|_| corrupt("json"))
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(column: &'static str, text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|_| corrupt(column))
-}
-
-fn corrupt(column: &str) -> Error {
-    mint_store::Error::Corrupt { detail: format!("column `{column}` is not what was written") }.into()
 }

@@ -184,8 +184,9 @@ impl Synchronizer {
         direct: &BTreeMap<ApplicationId, Direct>,
     ) -> Result<(Revision, Option<SourceFault>), Error> {
         let plan = plan::changes(catalog, listing, direct, self.clock.now());
-        for change in &plan.changes {
-            tracing::info!(application = %change.id(), "the catalog follows the registry");
+        if !plan.changes.is_empty() || !plan.settings.is_empty() {
+            let (changes, settings) = (plan.changes.len(), plan.settings.len());
+            tracing::info!(changes, settings, "the catalog follows the registry");
         }
         let mut revision = self.catalog.apply(&plan.changes).await?;
         for (id, settings) in &plan.settings {

@@ -21,7 +21,8 @@
 //!
 //! # Shape
 //! `ports` ([`ports::Source`]) ← `adapters` (kio, file, memory) · `parse` (JSON to a list, entry by entry) · `plan` (pure:
-//! catalog and list in, changes out) · `catalog` (records and revisions in the database) · `execute` (reads, plans,
+//! catalog and list in, changes out) · `catalog` and `rows` (records and
+//! revisions in the database) · `execute` (reads, plans,
 //! applies, again and again) · `enter` (the one way settings change) · `feed` (pages and watches) · `rpc` (the wire).
 //!
 //! # Decisions
@@ -48,6 +49,7 @@ pub mod model;
 pub mod parse;
 pub mod plan;
 pub mod ports;
+mod rows;
 pub mod rpc;
 pub mod settings;
 
