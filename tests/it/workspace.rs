@@ -155,7 +155,7 @@ fn each_sdk_is_linked_only_where_the_power_needs_it() {
         ("aws-sdk-iam", &[]),
         ("oauth2", &["mint-rotator"]),
         ("mint-aws", &["mint-distributor", "mint-berry"]),
-        ("sqlx", &["mint-store"]),
+        ("sqlx", &["mint-store", "mint-testkit"]),
     ];
     for (name, package) in packages().iter().filter(|(_, package)| package.directory != "tests") {
         for (dependency, owners) in rules {
