@@ -50,10 +50,14 @@ fn the_permission_matrix_is_the_reviewed_one() {
             writeln!(text, "rpc  {method}  <- {}", principals.join(", ")).expect("writes to a string");
         }
         if let Ok(sql) = fs::read_to_string(directory.join("postgres.sql")) {
-            let lines =
-                sql.lines().map(str::trim).filter(|line| line.to_ascii_uppercase().starts_with("GRANT"));
-            for grant in lines {
-                writeln!(text, "sql  {grant}").expect("writes to a string");
+            let code: Vec<&str> =
+                sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+            for statement in code.join(" ").split(';') {
+                let words: Vec<&str> = statement.split_whitespace().collect();
+                // grants on tables stand inside a `DO` block: they are applied once the tables exist
+                if let Some(start) = words.iter().position(|word| word.eq_ignore_ascii_case("grant")) {
+                    writeln!(text, "sql  {}", words[start..].join(" ")).expect("writes to a string");
+                }
             }
         }
     }
