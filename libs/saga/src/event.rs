@@ -163,7 +163,7 @@ fn after_failure(stage: Stage, failures: &[Failure], written: Written) -> Stage 
                 (Written::Somewhere, _) | (_, Written::Somewhere) => Written::Somewhere,
                 (_, now) => now,
             },
-            spoiled: spoiled || says(reason::ENVELOPE_UNOPENABLE),
+            spoiled: spoiled || says(reason::ENVELOPE_UNOPENABLE) || says(reason::VERSION_SUPERSEDED),
         },
         Stage::Delivered { created, delivery: Some(delivery), .. } if says(reason::RECEIPT_INVALID) => {
             Stage::Created { created, delivery, written: Written::Somewhere, spoiled: false }

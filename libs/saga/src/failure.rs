@@ -10,6 +10,12 @@ pub mod reason {
     pub const ISSUER_RATE_LIMITED: &str = "ISSUER_RATE_LIMITED";
     /// No key of the distributor opens the envelope.
     pub const ENVELOPE_UNOPENABLE: &str = "ENVELOPE_UNOPENABLE";
+    /// The distributor has delivered a newer version.
+    pub const VERSION_SUPERSEDED: &str = "VERSION_SUPERSEDED";
+    /// The rotator has closed the rotation already.
+    pub const ROTATION_CLOSED: &str = "ROTATION_CLOSED";
+    /// A budget of calls is used up.
+    pub const BUDGET_EXHAUSTED: &str = "BUDGET_EXHAUSTED";
     /// The envelope is not one of the rotator's.
     pub const ENVELOPE_INVALID: &str = "ENVELOPE_INVALID";
     /// Retire came too early.
@@ -69,6 +75,7 @@ impl Failure {
             self.reason.as_str(),
             reason::SERVICE_UNREACHABLE
                 | "AUDIT_UNAVAILABLE"
+                | "ROTATOR_UNAVAILABLE"
                 | "CATALOG_BEHIND"
                 | "CATALOG_UNAVAILABLE"
                 | "STATE_UNAVAILABLE"
@@ -134,9 +141,23 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "No key of the distributor opens the envelope",
             "Nothing: Mint starts the rotation again; if it repeats, check the distributor's keys",
         ),
+        reason::VERSION_SUPERSEDED => {
+            ("A newer version was delivered already", "Nothing: Mint starts the rotation again")
+        }
+        reason::ROTATION_CLOSED | "ROTATION_OPEN" | "ROTATION_MISMATCH" => (
+            "Rotator and coordinator disagree about a rotation",
+            "Check whether one of their databases was restored from a backup; see the detail",
+        ),
+        "SETTINGS_CHANGED" => {
+            ("The settings changed meanwhile", "Nothing: Mint goes on with the new settings")
+        }
         "AUDIT_UNAVAILABLE" => {
             ("The audit log does not answer, so nothing is done", "Check the audit service and its disk")
         }
+        "ROTATOR_UNAVAILABLE" => (
+            "The distributor cannot ask the rotator for its keys",
+            "Check the rotator; Mint repeats by itself",
+        ),
         "CATALOG_BEHIND" | "CATALOG_UNAVAILABLE" => {
             ("The catalog does not answer", "Check registry-sync; Mint repeats by itself")
         }
@@ -145,7 +166,7 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             ("The settings contradict themselves", "The owning team corrects them: mint app set APP …")
         }
         reason::STALE_FENCING_TOKEN => ("Another coordinator acts", "Nothing: the newer one goes on"),
-        "BUDGET_EXHAUSTED" => (
+        reason::BUDGET_EXHAUSTED => (
             "The day's budget for disabling is used up",
             "Check that the registry is right about so many applications; then wait, or raise the budget",
         ),
@@ -201,6 +222,11 @@ mod tests {
             "RECEIPT_INVALID",
             "ENVELOPE_INVALID",
             "ENVELOPE_UNOPENABLE",
+            "VERSION_SUPERSEDED",
+            "ROTATION_CLOSED",
+            "ROTATION_OPEN",
+            "SETTINGS_CHANGED",
+            "ROTATOR_UNAVAILABLE",
             "AUDIT_UNAVAILABLE",
             "CATALOG_BEHIND",
             "CATALOG_UNAVAILABLE",

@@ -146,6 +146,9 @@ impl Burst<'_> {
                 step => {
                     let span = mint_runtime::trace::span_from(traceparent.as_deref(), "rotation.step");
                     let outcome = self.act(kind, &step).instrument(span).await?;
+                    if matches!(outcome, Outcome::Postponed) {
+                        continue;
+                    }
                     // a receipt is worth nothing before the rotator has it: both are one write
                     unwritten =
                         matches!(&outcome, Outcome::Is(event) if matches!(**event, Event::Delivered { .. }));
@@ -213,6 +216,7 @@ impl Burst<'_> {
     fn event_of(&self, credential: &mint_saga::Credential, outcome: Outcome) -> Result<Event, BurstError> {
         let (failures, written) = match outcome {
             Outcome::Is(event) => return Ok(*event),
+            Outcome::Postponed => return Err(BurstError::Impossible("what is postponed has no outcome")),
             Outcome::Failed { failures, written } => (failures, written),
         };
         let Some(rotation) = &credential.rotation else {

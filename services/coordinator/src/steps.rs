@@ -13,6 +13,8 @@ use crate::ports::{Delivery, DestinationAnswer, Proof, RotationCall};
 pub(crate) enum Outcome {
     /// This happened.
     Is(Box<Event>),
+    /// The issuer may not be called for a while: nothing happened, and nothing is wrong.
+    Postponed,
     /// It failed.
     Failed {
         /// How.
@@ -58,12 +60,27 @@ pub(crate) async fn perform(
     };
     match answer {
         Ok(outcome) => Ok(outcome),
+        Err(failure) if calls_the_issuer(step) && failure.is(reason::BUDGET_EXHAUSTED) => {
+            let wait = failure.retry_after.unwrap_or(DEFAULT_WAIT);
+            parts.issuer.pause(parts.clock.now().plus(wait.max(DEFAULT_WAIT)));
+            Ok(Outcome::Postponed)
+        }
+        // it was given up, and the answer was lost: the next rotation begins with an id of its own
+        Err(failure) if *step == Step::Create && failure.is(reason::ROTATION_CLOSED) => {
+            tracing::warn!(rotation = %call.rotation, detail = %failure.detail, "the rotator has closed the rotation");
+            Ok(is(Event::GivenUp))
+        }
         Err(failure) => {
             failed(parts, call, &failure)?;
             let written = (*step == Step::Abandon).then_some(Written::Nowhere);
             Ok(Outcome::Failed { failures: vec![failure], written })
         }
     }
+}
+
+/// The steps that a paused issuer stops: the plan waits with them.
+fn calls_the_issuer(step: &Step) -> bool {
+    matches!(step, Step::Create | Step::Retire { .. } | Step::Prove { .. })
 }
 
 fn is(event: Event) -> Outcome {

@@ -247,6 +247,42 @@ async fn an_issuer_that_lies_raises_an_alarm_and_does_not_freeze_the_credential(
 }
 
 #[tokio::test]
+async fn a_budget_that_is_used_up_postpones_and_is_no_failure() {
+    let mut stage = Stage::new().await;
+    stage.take_in(&[application("app-a", 1)]).await;
+    let left = std::sync::atomic::AtomicI32::new(12);
+    stage.world.rule(move |seen| {
+        let used_up = seen.api == "create" && left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 0;
+        let mut failure = Failure::new("BUDGET_EXHAUSTED", "60 calls a minute");
+        failure.retry_after = Some(Duration::from_secs(5));
+        used_up.then_some(Fault::Fails(failure))
+    });
+    for _ in 0..6 {
+        stage.turn().await;
+        let status = stage.status("app-a").await;
+        assert!(status.state == ApplicationState::Pending && status.problems.is_empty(), "{status:#?}");
+        stage.clock.advance(Duration::from_secs(6));
+    }
+    stage.live_for(Duration::from_mins(2)).await;
+    assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
+}
+
+#[tokio::test]
+async fn a_rotation_that_the_rotator_has_closed_gives_way_to_a_new_one() {
+    let mut stage = Stage::new().await;
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.world.rule(|seen| {
+        let closed = seen.api == "create" && seen.index < 3;
+        closed.then(|| Fault::Fails(Failure::new("ROTATION_CLOSED", "abandoned: begin a new rotation")))
+    });
+    stage.turn().await;
+    assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
+    let rotations: BTreeSet<_> = stage.world.log().iter().filter_map(|seen| seen.rotation).collect();
+    assert!(rotations.len() > 2, "a closed id is not used again");
+    stage.world.assert_sound();
+}
+
+#[tokio::test]
 async fn a_fenced_worker_stops_and_nothing_of_it_is_kept() {
     let mut stage = Stage::new().await;
     stage.take_in(&[application("app-a", 1)]).await;
