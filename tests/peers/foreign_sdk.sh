@@ -10,9 +10,17 @@ directory=$(mktemp -d)
 data=$directory/world
 trap 'world_down; rm -rf "$directory"' EXIT
 world_up "$executables" "$data"
-delivered=$("$executables/mint" status --data "$data" --output json | python3 -c '
+delivered() {
+  "$executables/mint" status --data "$data" --output json 2>/dev/null | python3 -c '
 import json, sys
-print(" ".join(a["id"] for a in json.load(sys.stdin)["applications"] if a["state"] == "delivered"))')
+print(" ".join(a["id"] for a in json.load(sys.stdin)["applications"] if a["state"] == "delivered"))'
+}
+for _ in $(seq 1 120); do
+  delivered=$(delivered || true)
+  [ "$(echo "$delivered" | wc -w)" != 30 ] || break
+  sleep 1
+done
+check "thirty applications are delivered" [ "$(echo "$delivered" | wc -w)" = 30 ]
 other=$(set -- $delivered; echo "$1")
 for application in $delivered; do
   as_application() { (set -a; . "$data/applications/$application/env"; exec "$python" "$here/application.py" "$(endpoint token_url)" "$1"); }

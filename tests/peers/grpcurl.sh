@@ -11,19 +11,29 @@ trap 'world_down; rm -rf "$directory"' EXIT
 world_up "$executables" "$data"
 
 ca=$(endpoint ca)
-call() { # call SERVICE ARGUMENTS…: as the operator
-  local service=$1 address
+reflect() { # reflect SERVICE ARGUMENTS…: as the operator
+  local address
+  address=$(endpoint services "$1")
   shift
-  address=$(endpoint services "$service")
-  "$grpcurl" -max-time 20 -cacert "$ca" -cert "$(endpoint operator_cert)" -key "$(endpoint operator_key)" "$@" "${address#https://}"
+  "$grpcurl" -max-time 20 -cacert "$ca" -cert "$(endpoint operator_cert)" -key "$(endpoint operator_key)" "${address#https://}" "$@"
+}
+describe() { # describe FILE SERVICE SYMBOL: writes what reflection says of a symbol
+  local address
+  address=$(endpoint services "$2")
+  "$grpcurl" -max-time 20 -cacert "$ca" -cert "$(endpoint operator_cert)" -key "$(endpoint operator_key)" \
+    -protoset-out "$directory/$1" "${address#https://}" describe "$3" >/dev/null
 }
 invoke() { # invoke SERVICE METHOD [JSON] [DIRECTORY OF THE IDENTITY]
   local address identity=${4:-$data/operators/operator}
   address=$(endpoint services "$1")
-  "$grpcurl" -max-time 20 -cacert "$ca" -cert "$identity/cert.pem" -key "$identity/key.pem" -d "${3:-{\}}" "${address#https://}" "$2"
+  # what the services are made of comes from a file: only operators may ask for reflection
+  "$grpcurl" -max-time 20 -protoset "$directory/health.binpb" -protoset "$directory/mint.binpb" \
+    -cacert "$ca" -cert "$identity/cert.pem" -key "$identity/key.pem" -d "${3:-{\}}" "${address#https://}" "$2"
 }
-list() { local address; address=$(endpoint services "$1"); "$grpcurl" -max-time 20 -cacert "$ca" -cert "$(endpoint operator_cert)" -key "$(endpoint operator_key)" "${address#https://}" list; }
+list() { reflect "$1" list; }
 
+describe health.binpb audit grpc.health.v1.Health
+cp "$here/../golden/proto.binpb" "$directory/mint.binpb"
 for pair in registry-sync=mint.registry.v1.RegistryService identity-provisioner=mint.identity.v1.IdentityService \
   rotator=mint.rotation.v1.RotationService distributor=mint.distribution.v1.DistributionService \
   coordinator=mint.coordination.v1.CoordinationService audit=mint.audit.v1.AuditService; do
@@ -37,7 +47,7 @@ application=$(python3 -c 'import os, sys; print(sorted(os.listdir(sys.argv[1]))[
 check "an operator lists applications" says applicationId invoke coordinator mint.coordination.v1.CoordinationService/ListApplications
 check "an operator reads one application" says "$application" invoke coordinator mint.coordination.v1.CoordinationService/GetApplication "{\"application_id\": \"$application\"}"
 check "an operator starts a rotation" says rotationId invoke coordinator mint.coordination.v1.CoordinationService/RotateApplication "{\"application_id\": \"$application\"}"
-check "the audit log tells of it" says application.rotate invoke audit mint.audit.v1.AuditService/ListEntries '{"page_size": 1000, "action": "application.rotate"}'
+check "the audit log tells of it" says rotation.request invoke audit mint.audit.v1.AuditService/ListEntries '{"page_size": 1000, "action": "rotation.request"}'
 check "an unknown application has a coded answer" refuses NotFound invoke coordinator mint.coordination.v1.CoordinationService/GetApplication '{"application_id": "no-such-application"}'
 check "an operator cannot make the rotator act" refuses PermissionDenied invoke rotator mint.rotation.v1.RotationService/Create '{}'
 check "an operator cannot append to the log" refuses PermissionDenied invoke audit mint.audit.v1.AuditService/Append '{}'
