@@ -64,6 +64,11 @@ impl World {
         self.catalog.put(record);
     }
 
+    /// The registry says that an application is out of use, or in use again.
+    fn set_active(&self, name: &str, active: bool) {
+        self.edit(name, |record| record.active = active);
+    }
+
     async fn fleet(&self, size: usize) -> Vec<String> {
         let names: Vec<String> = (0..size).map(|number| format!("app-{number}")).collect();
         for name in &names {
@@ -273,10 +278,12 @@ async fn contract_disable_takes_every_scope_and_enable_gives_them_back() {
         assert!(!world.provisioner.disable(&order("kio", 1)).await.unwrap(), "there was none");
         world.ensure("kio", 1).await.unwrap();
         world.issuer.calls();
+        world.set_active("kio", false);
         assert!(world.provisioner.disable(&order("kio", 1)).await.unwrap());
         assert!(world.provisioner.disable(&order("kio", 1)).await.unwrap());
         assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
         assert_eq!(world.issuer.user("stups_kio").unwrap().scopes, Vec::<String>::new());
+        world.set_active("kio", true);
         world.provisioner.enable(&order("kio", 1)).await.unwrap();
         world.provisioner.enable(&order("kio", 1)).await.unwrap();
         assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
@@ -288,11 +295,27 @@ async fn contract_disable_takes_every_scope_and_enable_gives_them_back() {
 async fn contract_a_disable_whose_outcome_is_unknown_is_not_forgotten_by_ensure() {
     for world in worlds().await {
         world.ensure("kio", 1).await.unwrap();
+        world.set_active("kio", false);
         world.issuer.trouble(Trouble::After(unanswered()));
         assert_eq!(reason(world.provisioner.disable(&order("kio", 1)).await), "ISSUER_UNKNOWN_OUTCOME");
+        world.set_active("kio", true);
         let world = world.restarted();
         world.ensure("kio", 1).await.unwrap();
         assert_eq!(world.issuer.user("stups_kio").unwrap().scopes.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn contract_an_application_in_use_loses_nothing_whoever_asks() {
+    for world in worlds().await {
+        world.ensure("kio", 1).await.unwrap();
+        world.issuer.calls();
+        assert_eq!(reason(world.provisioner.disable(&order("kio", 1)).await), "APPLICATION_ACTIVE");
+        world.set_active("kio", false);
+        world.provisioner.disable(&order("kio", 1)).await.unwrap();
+        world.set_active("kio", true);
+        assert_eq!(reason(world.provisioner.delete(&order("kio", 1)).await), "APPLICATION_ACTIVE");
+        assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
     }
 }
 
@@ -301,6 +324,7 @@ async fn contract_only_a_disabled_identity_is_deleted() {
     for world in worlds().await {
         world.fleet(20).await;
         world.ensure("kio", 1).await.unwrap();
+        world.set_active("kio", false);
         assert_eq!(reason(world.provisioner.delete(&order("kio", 1)).await), "IDENTITY_NOT_DISABLED");
         world.provisioner.disable(&order("kio", 1)).await.unwrap();
         world.issuer.calls();
@@ -311,6 +335,7 @@ async fn contract_only_a_disabled_identity_is_deleted() {
         assert_eq!(world.issuer.calls(), ["DELETE stups_kio", "DELETE stups_kio"]);
         assert!(world.issuer.user("stups_kio").is_none());
         assert_eq!(reason(world.provisioner.enable(&order("kio", 1)).await), "IDENTITY_UNKNOWN");
+        world.set_active("kio", true);
         assert!(!world.ensure("kio", 1).await.unwrap().foreign, "it is made again, by Mint");
     }
 }
@@ -319,6 +344,9 @@ async fn contract_only_a_disabled_identity_is_deleted() {
 async fn contract_no_more_than_the_budget_is_taken_away_in_a_day() {
     for world in worlds().await {
         let names = world.fleet(33).await;
+        for name in &names[..4] {
+            world.set_active(name, false);
+        }
         for name in &names[..3] {
             world.provisioner.disable(&order(name, 1)).await.unwrap();
         }
@@ -348,6 +376,9 @@ async fn contract_no_more_than_the_budget_is_taken_away_in_a_day() {
 async fn contract_an_attempt_that_is_repeated_is_paid_once() {
     for world in worlds().await {
         let names = world.fleet(20).await;
+        for name in &names[..3] {
+            world.set_active(name, false);
+        }
         for _ in 0..4 {
             world.issuer.trouble(Trouble::Before(IssuerError::Refused { status: 500 }));
             assert_eq!(reason(world.provisioner.disable(&order(&names[0], 1)).await), "ISSUER_REFUSED");
@@ -400,7 +431,9 @@ async fn contract_the_role_can_do_its_work_and_take_nothing_back() {
         let world = world(place);
         world.ensure("kio", 1).await.unwrap();
         world.ensure("kio", 2).await.unwrap();
+        world.set_active("kio", false);
         world.provisioner.disable(&order("kio", 2)).await.unwrap();
+        world.set_active("kio", true);
         world.provisioner.enable(&order("kio", 2)).await.unwrap();
         for forbidden in [
             "DELETE FROM spending",

@@ -14,6 +14,8 @@
 //! - acts for a holder of an older lease: `contract_a_lower_fencing_token_is_refused_before_any_call`
 //! - disables, deletes or narrows more identities in a day than invariant I6 allows, whatever it is told:
 //!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`
+//! - takes anything from an application that the registry calls active:
+//!   `contract_an_application_in_use_loses_nothing_whoever_asks`
 //! - takes a user for its own that existed before: `contract_a_user_that_existed_before_is_foreign_for_ever`,
 //!   `contract_a_crash_after_the_put_does_not_make_our_own_user_foreign`
 //! - asks the issuer again for what was confirmed: `contract_what_was_applied_is_answered_without_a_call`

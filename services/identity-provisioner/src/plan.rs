@@ -51,6 +51,9 @@ pub enum Refusal {
     /// It is retired.
     #[error("the application is not active")]
     Inactive,
+    /// Whoever asks is not believed that an application in use is to lose its identity.
+    #[error("the registry says that the application is active: nothing is taken from it")]
+    Active,
     /// A scope that nobody may have.
     #[error("the scope {0} is reserved: the owner has to remove it from the settings")]
     Reserved(Scope),
@@ -68,6 +71,7 @@ impl Refusal {
         match self {
             Self::Missing => "APPLICATION_MISSING",
             Self::Inactive => "APPLICATION_INACTIVE",
+            Self::Active => "APPLICATION_ACTIVE",
             Self::Reserved(_) => "SCOPE_RESERVED",
             Self::NotDisabled => "IDENTITY_NOT_DISABLED",
             Self::Nobody => "IDENTITY_UNKNOWN",
@@ -112,7 +116,7 @@ pub fn enable(known: Option<&Known>, application: &Application, naming: &Naming)
 /// The user and client are to have no scope.
 pub fn disable(known: Option<&Known>, application: &Application) -> Result<Step, Refusal> {
     let Some(known) = known.filter(|known| !known.is_surely(Stage::Deleted)) else { return Ok(Step::Nobody) };
-    changeable(application)?;
+    removable(application)?;
     if known.is_surely(Stage::Disabled) {
         return Ok(if known.settled { Step::Answer } else { Step::Settle });
     }
@@ -125,7 +129,7 @@ pub fn delete(known: Option<&Known>, application: &Application) -> Result<Step, 
     if known.is_surely(Stage::Deleted) {
         return Ok(if known.settled { Step::Nobody } else { Step::Settle });
     }
-    changeable(application)?;
+    removable(application)?;
     let began = known.intended == Some(Stage::Deleted);
     if known.stage == Stage::Disabled && (began || known.intended.is_none()) {
         return Ok(Step::Act { takes: Some(Taking::Delete) });
@@ -143,6 +147,12 @@ fn changeable(application: &Application) -> Result<(), Refusal> {
         Presence::Present => Ok(()),
         Presence::Held => Err(Refusal::Missing),
     }
+}
+
+/// Only the registry retires an application.
+fn removable(application: &Application) -> Result<(), Refusal> {
+    changeable(application)?;
+    if application.active { Err(Refusal::Active) } else { Ok(()) }
 }
 
 fn is_applied(known: &Known, wanted: Revision) -> bool {

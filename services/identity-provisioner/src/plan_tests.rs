@@ -57,7 +57,8 @@ fn what_ensure_does_follows_from_state_and_record() {
 
 #[test]
 fn what_disable_enable_and_delete_do_follows_from_state() {
-    let record = application("kio", &["sales_order.read"]);
+    let active = application("kio", &["sales_order.read"]);
+    let record = Application { active: false, ..active.clone() };
     let held = Application { presence: Presence::Held, ..record.clone() };
     let disabled = Known { stage: Stage::Disabled, scopes: vec![], ..known() };
     let unsettled = Known { settled: false, ..disabled.clone() };
@@ -74,10 +75,10 @@ fn what_disable_enable_and_delete_do_follows_from_state() {
         assert_eq!(disable(Some(in_doubt), &record), Ok(act(Some(Taking::Disable))));
     }
 
-    assert_eq!(enable(None, &record, &naming()), Err(Refusal::Nobody));
-    assert_eq!(enable(Some(&deleted), &record, &naming()), Err(Refusal::Nobody));
-    assert_eq!(enable(Some(&disabled), &record, &naming()), Ok(act(None)));
-    assert_eq!(enable(Some(&known()), &record, &naming()), Ok(Step::Answer));
+    assert_eq!(enable(None, &active, &naming()), Err(Refusal::Nobody));
+    assert_eq!(enable(Some(&deleted), &active, &naming()), Err(Refusal::Nobody));
+    assert_eq!(enable(Some(&disabled), &active, &naming()), Ok(act(None)));
+    assert_eq!(enable(Some(&known()), &active, &naming()), Ok(Step::Answer));
 
     assert_eq!(delete(None, &record), Ok(Step::Nobody));
     assert_eq!(delete(Some(&deleted), &record), Ok(Step::Nobody));
@@ -87,4 +88,8 @@ fn what_disable_enable_and_delete_do_follows_from_state() {
         assert_eq!(delete(Some(ready), &record), Ok(act(Some(Taking::Delete))));
     }
     assert_eq!(delete(Some(&disabled), &held), Err(Refusal::Missing));
+    for state in [&known(), &disabled, &doubtful, &deleting] {
+        assert_eq!(disable(Some(state), &active), Err(Refusal::Active));
+        assert_eq!(delete(Some(state), &active), Err(Refusal::Active));
+    }
 }
