@@ -2,7 +2,7 @@
 
 use mint_api::audit_log::AuditError;
 use mint_api::{Fault, InvalidMessage, WireFault};
-use mint_types::{ApplicationId, Code};
+use mint_types::{ApplicationId, Code, CredentialKind};
 
 use crate::ports::ClaimError;
 
@@ -28,6 +28,14 @@ pub enum Error {
     /// There is nowhere to write.
     #[error("application {0} has no bucket: nothing can be delivered")]
     NoDestination(ApplicationId),
+    /// The settings no longer ask for this kind: its object is absent, or another kind's.
+    #[error("the settings of {application} do not ask for a {kind} any more")]
+    SettingsChanged {
+        /// The application.
+        application: ApplicationId,
+        /// The kind.
+        kind: CredentialKind,
+    },
     /// The claim must not be acted upon, or the state does not answer.
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -57,7 +65,7 @@ impl Error {
             Self::RotatorKeys(_) | Self::Audit(_) => Code::Unavailable,
             Self::Catalog(fault) => catalog_reason(fault).0,
             Self::OtherRecord(_) => Code::DataLoss,
-            Self::NoDestination(_) => Code::FailedPrecondition,
+            Self::NoDestination(_) | Self::SettingsChanged { .. } => Code::FailedPrecondition,
             Self::Claim(error) => match error {
                 ClaimError::StaleFencingToken { .. }
                 | ClaimError::Superseded { .. }
@@ -82,6 +90,7 @@ impl Error {
             Self::Catalog(fault) => catalog_reason(fault).1,
             Self::OtherRecord(_) => "CATALOG_UNAVAILABLE",
             Self::NoDestination(_) => "NO_DESTINATION",
+            Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
             Self::Claim(error) => match error {
                 ClaimError::StaleFencingToken { .. } => "STALE_FENCING_TOKEN",
                 ClaimError::Superseded { .. } => "VERSION_SUPERSEDED",

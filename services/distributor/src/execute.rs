@@ -102,6 +102,10 @@ impl Distributor {
         if destinations.is_empty() {
             return Err(Error::NoDestination(record.id.clone()));
         }
+        // kinds share objects: an envelope of yesterday's kind, kept by whoever asks, must not replace today's
+        if !settings.is_some_and(|settings| settings.kinds().contains(&aad.subject.kind)) {
+            return Err(Error::SettingsChanged { application: record.id.clone(), kind: aad.subject.kind });
+        }
         let places =
             destinations.iter().map(|destination| Place::of(destination, &self.default_store)).collect();
         let content = Content {

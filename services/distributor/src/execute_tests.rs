@@ -331,6 +331,25 @@ async fn without_a_bucket_nothing_is_attested() {
 }
 
 #[tokio::test]
+async fn a_kind_that_the_settings_do_not_ask_for_does_not_replace_another_kinds_object() {
+    let world = world(&["one-bucket"]).await;
+    let subject = Subject { kind: CredentialKind::Client, ..world.subject(7) };
+    let secret = SecretValue::new(PASSWORD.to_owned());
+    let stamp = Stamp { version_id: subject.version_id, issued_at: world.clock.now() };
+    let confidential = ObjectBody::client("id", Some(&secret), stamp).unwrap();
+    let kept = world.sealed(&world.rotator, &subject, confidential.expose());
+    world.deliver(&kept).await.unwrap();
+
+    world.catalog.record.lock().unwrap().settings.as_mut().unwrap().confidential = false;
+    let subject = Subject { kind: CredentialKind::PublicClient, ..world.subject(8) };
+    let public = ObjectBody::client("id", None, stamp).unwrap();
+    world.deliver(&world.sealed(&world.rotator, &subject, public.expose())).await.unwrap();
+
+    assert_eq!(world.reason(&kept).await, "SETTINGS_CHANGED");
+    assert_eq!(world.store.object("one-bucket/mint/shop/client.json").as_deref(), Some(public.expose()));
+}
+
+#[tokio::test]
 async fn one_refusing_destination_withholds_the_receipt_and_stops_no_other() {
     let world = world(&["bad-bucket", "good-bucket"]).await;
     world.store.will_answer("bad-bucket", refused());

@@ -17,6 +17,8 @@
 //! - attests what is not written everywhere: `one_refusing_destination_withholds_the_receipt_and_stops_no_other`.
 //! - lets an older version win: `an_older_version_is_refused`, `late_writes_table`,
 //!   `once_a_version_is_settled_no_older_write_can_land`.
+//! - lets an envelope of another kind replace an object:
+//!   `a_kind_that_the_settings_do_not_ask_for_does_not_replace_another_kinds_object`.
 //! - sends what is not durable as an attempt: `nothing_is_sent_when_the_state_refuses`.
 //! - writes what the audit log did not hear of: `nothing_is_sent_when_the_audit_log_is_down`.
 //! - acts for a stale lease: `a_stale_fencing_token_is_refused`.
