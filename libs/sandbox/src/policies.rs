@@ -191,7 +191,7 @@ pub fn refusing_writes(bucket: &str) -> Result<Policy, mint_permissions::Error> 
 
 #[cfg(test)]
 mod tests {
-    use mint_permissions::{Verb, Violation, separation, verb};
+    use mint_permissions::{Caller, Context, Request, Verb, Violation, decide, separation, verb};
 
     use super::*;
 
@@ -249,6 +249,30 @@ mod tests {
             String::new(),
         ] {
             assert_eq!(role(&world, &arn), None, "{arn}");
+        }
+    }
+
+    #[test]
+    fn an_application_with_the_name_of_anothers_prefix_reads_nothing_of_it() {
+        let text = "{teams: [{id: t, account_id: '111111111111'}], applications: [
+            {id: live, team_id: t, name: A, settings: {buckets: [one-bucket]}},
+            {id: shop, team_id: t, name: B, settings: {buckets: [one-bucket], prefix: live}}]}";
+        let role =
+            role(&World::parse(text).unwrap(), "arn:aws:iam::111111111111:role/mint-reader-live").unwrap();
+        let may_read = |key: &str| {
+            let request = Request {
+                caller: Caller::role_session(&role.account, &role.name, "test"),
+                action: "s3:GetObject".to_owned(),
+                resource: format!("arn:aws:s3:::one-bucket/{key}"),
+                context: Context::default(),
+            };
+            decide(&role.policies, &request).is_allow()
+        };
+        assert!(
+            may_read("live/user.json") && may_read("live/client.json") && may_read("live/credentials.json")
+        );
+        for key in ["live/shop/user.json", "live/shop/client.json", "live2/user.json", "user.json"] {
+            assert!(!may_read(key), "{key}");
         }
     }
 }
