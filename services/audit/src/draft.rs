@@ -4,8 +4,9 @@ use mint_api::audit::v1::{self, AppendRequest, Phase};
 use mint_api::{InvalidMessage, convert};
 use mint_types::{ApplicationId, CredentialKind, RequestId, RotationId, SpiffeId};
 
+/// A delivery names all its destinations: at most 16, each a bucket (63) and a key (512 of prefix, the id, the object).
 /// Longer resources are mistakes, and the log is kept for ever.
-const LONGEST_RESOURCE: usize = 1024;
+const LONGEST_RESOURCE: usize = 16 * 1024;
 /// Of an action and of a reason.
 const LONGEST_NAME: usize = 64;
 
@@ -74,7 +75,7 @@ impl Draft {
         if act.resource.len() > LONGEST_RESOURCE || act.resource.chars().any(char::is_control) {
             return Err(InvalidMessage::new(
                 "act.resource",
-                "must have at most 1024 bytes and no control characters",
+                "must have at most 16384 bytes and no control characters",
             ));
         }
         Ok(Self {
@@ -239,7 +240,7 @@ mod tests {
             ("act.application_id", |r| r.act.as_mut().unwrap().application_id = "../x".into()),
             ("act.kind", |r| r.act.as_mut().unwrap().kind = 77),
             ("act.resource", |r| r.act.as_mut().unwrap().resource = "a\nb".into()),
-            ("act.resource", |r| r.act.as_mut().unwrap().resource = "x".repeat(1025)),
+            ("act.resource", |r| r.act.as_mut().unwrap().resource = "x".repeat(LONGEST_RESOURCE + 1)),
             ("act.rotation_id", |r| r.act.as_mut().unwrap().rotation_id = "x".into()),
             ("act.request_id", |r| r.act.as_mut().unwrap().request_id = String::new()),
         ];
@@ -250,6 +251,14 @@ mod tests {
             let error = Draft::read(actor(), request).unwrap_err();
             assert_eq!(error.field, field, "edit {number}");
         }
+    }
+
+    #[test]
+    fn a_delivery_to_as_many_and_as_long_destinations_as_settings_allow_is_taken() {
+        let key = format!("{}/{}/credentials.json", "p".repeat(512), "a".repeat(63));
+        let mut request = good();
+        request.act.as_mut().unwrap().resource = vec![format!("{}/{key}", "b".repeat(63)); 16].join(" ");
+        assert!(Draft::read(actor(), request).is_ok());
     }
 
     #[test]
