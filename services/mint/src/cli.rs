@@ -151,7 +151,7 @@ pub(crate) struct AppSet {
     #[arg(long)]
     pub(crate) prefix: Option<Prefix>,
     /// Which objects the application finds
-    #[arg(long, value_name = "split|combined")]
+    #[arg(long, value_name = "split|combined", value_parser = crate::supported::layout)]
     pub(crate) layout: Option<Layout>,
     /// An OAuth 2.0 scope; the ones given replace all (may be repeated)
     #[arg(long, value_name = "RESOURCE_TYPE.SCOPE")]

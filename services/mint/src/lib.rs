@@ -45,6 +45,7 @@ mod remote;
 mod render;
 mod report;
 mod standing;
+mod supported;
 mod talk;
 mod up;
 

@@ -10,6 +10,7 @@ use mint_types::{
 use serde::Deserialize;
 
 use crate::Error;
+use crate::supported;
 
 /// The registry that a world starts with when nobody gives one.
 pub(crate) const EXAMPLE: &str = include_str!("../../../deploy/examples/registry.yaml");
@@ -56,6 +57,7 @@ pub(crate) struct Entry {
 struct EntrySettings {
     buckets: Vec<BucketEntry>,
     prefix: Prefix,
+    #[serde(deserialize_with = "layout")]
     layout: Layout,
     scopes: Vec<Scope>,
     redirect_url: Option<String>,
@@ -111,11 +113,20 @@ fn yes() -> bool {
     true
 }
 
+fn layout<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Layout, D::Error> {
+    supported::layout(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+fn bucket_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BucketName, D::Error> {
+    supported::bucket_name(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
 impl<'de> Deserialize<'de> for BucketEntry {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Full {
+            #[serde(deserialize_with = "bucket_name")]
             name: BucketName,
             region: Option<String>,
             endpoint: Option<OutboundUrl>,
@@ -127,7 +138,7 @@ impl<'de> Deserialize<'de> for BucketEntry {
                 f.write_str("a bucket's name, or {name, region, endpoint}")
             }
             fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<BucketEntry, E> {
-                let name = name.parse().map_err(E::custom)?;
+                let name = supported::bucket_name(name).map_err(E::custom)?;
                 Ok(BucketEntry { name, region: None, endpoint: None })
             }
             fn visit_map<M: serde::de::MapAccess<'de>>(self, map: M) -> Result<BucketEntry, M::Error> {
@@ -270,6 +281,15 @@ applications:
         assert!(refusal(&SMALL.replace("region:", "zone:")).contains("`zone`"));
         assert!(refusal(&SMALL.replace("{password:", "{pasword:")).contains("`pasword`"));
         assert!(refusal(&format!("{SMALL}world: {{slow: true}}\n")).contains("`slow`"));
+    }
+
+    #[test]
+    fn what_is_not_supported_yet_is_refused_by_its_code() {
+        for (from, to) in
+            [("scopes:", "layout: sealed\n      scopes:"), ("[team-stups,", "['gs://team-stups',")]
+        {
+            assert!(refusal(&SMALL.replace(from, to)).contains("UNSUPPORTED"), "{to}");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Config {
 enum Driver {
     Kio,
     File,
+    /// Known by name so that it is refused as what it is: not there yet.
+    Backstage,
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,6 +96,10 @@ impl Config {
     pub fn source(&self) -> Result<SourceConfig, ConfigError> {
         let section = &self.source;
         match section.driver {
+            Driver::Backstage => Err(ConfigError::new(
+                "source.driver",
+                "backstage is not supported yet: use kio or file [UNSUPPORTED]",
+            )),
             Driver::Kio => {
                 refuse("source.path", section.path.is_some(), "belongs to the driver file, not kio")?;
                 Ok(SourceConfig::Kio {

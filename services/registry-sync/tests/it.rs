@@ -49,6 +49,8 @@ fn a_wrong_configuration_ends_with_64_and_names_the_key() {
         ("driver = \"kio\"\nurl = \"http://example.org\"\ntoken_file = \"/x\"", "source.url"),
         ("driver = \"file\"\npath = \"/x\"\nurl = \"http://127.0.0.1:1\"", "source.url"),
         ("driver = \"backstage\"", "source.driver"),
+        ("driver = \"backstage\"", "UNSUPPORTED"),
+        ("driver = \"ldap\"", "source.driver"),
         ("driver = \"file\"\npath = \"/x\"\n[defaults]\nbucket = \"a-bucket\"", "defaults.account_id"),
     ];
     for (source, key) in table {

@@ -8,7 +8,7 @@
 //!
 //! # Never
 //! - calls the issuer before the intent is durable and announced: `nothing_is_done_while_the_audit_log_is_down`,
-//!   `an_intent_is_durable_before_the_issuer_is_called`
+//!   `create_fails_at_every_port_and_is_repeated` (a death at the issuer's call leaves nothing unaccounted)
 //! - ends a version before its successor's receipt is accepted and the overlap has passed:
 //!   `retire_is_refused_without_a_receipt`, `retire_is_refused_before_the_overlap_has_passed`,
 //!   `a_jump_of_the_wall_clock_does_not_shorten_the_overlap`, `another_boot_begins_the_overlap_again`

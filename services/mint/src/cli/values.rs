@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use mint_types::{BucketName, OutboundUrl, Period, ServiceName};
 
+use crate::supported::bucket_name;
+
 /// A bucket as it is written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BucketSpec {
@@ -36,8 +38,7 @@ pub(super) fn endpoint(text: &str) -> Result<(ServiceName, OutboundUrl), String>
 /// `NAME[,region=R][,endpoint=URL][,kms-key-id=K]`.
 pub(super) fn bucket(text: &str) -> Result<BucketSpec, String> {
     let mut parts = text.split(',');
-    let name = parts.next().unwrap_or_default();
-    let name = name.parse().map_err(|error: mint_types::InvalidId| error.to_string())?;
+    let name = bucket_name(parts.next().unwrap_or_default())?;
     let mut spec = BucketSpec { name, region: None, endpoint: None, kms_key_id: None };
     for part in parts {
         match part.split_once('=') {

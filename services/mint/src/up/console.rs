@@ -26,9 +26,11 @@ impl Console {
             return Self { bar: None };
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} {msg}") {
+        // until it is known how much there is to do: no part of nothing is shown as all of it
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }
+        bar.set_message("starting");
         bar.enable_steady_tick(TICK);
         Self { bar: Some(bar) }
     }
@@ -55,6 +57,11 @@ impl Console {
     /// How far it is; on a terminal only.
     pub(crate) fn progress(&self, done: usize, all: usize, message: impl Display) {
         if let Some(bar) = &self.bar {
+            if bar.length() != Some(all as u64)
+                && let Ok(style) = ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} {msg}")
+            {
+                bar.set_style(style);
+            }
             bar.set_length(all as u64);
             bar.set_position(done as u64);
             bar.set_message(message.to_string());
