@@ -43,6 +43,10 @@ async fn list_faults(State(faults): State<Arc<Faults>>) -> Response {
 
 async fn order_fault(State(faults): State<Arc<Faults>>, body: Bytes) -> Response {
     match serde_json::from_slice::<Fault>(&body) {
+        Ok(fault) if !fault.can_happen() => {
+            let detail = format!("{:?} is the name of no call", fault.api);
+            error_reply(StatusCode::BAD_REQUEST, "unknown_api", &detail)
+        }
         Ok(fault) => {
             faults.order(fault);
             StatusCode::NO_CONTENT.into_response()

@@ -109,6 +109,9 @@ async fn a_fault_hits_only_what_matches_and_can_be_cleared() {
     assert_eq!(world.probe("stups_ledger", &ledger.password).await.status, 200);
     let nonsense = world.send(Method::POST, "/faults", &[], r#"{"api": "x", "kind": "explode"}"#).await;
     assert_eq!(nonsense.error(), (400, "malformed".into()));
+    let misspelt =
+        world.send(Method::POST, "/faults", &[], r#"{"api": "s4.PutObject", "kind": "fail"}"#).await;
+    assert_eq!(misspelt.error(), (400, "unknown_api".into()));
 }
 
 #[tokio::test]
