@@ -16,6 +16,7 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Whether it may be done.
     pub fn is_allow(self) -> bool {
         self == Self::Allow
     }
@@ -24,11 +25,13 @@ impl Decision {
 /// One request, as IAM sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// Who asks.
     pub caller: Caller,
     /// `s3:GetObject`.
     pub action: String,
     /// An ARN, or `*` for an action that has no resource.
     pub resource: String,
+    /// What conditions look at.
     pub context: Context,
 }
 
@@ -39,6 +42,7 @@ pub struct Context {
 }
 
 impl Context {
+    /// Sets a key to one value.
     pub fn insert(&mut self, key: &str, value: impl Into<String>) {
         self.keys.insert(key.to_ascii_lowercase(), vec![value.into()]);
     }

@@ -9,8 +9,11 @@ use crate::rpc::RpcTable;
 /// The files of one service. `rpc_json` is absent for a program that serves nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'f> {
+    /// The principal's name.
     pub service: &'f str,
+    /// The text of its `aws.json`.
     pub aws_json: &'f str,
+    /// The text of its `rpc.json`.
     pub rpc_json: Option<&'f str>,
 }
 

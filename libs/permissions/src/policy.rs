@@ -42,12 +42,14 @@ pub(crate) struct Listed<P> {
 }
 
 impl Policy {
+    /// In the order in which they are written.
     pub fn statements(&self) -> &[Statement] {
         &self.statements
     }
 }
 
 impl Statement {
+    /// Whether it allows or denies.
     pub fn effect(&self) -> Effect {
         self.effect
     }

@@ -109,6 +109,7 @@ impl RpcTable {
         self.rows.get(method).is_some_and(|row| row.iter().any(|pattern| pattern.matches(principal)))
     }
 
+    /// Whether the table says anything about a method.
     pub fn has_row(&self, method: &str) -> bool {
         self.rows.contains_key(method.strip_prefix('/').unwrap_or(method))
     }

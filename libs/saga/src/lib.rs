@@ -13,7 +13,7 @@
 //!   `a_rotation_that_may_have_been_written_is_not_abandoned`.
 //! - lets two periods pass without a rotation: `never_two_periods_without_a_rotation`.
 //! - opens a second rotation of a credential: `a_second_rotation_is_refused`.
-//! - reads a clock, draws randomness, does IO: it depends on neither tokio nor the clocks.
+//! - reads a clock, draws randomness, does IO: it depends on neither tokio nor the clocks (`pure_libraries_do_no_io`).
 //!
 //! # Shape
 //! [`Credential`] is the durable state: what is current, and at most one [`Rotation`] with its [`Stage`].

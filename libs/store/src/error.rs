@@ -38,6 +38,7 @@ pub enum Error {
 }
 
 impl Error {
+    /// The code for the wire.
     pub fn code(&self) -> Code {
         match self {
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => Code::Unavailable,
@@ -54,10 +55,12 @@ impl Error {
         !matches!(self, Self::OutcomeUnknown { .. })
     }
 
+    /// Whether a row with this key is there already.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
     }
 
+    /// Whether trying again later can help.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::OutcomeUnknown { .. })
     }

@@ -11,6 +11,7 @@ use crate::{Error, Row};
 pub struct Migration {
     /// Ascending from 1.
     pub version: i64,
+    /// For people; recorded with the version.
     pub name: &'static str,
     /// Statements that both engines understand: `TEXT`, `BIGINT` and `BYTEA` columns.
     pub sql: &'static str,

@@ -18,10 +18,12 @@ impl Row {
         Self { columns, values }
     }
 
+    /// A text; NULL is an error.
     pub fn text(&self, column: &str) -> Result<String, Error> {
         self.optional_text(column)?.ok_or_else(|| null(column))
     }
 
+    /// A text or NULL.
     pub fn optional_text(&self, column: &str) -> Result<Option<String>, Error> {
         match self.value(column)? {
             Value::Null => Ok(None),
@@ -30,10 +32,12 @@ impl Row {
         }
     }
 
+    /// A number; NULL is an error.
     pub fn integer(&self, column: &str) -> Result<i64, Error> {
         self.optional_integer(column)?.ok_or_else(|| null(column))
     }
 
+    /// A number or NULL.
     pub fn optional_integer(&self, column: &str) -> Result<Option<i64>, Error> {
         match self.value(column)? {
             Value::Null => Ok(None),
@@ -42,20 +46,24 @@ impl Row {
         }
     }
 
+    /// A number from 0; NULL is an error.
     pub fn unsigned(&self, column: &str) -> Result<u64, Error> {
         u64::try_from(self.integer(column)?).map_err(|_| wrong(column, "a number from 0"))
     }
 
+    /// A number from 0, or NULL.
     pub fn optional_unsigned(&self, column: &str) -> Result<Option<u64>, Error> {
         self.optional_integer(column)?
             .map(|number| u64::try_from(number).map_err(|_| wrong(column, "a number from 0")))
             .transpose()
     }
 
+    /// Bytes; NULL is an error.
     pub fn bytes(&self, column: &str) -> Result<Vec<u8>, Error> {
         self.optional_bytes(column)?.ok_or_else(|| null(column))
     }
 
+    /// Bytes or NULL.
     pub fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.value(column)? {
             Value::Null => Ok(None),
@@ -78,6 +86,7 @@ impl Row {
         self.optional_timestamp(column)?.ok_or_else(|| null(column))
     }
 
+    /// Microseconds since 1970, or NULL.
     pub fn optional_timestamp(&self, column: &str) -> Result<Option<Timestamp>, Error> {
         Ok(self.optional_integer(column)?.map(Timestamp::from_unix_micros))
     }

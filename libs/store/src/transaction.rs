@@ -44,6 +44,7 @@ impl Transaction<'_> {
         Self { inner: Inner::Postgres(inner), failure: None, scope: PhantomData }
     }
 
+    /// Runs a statement and answers all its rows.
     pub async fn query(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Error> {
         self.still_good()?;
         let answer = match &mut self.inner {

@@ -5,7 +5,8 @@
 //!
 //! # Never
 //! - does IO, spawns a task or reads a clock: `tests/it` (`types_depends_only_on_its_allow_list`).
-//! - carries a secret: credentials' plaintext has its own type in `libs/secret`.
+//! - carries a secret: credentials' plaintext has its own type in `libs/secret`
+//!   (`plaintext_is_reachable_from_its_carriers_only`).
 //!
 //! # Shape
 //! `id` (names and numbers), `principal` (SPIFFE ids), `credential` (kinds, layouts, versions), `settings` and

@@ -13,7 +13,8 @@
 //! - shows a half-written file or a pair out of two fetches: `a_reader_never_sees_a_mixed_pair`.
 //! - takes what is no credential: `what_has_another_shape_is_refused`.
 //! - lets others read: `files_are_readable_by_their_owner_only`.
-//! - writes to a store: the port `CredentialStore` has one call, and it reads.
+//! - writes to a store: the port `CredentialStore` has one call, and it reads
+//!   (`every_delivered_application_fetches_its_files_logs_in_and_is_refused_everything_else`).
 //! - uses a static AWS key: `a_credentials_file_is_refused`.
 //!
 //! # Shape

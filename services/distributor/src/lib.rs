@@ -9,7 +9,8 @@
 //! Served to the coordinator; keys also to the rotator (`permissions/rpc.json`).
 //!
 //! # Never
-//! - reads, lists, copies or deletes an object: the port `ObjectStore` has no such call.
+//! - reads, lists, copies or deletes an object: the port `ObjectStore` has no such call
+//!   (`with_a_services_own_aws_credentials_only_its_one_power_works`).
 //! - opens what the rotator did not sign, or what is for somebody else: `an_unsigned_envelope_is_refused`,
 //!   `an_envelope_of_another_application_is_refused`.
 //! - writes anywhere but below the directory that follows from the signed associated data and the catalog:
