@@ -25,7 +25,7 @@ pub(crate) fn judge(
     let code = error_code(body);
     let detail = shown(status, code.as_deref());
     if is_wrong_region(status, code.as_deref()) {
-        let region = header(headers, "x-amz-bucket-region").filter(|region| is_token(region));
+        let region = header(headers, "x-amz-bucket-region").filter(|region| is_region(region));
         let detail = match region {
             Some(region) => format!("{detail}; the bucket is in {region}"),
             None => detail,
@@ -145,12 +145,21 @@ pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, rest) = text.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
-    is_token(code).then(|| code.to_owned())
+    is_code(code).then(|| code.to_owned())
 }
 
-fn is_token(text: &str) -> bool {
+/// Words such as `AccessDenied` and `KMS.DisabledException`. A store has seen a secret, and what is shown here goes into
+/// logs: digits and dashes, without which generated secrets do not go, are not repeated.
+fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'.')
+}
+
+/// As `eu-west-1`; no generated secret is that short.
+fn is_region(text: &str) -> bool {
+    (1..=24).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -244,5 +253,23 @@ mod tests {
             panic!("refused");
         };
         assert_eq!(trouble.detail, "the store answered 403");
+    }
+
+    #[test]
+    fn a_store_that_answers_with_what_it_was_sent_is_not_repeated() {
+        let secret = "mint-canary-pw-0123456789abcdefghijklmnopqrstuv";
+        for (status, code) in
+            [(403, secret), (403, "Ab3dEf6hIj9lMn2p"), (301, "PermanentRedirect"), (503, secret)]
+        {
+            let answer = judged(status, &[("x-amz-bucket-region", secret)], code);
+            let (PutAnswer::Refused(trouble) | PutAnswer::Unknown(trouble)) = answer else {
+                panic!("written");
+            };
+            assert!(
+                !trouble.detail.contains("canary") && !trouble.detail.contains("Ab3d"),
+                "{}",
+                trouble.detail
+            );
+        }
     }
 }
