@@ -296,6 +296,24 @@ async fn a_sqlite_file_is_readable_by_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_the_engine_ended_by_itself_does_not_spoil_the_next() {
+    let place = places().await.remove(0);
+    let database = open(&place).await;
+    let broken = database.write(|transaction| {
+        Box::pin(async move {
+            insert(transaction, "lost", 1).await?;
+            // what SQLite does by itself when the disk is full
+            transaction.execute("ROLLBACK", &[]).await?;
+            insert(transaction, "lost", 1).await?;
+            Err::<(), _>(Error::Refused { detail: "given up".to_owned() })
+        })
+    });
+    assert!(broken.await.is_err());
+    database.write(|transaction| Box::pin(insert(transaction, "kept", 1))).await.unwrap();
+    assert_eq!(count(&database, "kept").await, Some(1));
+}
+
+#[tokio::test]
 async fn a_full_disk_is_unavailable() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/state.db", directory.path().display());

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sqlx::{
-    Column, ConnectOptions, Executor, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef,
+    Column, ConnectOptions, Connection as _, Executor, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -59,6 +59,12 @@ async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqliteP
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // On a full disk or an IO error SQLite may end the transaction by itself; the driver then counts one that is not
+        // there and refuses every later one. Such a connection is not used again: the next one starts clean.
+        .after_release(|connection, _| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        })
         .connect_with(options)
         .await
         .map_err(|error| classify(&error).error)
