@@ -57,7 +57,7 @@ pub(crate) struct Entry {
 struct EntrySettings {
     buckets: Vec<BucketEntry>,
     prefix: Prefix,
-    #[serde(deserialize_with = "layout")]
+    #[serde(deserialize_with = "supported::written_layout")]
     layout: Layout,
     scopes: Vec<Scope>,
     redirect_url: Option<String>,
@@ -113,20 +113,12 @@ fn yes() -> bool {
     true
 }
 
-fn layout<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Layout, D::Error> {
-    supported::layout(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-}
-
-fn bucket_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BucketName, D::Error> {
-    supported::bucket_name(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-}
-
 impl<'de> Deserialize<'de> for BucketEntry {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Full {
-            #[serde(deserialize_with = "bucket_name")]
+            #[serde(deserialize_with = "supported::written_bucket_name")]
             name: BucketName,
             region: Option<String>,
             endpoint: Option<OutboundUrl>,

@@ -1,6 +1,7 @@
 //! What settings cannot say yet is refused by the code that registry-sync has for it, and not as a typing error.
 
 use mint_types::{BucketName, Layout};
+use serde::de::{Deserialize as _, Deserializer, Error as _};
 
 /// A layout by its name.
 pub(crate) fn layout(text: &str) -> Result<Layout, String> {
@@ -16,6 +17,18 @@ pub(crate) fn bucket_name(text: &str) -> Result<BucketName, String> {
         return Err(format!("bucket {text}: gs:// is not supported yet: use S3 [UNSUPPORTED]"));
     }
     text.parse().map_err(|error: mint_types::InvalidId| error.to_string())
+}
+
+/// A layout as a file has it.
+pub(crate) fn written_layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Layout, D::Error> {
+    layout(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// A bucket's name as a file has it.
+pub(crate) fn written_bucket_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BucketName, D::Error> {
+    bucket_name(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
