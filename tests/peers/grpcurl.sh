@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Drives a running constellation with the real grpcurl, as an operator would: usage: grpcurl.sh EXECUTABLES GRPCURL
 set -euo pipefail
-executables=${1:?directory of the executables}
+executables=$(cd "${1:?directory of the executables}" && pwd)
 grpcurl=${2:?grpcurl}
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/world.sh"

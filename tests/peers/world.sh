@@ -43,6 +43,17 @@ world_down() {
   kill -TERM "$world_pid" 2>/dev/null || return 0
   wait "$world_pid" || true
 }
+world_delivered() { # world_delivered COUNT: waits until so many applications are delivered, prints their ids
+  local found
+  for _ in $(seq 1 120); do
+    found=$("$executables/mint" status --data "$data" --output json 2>/dev/null | python3 -c '
+import json, sys
+print(" ".join(a["id"] for a in json.load(sys.stdin)["applications"] if a["state"] == "delivered"))') || true
+    [ "$(echo "$found" | wc -w)" != "$1" ] || break
+    sleep 1
+  done
+  echo "$found"
+}
 endpoint() { python3 -c 'import json, sys; v = json.load(open(sys.argv[1])); [v := v[k] for k in sys.argv[2:]]; print(v)' "$data/endpoints.json" "$@"; }
 finish() {
   echo "$passed passed, $failed failed"
