@@ -13,7 +13,12 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 async fn small_world() -> World {
     let entries = [Entry::new("alpha"), Entry::new("beta").prefix("teams/blue")];
-    let world = World::boot(Options { registry: Some(registry(&entries, &[])), ..Options::default() }).await;
+    let world = World::boot(Options {
+        registry: Some(registry(&entries, &["password_grace: 1s"])),
+        arguments: vec!["--min-overlap".to_owned(), "1s".to_owned()],
+        ..Options::default()
+    })
+    .await;
     for id in ["alpha", "beta"] {
         let delivered = mint_api::coordination::v1::ApplicationState::Delivered as i32;
         world
@@ -243,5 +248,52 @@ async fn with_any_certificate_exactly_the_rpcs_of_its_row_are_let_through() {
         }
     }
     assert!(tried > 400, "only {tried} calls were tried");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fencing_token_from_the_future_is_refused_and_locks_nobody_out() {
+    use mint_api::identity::v1::DisableIdentityRequest;
+    use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
+    use mint_api::rotation::v1::RetireRequest;
+    use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
+
+    let world = small_world().await;
+    let coordinator = world.service(ServiceName::Coordinator);
+    let mut rotator = RotationServiceClient::new(world.channel(ServiceName::Rotator, &coordinator));
+    let mut identities =
+        IdentityServiceClient::new(world.channel(ServiceName::IdentityProvisioner, &coordinator));
+    for fencing_token in [i64::MAX.unsigned_abs(), u64::MAX] {
+        let retire = RetireRequest {
+            application_id: "alpha".to_owned(),
+            kind: mint_api::types::v1::CredentialKind::Password.into(),
+            rotation_id: "5f0c8a52-6f3f-4d6b-9d2a-0a4f3d6f1c11".to_owned(),
+            fencing_token,
+        };
+        let refused = rotator.retire(retire).await.expect_err("refused");
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+        let disable =
+            DisableIdentityRequest { application_id: "alpha".to_owned(), catalog_revision: 0, fencing_token };
+        let refused = identities.disable_identity(disable).await.expect_err("refused");
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    }
+    let disable = DisableIdentityRequest {
+        application_id: "alpha".to_owned(),
+        catalog_revision: 0,
+        fencing_token: 4_000_000_000,
+    };
+    let refused =
+        identities.disable_identity(disable).await.expect_err("an active application is not disabled");
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused}");
+
+    let request = mint_api::coordination::v1::RotateApplicationRequest {
+        application_id: "alpha".to_owned(),
+        kinds: vec![mint_api::types::v1::CredentialKind::Password.into()],
+    };
+    world.coordination().rotate_application(request).await.expect("started");
+    let rotated = |status: &mint_api::coordination::v1::ApplicationStatus| {
+        status.credentials.iter().any(|credential| credential.completed_rotations == 2)
+    };
+    world.until("alpha", "rotated all the same", std::time::Duration::from_secs(120), rotated).await;
     world.stop().await;
 }

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use mint_types::{
-    Application, Bucket, Code, CredentialKind, Identity, Layout, OutboundUrl, Period, Presence, Problem,
-    Revision, Settings, Timestamp,
+    Application, Bucket, Code, CredentialKind, FencingToken, Identity, Layout, OutboundUrl, Period, Presence,
+    Problem, Revision, Settings, Timestamp,
 };
 
 use crate::{Fault, registry, types};
@@ -55,6 +55,15 @@ where
     T::Err: ToString,
 {
     if text.is_empty() { Ok(None) } else { parse(field, text).map(Some) }
+}
+
+/// A wire fencing token; one that no lease can have made by now is refused before anybody remembers it.
+pub fn fencing_token_from_wire(wire: u64, now: Timestamp) -> Result<FencingToken, InvalidMessage> {
+    let token = FencingToken(wire);
+    if token.is_plausible(now) {
+        return Ok(token);
+    }
+    Err(InvalidMessage::new("fencing_token", format!("{token} is further ahead of the clock than any lease")))
 }
 
 /// A wire timestamp.

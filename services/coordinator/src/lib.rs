@@ -77,7 +77,7 @@ pub use engine::Engine;
 pub use error::Error;
 pub use feed::Feed;
 pub use intake::run as take_in_catalog;
-pub use operator::Operator;
+pub use operator::{Asked, Operator};
 pub use plan::{Decision, IdentityStep, World, decide};
 pub use policy::{Bell, IssuerGate, Parts, Policy};
 pub use ports::{

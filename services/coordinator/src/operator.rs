@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mint_api::Fault;
 use mint_api::audit_log::{Act, AuditLog, Outcome};
 use mint_saga::Cause;
-use mint_types::{ApplicationId, Code, CredentialKind, Presence, RequestId, RotationId};
+use mint_types::{ApplicationId, Code, CredentialKind, Presence, Principal, RequestId, RotationId};
 
 use crate::burst;
 use crate::desk::Desk;
@@ -13,6 +13,15 @@ use crate::plan::occupant;
 use crate::policy::Parts;
 use crate::status::{Status, status};
 use crate::store::Started;
+
+/// Who asked, and in which request.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The peer over mutual TLS.
+    pub by: Principal,
+    /// The request's id.
+    pub request: RequestId,
+}
 
 /// What operators may ask of the coordinator.
 #[derive(Debug, Clone)]
@@ -49,12 +58,12 @@ impl Operator {
         &self,
         id: &ApplicationId,
         kinds: &[CredentialKind],
-        request: RequestId,
+        asked: &Asked,
     ) -> Result<Vec<Started>, Fault> {
         let desk = self.desk(id).await?;
         let kinds = rotatable(&desk, kinds)?;
         let kind = if let [only] = kinds.as_slice() { Some(*only) } else { None };
-        let act = Self::act("rotation.request", Some(id), kind, request);
+        let act = Self::act("rotation.request", Some(id), kind, asked);
         self.audited(act, async {
             let now = self.parts.clock.now();
             let started = self.parts.store.edit(id, now, &|desk| self.open(desk, &kinds)).await?;
@@ -83,29 +92,24 @@ impl Operator {
     }
 
     /// Pauses an application, or everything.
-    pub async fn pause(
-        &self,
-        id: Option<&ApplicationId>,
-        reason: &str,
-        request: RequestId,
-    ) -> Result<(), Fault> {
+    pub async fn pause(&self, id: Option<&ApplicationId>, reason: &str, asked: &Asked) -> Result<(), Fault> {
         if reason.trim().is_empty() {
             return Err(Fault::new(Code::InvalidArgument, "INVALID_MESSAGE", "reason: say why, for people")
                 .with("field", "reason"));
         }
-        self.set_paused(id, Some(reason), request).await
+        self.set_paused(id, Some(reason), asked).await
     }
 
     /// Goes on after a pause.
-    pub async fn resume(&self, id: Option<&ApplicationId>, request: RequestId) -> Result<(), Fault> {
-        self.set_paused(id, None, request).await
+    pub async fn resume(&self, id: Option<&ApplicationId>, asked: &Asked) -> Result<(), Fault> {
+        self.set_paused(id, None, asked).await
     }
 
     async fn set_paused(
         &self,
         id: Option<&ApplicationId>,
         reason: Option<&str>,
-        request: RequestId,
+        asked: &Asked,
     ) -> Result<(), Fault> {
         if let Some(id) = id {
             self.desk(id).await?;
@@ -116,7 +120,7 @@ impl Operator {
             (None, Some(_)) => "constellation.pause",
             (None, None) => "constellation.resume",
         };
-        let act = Self::act(action, id, None, request);
+        let act = Self::act(action, id, None, asked);
         self.audited(act, async {
             let now = self.parts.clock.now();
             match id {
@@ -132,15 +136,16 @@ impl Operator {
         action: &'static str,
         application: Option<&ApplicationId>,
         kind: Option<CredentialKind>,
-        request: RequestId,
+        asked: &Asked,
     ) -> Act {
         Act {
             action,
             application: application.cloned(),
             kind,
-            resource: String::new(),
+            // the log's actor is this service: who asked it stands here
+            resource: format!("asked by {}", asked.by),
             rotation: None,
-            request,
+            request: asked.request,
         }
     }
 

@@ -15,7 +15,7 @@ use mint_types::{ApplicationId, RequestId, TeamId};
 use tonic::{Request, Response, Status};
 
 use crate::feed::Feed;
-use crate::operator::Operator;
+use crate::operator::{Asked, Operator};
 
 const DEFAULT_PAGE: u32 = 500;
 const LARGEST_PAGE: u32 = 5000;
@@ -32,10 +32,12 @@ impl Rpc {
         Self { operator }
     }
 
-    /// The id of the request being served; calls without the network edge get a fresh one.
-    fn request_id(&self) -> RequestId {
-        mint_runtime::request_id()
-            .unwrap_or_else(|| RequestId::random(self.operator.parts().entropy.as_ref()))
+    /// Who asked, and the id of the request being served.
+    fn asked<T>(&self, request: &Request<T>) -> Result<Asked, Status> {
+        let by = mint_runtime::peer_of(request)?.principal;
+        let request = mint_runtime::request_id()
+            .unwrap_or_else(|| RequestId::random(self.operator.parts().entropy.as_ref()));
+        Ok(Asked { by, request })
     }
 
     async fn page(
@@ -115,6 +117,7 @@ impl CoordinationService for Rpc {
         &self,
         request: Request<RotateApplicationRequest>,
     ) -> Result<Response<RotateApplicationResponse>, Status> {
+        let asked = self.asked(&request)?;
         let request = request.into_inner();
         let id = parse("application_id", &request.application_id)?;
         let kinds = request
@@ -122,21 +125,23 @@ impl CoordinationService for Rpc {
             .into_iter()
             .map(|kind| kind_from_wire("kinds", kind))
             .collect::<Result<Vec<_>, _>>()?;
-        let started = self.operator.rotate(&id, &kinds, self.request_id()).await?;
+        let started = self.operator.rotate(&id, &kinds, &asked).await?;
         let rotations = started.into_iter().map(Into::into).collect();
         Ok(Response::new(RotateApplicationResponse { rotations }))
     }
 
     async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        let asked = self.asked(&request)?;
         let request = request.into_inner();
         let id = parse_optional("application_id", &request.application_id)?;
-        self.operator.pause(id.as_ref(), &request.reason, self.request_id()).await?;
+        self.operator.pause(id.as_ref(), &request.reason, &asked).await?;
         Ok(Response::new(PauseResponse {}))
     }
 
     async fn resume(&self, request: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        let asked = self.asked(&request)?;
         let id = parse_optional("application_id", &request.into_inner().application_id)?;
-        self.operator.resume(id.as_ref(), self.request_id()).await?;
+        self.operator.resume(id.as_ref(), &asked).await?;
         Ok(Response::new(ResumeResponse {}))
     }
 

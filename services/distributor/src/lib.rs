@@ -123,7 +123,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let distributor = Arc::new(Distributor::new(ring.clone(), ports, default_store, put_expiry));
     process.readiness().require(ROTATOR_KEYS);
     process.spawn("rotator-keys", fetch_keys(opener, process.readiness(), process.shutdown()));
-    let rpc = Rpc { distributor, ring, entropy: process.entropy() };
+    let rpc = Rpc { distributor, ring, clock: process.clock(), entropy: process.entropy() };
     let api = Api {
         permissions: PERMISSIONS,
         routes: Routes::new(DistributionServiceServer::new(rpc)),

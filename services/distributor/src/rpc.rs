@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use mint_api::convert::{duration_to_wire, parse};
+use mint_api::convert::{duration_to_wire, fencing_token_from_wire, parse};
 use mint_api::distribution::v1::distribution_service_server::DistributionService;
 use mint_api::distribution::v1::{
     DeliverRequest, DeliverResponse, DestinationOutcome, ListKeysRequest, ListKeysResponse, Outcome,
 };
 use mint_api::{Fault, InvalidMessage};
 use mint_secret::KeyRing;
-use mint_types::{Entropy, FencingToken, RequestId, Revision};
+use mint_types::{Clock, Entropy, RequestId, Revision, Timestamp};
 use tonic::{Request, Response, Status};
 
 use crate::adapters::public_key;
@@ -27,6 +27,8 @@ pub struct Rpc {
     pub distributor: Arc<Distributor>,
     /// Our keys.
     pub ring: Arc<KeyRing>,
+    /// For telling a fencing token that no lease can have made.
+    pub clock: Arc<dyn Clock>,
     /// For the id of a request that came without one.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -36,7 +38,7 @@ impl DistributionService for Rpc {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverResponse>, Status> {
         let request_id =
             mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
-        let delivery = delivery(request.into_inner(), request_id)?;
+        let delivery = delivery(request.into_inner(), request_id, self.clock.now())?;
         match self.distributor.deliver(&delivery).await {
             Ok(delivered) => Ok(Response::new(encode(delivered))),
             Err(error) => {
@@ -57,7 +59,7 @@ impl DistributionService for Rpc {
     }
 }
 
-fn delivery(message: DeliverRequest, request: RequestId) -> Result<Delivery, InvalidMessage> {
+fn delivery(message: DeliverRequest, request: RequestId, now: Timestamp) -> Result<Delivery, InvalidMessage> {
     if message.envelope.is_empty() || message.envelope.len() > LONGEST_ENVELOPE {
         return Err(InvalidMessage::new("envelope", format!("it must have 1 to {LONGEST_ENVELOPE} bytes")));
     }
@@ -65,7 +67,7 @@ fn delivery(message: DeliverRequest, request: RequestId) -> Result<Delivery, Inv
         application: parse("application_id", &message.application_id)?,
         rotation: parse("rotation_id", &message.rotation_id)?,
         catalog_revision: Revision(message.catalog_revision),
-        fencing_token: FencingToken(message.fencing_token),
+        fencing_token: fencing_token_from_wire(message.fencing_token, now)?,
         envelope: message.envelope,
         request,
     })

@@ -93,9 +93,10 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         clock: process.clock(),
         entropy: process.entropy(),
     });
+    let rpc = Rpc { provisioner: Arc::new(provisioner), clock: process.clock() };
     let api = Api {
         permissions: PERMISSIONS,
-        routes: tonic::service::Routes::new(IdentityServiceServer::new(Rpc(Arc::new(provisioner)))),
+        routes: tonic::service::Routes::new(IdentityServiceServer::new(rpc)),
         services: &["mint.identity.v1.IdentityService"],
         descriptors: mint_api::DESCRIPTORS,
     };

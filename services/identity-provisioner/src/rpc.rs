@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use mint_api::convert::{parse, timestamp_to_wire};
+use mint_api::convert::{fencing_token_from_wire, parse, timestamp_to_wire};
 use mint_api::identity::v1::{
     DeleteIdentityRequest, DeleteIdentityResponse, DisableIdentityRequest, DisableIdentityResponse,
     EnableIdentityRequest, EnableIdentityResponse, EnsureIdentityRequest, EnsureIdentityResponse,
     GetIdentityRequest, GetIdentityResponse, IdentityState, identity_service_server::IdentityService,
 };
-use mint_types::{FencingToken, Revision};
+use mint_types::{Clock, Revision};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -19,7 +19,20 @@ use crate::{
 
 /// The identity service over gRPC.
 #[derive(Debug, Clone)]
-pub struct Rpc(pub Arc<Provisioner>);
+pub struct Rpc {
+    /// Acts.
+    pub provisioner: Arc<Provisioner>,
+    /// For telling a fencing token that no lease can have made.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Rpc {
+    fn order(&self, application: &str, revision: u64, token: u64) -> Result<Order, Error> {
+        let application = parse("application_id", application)?;
+        let token = fencing_token_from_wire(token, self.clock.now())?;
+        Ok(Order { application, revision: Revision(revision), token })
+    }
+}
 
 #[tonic::async_trait]
 impl IdentityService for Rpc {
@@ -28,8 +41,8 @@ impl IdentityService for Rpc {
         request: Request<EnsureIdentityRequest>,
     ) -> Result<Response<EnsureIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = order(&request.application_id, request.catalog_revision, request.fencing_token)?;
-        let known = self.0.ensure(&order).await?;
+        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let known = self.provisioner.ensure(&order).await?;
         Ok(Response::new(EnsureIdentityResponse {
             username: known.username,
             client_id: known.client_id.unwrap_or_default(),
@@ -43,8 +56,8 @@ impl IdentityService for Rpc {
         request: Request<DisableIdentityRequest>,
     ) -> Result<Response<DisableIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = order(&request.application_id, request.catalog_revision, request.fencing_token)?;
-        let existed = self.0.disable(&order).await?;
+        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let existed = self.provisioner.disable(&order).await?;
         Ok(Response::new(DisableIdentityResponse { existed }))
     }
 
@@ -53,8 +66,8 @@ impl IdentityService for Rpc {
         request: Request<EnableIdentityRequest>,
     ) -> Result<Response<EnableIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = order(&request.application_id, request.catalog_revision, request.fencing_token)?;
-        self.0.enable(&order).await?;
+        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        self.provisioner.enable(&order).await?;
         Ok(Response::new(EnableIdentityResponse {}))
     }
 
@@ -63,8 +76,8 @@ impl IdentityService for Rpc {
         request: Request<DeleteIdentityRequest>,
     ) -> Result<Response<DeleteIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = order(&request.application_id, request.catalog_revision, request.fencing_token)?;
-        self.0.delete(&order).await?;
+        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        self.provisioner.delete(&order).await?;
         Ok(Response::new(DeleteIdentityResponse {}))
     }
 
@@ -73,7 +86,7 @@ impl IdentityService for Rpc {
         request: Request<GetIdentityRequest>,
     ) -> Result<Response<GetIdentityResponse>, Status> {
         let application = parse("application_id", &request.into_inner().application_id)?;
-        let known = self.0.identity(&application).await?;
+        let known = self.provisioner.identity(&application).await?;
         let state = match known.intended.unwrap_or(known.stage) {
             Stage::None => IdentityState::Unspecified,
             Stage::Enabled => IdentityState::Enabled,
@@ -88,9 +101,4 @@ impl IdentityService for Rpc {
             changed_at: Some(timestamp_to_wire(known.changed_at)),
         }))
     }
-}
-
-fn order(application: &str, revision: u64, token: u64) -> Result<Order, Error> {
-    let application = parse("application_id", application)?;
-    Ok(Order { application, revision: Revision(revision), token: FencingToken(token) })
 }

@@ -21,6 +21,15 @@ pub enum Author {
     Source,
 }
 
+impl std::fmt::Display for Author {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Peer(principal) => principal.fmt(f),
+            Self::Source => f.write_str("the registry file"),
+        }
+    }
+}
+
 impl Author {
     /// Whether the author may change this application's settings.
     pub fn may_change(&self, record: &Record) -> Result<(), Error> {
@@ -86,7 +95,7 @@ impl Entering {
             action: "settings.update",
             application: Some(record.id.clone()),
             kind: None,
-            resource: format!("settings/{}@{}", record.id, expected.saturating_add(1)),
+            resource: format!("settings/{}@{} by {author}", record.id, expected.saturating_add(1)),
             rotation: None,
             request: mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref())),
         };

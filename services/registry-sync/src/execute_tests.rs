@@ -260,6 +260,8 @@ async fn contract_without_the_audit_log_no_setting_changes() {
         let outcomes: Vec<_> = entries.iter().map(|entry| entry.outcome).collect();
         assert_eq!(outcomes, [None, Some(Outcome::Success)]);
         assert_eq!(entries[0].act.action, "settings.update");
+        // the log's actor is this service: who asked it stands in the resource
+        assert!(entries[0].act.resource.contains(" by "), "{}", entries[0].act.resource);
     }
 }
 

@@ -105,7 +105,7 @@ const SERVICES: &[&str] = &["mint.rotation.v1.RotationService"];
 pub async fn run(config: Config, process: Process) -> Result<(), StartError> {
     let database = Database::open(&config.state.url, SCHEMA, MIGRATIONS, config.state.migrate()).await?;
     let rotator = Arc::new(assemble(&config, &process, database.clone())?);
-    let rpc = rpc::Rpc::new(rotator, process.entropy());
+    let rpc = rpc::Rpc::new(rotator, process.clock(), process.entropy());
     let api = Api {
         permissions: include_str!("../permissions/rpc.json"),
         routes: tonic::service::Routes::new(RotationServiceServer::new(rpc)),

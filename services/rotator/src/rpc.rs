@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use mint_api::convert::{duration_to_wire, kind_from_wire, kind_to_wire, parse, timestamp_to_wire};
+use mint_api::convert::{
+    duration_to_wire, fencing_token_from_wire, kind_from_wire, kind_to_wire, parse, timestamp_to_wire,
+};
 use mint_api::rotation::v1;
 use mint_api::rotation::v1::rotation_service_server::RotationService;
 use mint_api::types;
 use mint_secret::{KeyStage, PublishedKey};
-use mint_types::{Entropy, FencingToken, RequestId, Revision};
+use mint_types::{Clock, Entropy, RequestId, Revision};
 use tonic::{Request, Response, Status};
 
 use crate::execute::{CreateOrder, Order, Proof, Rotator};
@@ -19,13 +21,14 @@ use crate::state::Stage;
 #[derive(Debug)]
 pub struct Rpc {
     rotator: Arc<Rotator>,
+    clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
 
 impl Rpc {
     /// The service in front of the logic.
-    pub fn new(rotator: Arc<Rotator>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { rotator, entropy }
+    pub fn new(rotator: Arc<Rotator>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { rotator, clock, entropy }
     }
 
     fn order(&self, application: &str, kind: i32, rotation: &str, token: u64) -> Result<Order, Status> {
@@ -33,7 +36,7 @@ impl Rpc {
         Ok(Order {
             application: parse("application_id", application)?,
             ask: Ask { rotation: parse("rotation_id", rotation)?, kind: kind_from_wire("kind", kind)? },
-            token: FencingToken(token),
+            token: fencing_token_from_wire(token, self.clock.now())?,
             request,
         })
     }

@@ -129,11 +129,6 @@ async fn take_in_one(
     Ok(())
 }
 
-/// The next token: one more, and never behind the clock, so that a restored backup cannot repeat one.
-fn next_token(last: u64, now: Timestamp) -> u64 {
-    last.saturating_add(1).max(u64::try_from(now.unix_millis()).unwrap_or(0))
-}
-
 async fn try_to_take(
     transaction: &mut Transaction<'_>,
     application: &ApplicationId,
@@ -157,7 +152,7 @@ async fn try_to_take(
     }
     let opened = rows::put_changed(transaction, &before, &desk).await?;
     desk.change += u64::from(opened);
-    let token = next_token(row.unsigned("fencing_token")?, taker.now);
+    let token = FencingToken::after(FencingToken(row.unsigned("fencing_token")?), taker.now).0;
     let args: [Value; 6] = [
         application.as_str().into(),
         Value::unsigned(token)?,

@@ -12,7 +12,7 @@ use mint_api::coordination::v1::{
     RotateApplicationRequest, WatchApplicationsRequest,
 };
 use mint_coordinator::{Operator, Rpc};
-use mint_types::{CredentialKind, Revision};
+use mint_types::{CredentialKind, Revision, SpiffeId};
 use tokio::sync::Notify;
 use tonic::Request;
 
@@ -23,8 +23,16 @@ fn rpc(stage: &Stage) -> (Rpc, MemoryAuditLog) {
     (Rpc::new(Operator::new(Arc::clone(&stage.parts), Arc::new(audit.clone()))), audit)
 }
 
+/// A request as the operator `second` sends it.
+fn asked<T>(message: T) -> Request<T> {
+    let peer: SpiffeId = "spiffe://mint.local/operator/second".parse().unwrap();
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(peer);
+    request
+}
+
 fn rotate(id: &str) -> Request<RotateApplicationRequest> {
-    Request::new(RotateApplicationRequest { application_id: id.into(), kinds: vec![1] })
+    asked(RotateApplicationRequest { application_id: id.into(), kinds: vec![1] })
 }
 
 fn reason(status: &tonic::Status) -> String {
@@ -53,6 +61,7 @@ async fn a_rotation_that_is_asked_for_starts_at_once_and_only_once() {
         ("rotation.request", None, Some(Outcome::Success))
     );
     assert_eq!(entries[0].act.kind, Some(CredentialKind::Password));
+    assert_eq!(entries[0].act.resource, "asked by operator/second", "the log's actor is the coordinator");
 }
 
 #[tokio::test]
@@ -66,7 +75,7 @@ async fn without_the_audit_log_nothing_is_done() {
     let refused = rpc.rotate_application(rotate("app-a")).await.unwrap_err();
     assert_eq!(reason(&refused), "AUDIT_UNAVAILABLE");
     let pause = PauseRequest { application_id: "app-a".into(), reason: "test".into() };
-    assert_eq!(reason(&rpc.pause(Request::new(pause)).await.unwrap_err()), "AUDIT_UNAVAILABLE");
+    assert_eq!(reason(&rpc.pause(asked(pause)).await.unwrap_err()), "AUDIT_UNAVAILABLE");
     assert_eq!(stage.status("app-a").await, before);
 }
 
@@ -88,7 +97,7 @@ async fn a_rotation_that_cannot_be_is_refused_with_its_reason() {
         assert_eq!(reason(&rpc.rotate_application(rotate(id)).await.unwrap_err()), expected, "{id}");
     }
     let combined = RotateApplicationRequest { application_id: "app-a".into(), kinds: vec![3] };
-    assert_eq!(reason(&rpc.rotate_application(Request::new(combined)).await.unwrap_err()), "KIND_UNKNOWN");
+    assert_eq!(reason(&rpc.rotate_application(asked(combined)).await.unwrap_err()), "KIND_UNKNOWN");
     assert!(audit.entries().is_empty(), "what is refused is no act");
 }
 
@@ -98,7 +107,7 @@ async fn a_paused_application_is_held_at_its_next_step_and_goes_on() {
     stage.take_in(&[application("app-a", 1), application("app-b", 2)]).await;
     let (rpc, _) = rpc(&stage);
     let pause = PauseRequest { application_id: "app-a".into(), reason: "looking".into() };
-    rpc.pause(Request::new(pause)).await.unwrap();
+    rpc.pause(asked(pause)).await.unwrap();
     stage.live_for(Duration::from_secs(100)).await;
     assert!(stage.world.apis("app-a").is_empty());
     assert!(!stage.world.apis("app-b").is_empty(), "others go on");
@@ -106,7 +115,7 @@ async fn a_paused_application_is_held_at_its_next_step_and_goes_on() {
     let status = rpc.get_application(Request::new(get)).await.unwrap().into_inner().application.unwrap();
     assert!(status.paused);
     assert_eq!(status.pause_reason, "looking");
-    rpc.resume(Request::new(ResumeRequest { application_id: "app-a".into() })).await.unwrap();
+    rpc.resume(asked(ResumeRequest { application_id: "app-a".into() })).await.unwrap();
     stage.turn().await;
     assert_eq!(stage.status("app-a").await.state, mint_coordinator::ApplicationState::Delivered);
 }
@@ -126,7 +135,7 @@ async fn a_pause_stops_a_rotation_between_two_steps() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let stop = PauseRequest { application_id: String::new(), reason: "stop".into() };
-        rpc.pause(Request::new(stop)).await.unwrap();
+        rpc.pause(asked(stop)).await.unwrap();
         told.notify_one();
         tokio::time::sleep(Duration::from_millis(20)).await;
         told.notify_one();
@@ -136,7 +145,7 @@ async fn a_pause_stops_a_rotation_between_two_steps() {
     assert_eq!(stage.world.count("deliver"), 0, "{:?}", stage.world.log());
     assert_eq!(stage.world.count("create"), 2);
     stage.world.heal();
-    rpc.resume(Request::new(ResumeRequest { application_id: String::new() })).await.unwrap();
+    rpc.resume(asked(ResumeRequest { application_id: String::new() })).await.unwrap();
     stage.turn().await;
     assert_eq!(stage.status("app-a").await.state, mint_coordinator::ApplicationState::Delivered);
     stage.world.assert_sound();
@@ -147,7 +156,7 @@ async fn a_pause_needs_a_reason() {
     let stage = Stage::new().await;
     let (rpc, _) = rpc(&stage);
     let pause = PauseRequest { application_id: String::new(), reason: " ".into() };
-    assert_eq!(reason(&rpc.pause(Request::new(pause)).await.unwrap_err()), "INVALID_MESSAGE");
+    assert_eq!(reason(&rpc.pause(asked(pause)).await.unwrap_err()), "INVALID_MESSAGE");
 }
 
 #[tokio::test]
