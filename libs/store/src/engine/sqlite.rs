@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use sqlx::{
@@ -51,7 +52,32 @@ pub(crate) async fn open(path: &str) -> Result<Pools, Error> {
     Ok(Pools { writer, reader })
 }
 
+/// Turning a fresh file to WAL takes it exclusively, and SQLite does not wait for that as it waits for a write: of
+/// several processes that start at once the later ones ask again, for two seconds at most.
+const OPEN_ATTEMPTS: u32 = 40;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
+
 async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool, Error> {
+    let mut attempts = 1;
+    loop {
+        match connect(connections, options.clone()).await {
+            Ok(pool) => return Ok(pool),
+            Err(error) if is_busy(&error) && attempts < OPEN_ATTEMPTS => {
+                attempts += 1;
+                tokio::time::sleep(OPEN_PAUSE).await;
+            }
+            Err(error) => return Err(classify(&error).error),
+        }
+    }
+}
+
+/// `SQLITE_BUSY` (5) with any extension.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
+async fn connect(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
@@ -67,7 +93,6 @@ async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqliteP
         })
         .connect_with(options)
         .await
-        .map_err(|error| classify(&error).error)
 }
 
 /// The journal and the shared-memory file take their mode from the database file.
