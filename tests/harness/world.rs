@@ -92,7 +92,7 @@ pub struct World {
 }
 
 /// How long a world may take to start on a loaded machine.
-pub const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+pub const BOOT_DEADLINE: Duration = Duration::from_mins(2);
 
 /// The executable of a program of the workspace.
 ///
@@ -117,14 +117,13 @@ impl World {
     /// If it is not up within [`BOOT_DEADLINE`]; prints the world's log.
     pub async fn boot(options: Options) -> Self {
         install_crypto();
-        let (directory, data) = match options.data {
-            Some(data) => (None, data),
-            None => {
-                let directory =
-                    tempfile::Builder::new().prefix("mint-world-").tempdir().expect("temporary directory");
-                let data = directory.path().join("data");
-                (Some(directory), data)
-            }
+        let (directory, data) = if let Some(data) = options.data {
+            (None, data)
+        } else {
+            let directory =
+                tempfile::Builder::new().prefix("mint-world-").tempdir().expect("temporary directory");
+            let data = directory.path().join("data");
+            (Some(directory), data)
         };
         let beside = data.parent().expect("the data directory has a parent").to_owned();
         let mut command = Command::new(executable("mint"));

@@ -98,4 +98,4 @@ async fn every_delivered_application_fetches_its_files_logs_in_and_is_refused_ev
     world.stop().await;
 }
 
-const BOOT: std::time::Duration = std::time::Duration::from_secs(120);
+const BOOT: std::time::Duration = std::time::Duration::from_mins(2);

@@ -13,7 +13,7 @@ use mint_types::ServiceName;
 use serde_json::{Value, json};
 
 /// An attempt of unknown outcome is waited for 90 s (60 s of expiry, 30 s of skew) before it is put once more.
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_mins(3);
 
 async fn world(ids: &[&str]) -> World {
     let entries: Vec<Entry> = ids.iter().map(|id| Entry::new(id)).collect();

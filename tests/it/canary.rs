@@ -24,10 +24,10 @@ fn forms() -> Vec<(String, Vec<u8>)> {
     let decimals: Vec<String> = MARKER.iter().map(ToString::to_string).collect();
     forms.push(("byte list".to_owned(), decimals.join(", ").into_bytes()));
     forms.push(("compact byte list".to_owned(), decimals.join(",").into_bytes()));
-    let escaped: String = MARKER.iter().map(|byte| format!("\\u{byte:04x}")).collect();
-    forms.push(("JSON escapes".to_owned(), escaped.into_bytes()));
-    let percent: String = MARKER.iter().map(|byte| format!("%{byte:02X}")).collect();
-    forms.push(("percent escapes".to_owned(), percent.into_bytes()));
+    let escaped: Vec<String> = MARKER.iter().map(|byte| format!("\\u{byte:04x}")).collect();
+    forms.push(("JSON escapes".to_owned(), escaped.concat().into_bytes()));
+    let percent: Vec<String> = MARKER.iter().map(|byte| format!("%{byte:02X}")).collect();
+    forms.push(("percent escapes".to_owned(), percent.concat().into_bytes()));
     for shift in 0..3_usize {
         // base64 of the marker at each alignment, without the characters that its neighbours touch
         let padded: Vec<u8> = std::iter::repeat_n(b'x', shift).chain(MARKER.iter().copied()).collect();
@@ -121,7 +121,7 @@ async fn after_a_full_run_at_trace_level_no_file_log_or_audit_entry_holds_a_secr
         world.coordination().rotate_application(request).await.expect("started");
     }
     for entry in &entries {
-        world.until(&entry.id, "rotated through trouble", Duration::from_secs(180), rotated(2)).await;
+        world.until(&entry.id, "rotated through trouble", Duration::from_mins(3), rotated(2)).await;
     }
 
     let mut audit = AuditServiceClient::new(world.channel(ServiceName::Audit, &world.operator()));

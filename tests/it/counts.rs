@@ -12,7 +12,7 @@ fn upstream(calls: &[Call], application: &str) -> Vec<Call> {
         .iter()
         .filter(|call| call.application.as_deref() == Some(application))
         .filter(|call| {
-            !call.api.starts_with("sts.") && !call.api.ends_with(".jwks") && !call.api.starts_with("kio.")
+            !call.api.starts_with("sts.") && call.api != "oauth2.jwks" && !call.api.starts_with("kio.")
         })
         .cloned()
         .collect()

@@ -100,7 +100,7 @@ async fn the_example_delivers_thirty_reports_two_and_is_repaired_by_settings() {
     let delivered = mint_api::coordination::v1::ApplicationState::Delivered as i32;
     for id in [without_bucket, refused] {
         let status =
-            world.until(id, "delivered", Duration::from_secs(60), |status| status.state == delivered).await;
+            world.until(id, "delivered", Duration::from_mins(1), |status| status.state == delivered).await;
         assert_eq!(status.problems, [], "{id}");
         let application = Application::open(world.data(), id).await;
         let login = application.login().await.unwrap_or_else(|error| panic!("{id}: {error}"));

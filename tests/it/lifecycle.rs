@@ -44,7 +44,7 @@ async fn a_child_that_dies_comes_back_on_the_same_port_and_a_second_up_on_the_sa
     }
     let delivered = ApplicationState::Delivered as i32;
     world
-        .until("alpha", "delivered after all were killed", Duration::from_secs(60), |s| s.state == delivered)
+        .until("alpha", "delivered after all were killed", Duration::from_mins(1), |s| s.state == delivered)
         .await;
     assert_eq!(world.endpoints.services, urls);
 
@@ -87,7 +87,7 @@ async fn the_files_of_a_world_are_as_documented_and_private() {
     let world = boot(None).await;
     let delivered = ApplicationState::Delivered as i32;
     for id in ["alpha", "beta"] {
-        world.until(id, "delivered", Duration::from_secs(60), |status| status.state == delivered).await;
+        world.until(id, "delivered", Duration::from_mins(1), |status| status.state == delivered).await;
     }
     for url in [
         &world.endpoints.token_url,
@@ -109,7 +109,7 @@ async fn the_files_of_a_world_are_as_documented_and_private() {
         for file in ["cert.pem", "key.pem"] {
             let path = world.data().join(directory).join(file);
             let mode = std::fs::metadata(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            assert!(file == "cert.pem" || mode.permissions().mode() & 0o077 == 0, "{}", path.display());
+            assert!(file == "cert.pem" || mode.permissions().mode() & 0o777 == 0o600, "{}", path.display());
         }
     }
     let environment = Environment::read(&world.data().join("applications/alpha/env"));
@@ -146,7 +146,7 @@ async fn the_files_of_a_world_are_as_documented_and_private() {
 async fn an_operator_sees_changes_pauses_and_rotates_from_the_command_line() {
     let world = boot(None).await;
     let delivered = ApplicationState::Delivered as i32;
-    world.until("alpha", "delivered", Duration::from_secs(60), |status| status.state == delivered).await;
+    world.until("alpha", "delivered", Duration::from_mins(1), |status| status.state == delivered).await;
     let shown = world.mint(&["app", "show", "alpha", "--output", "json"]).await;
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     let record: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("one JSON document");

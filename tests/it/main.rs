@@ -7,6 +7,13 @@
 //! everything rotates and dies), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
 //! (`mint up` as a parent).
 
+#![allow(
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::large_futures,
+    reason = "tests fail by panicking, watch real processes by the real clock, and await whole SDK calls"
+)]
+
 mod applications;
 mod bad_input;
 mod canary;

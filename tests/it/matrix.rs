@@ -22,7 +22,7 @@ async fn small_world() -> World {
     for id in ["alpha", "beta"] {
         let delivered = mint_api::coordination::v1::ApplicationState::Delivered as i32;
         world
-            .until(id, "delivered", std::time::Duration::from_secs(60), |status| status.state == delivered)
+            .until(id, "delivered", std::time::Duration::from_mins(1), |status| status.state == delivered)
             .await;
     }
     world
@@ -294,6 +294,6 @@ async fn a_fencing_token_from_the_future_is_refused_and_locks_nobody_out() {
     let rotated = |status: &mint_api::coordination::v1::ApplicationStatus| {
         status.credentials.iter().any(|credential| credential.completed_rotations == 2)
     };
-    world.until("alpha", "rotated all the same", std::time::Duration::from_secs(120), rotated).await;
+    world.until("alpha", "rotated all the same", std::time::Duration::from_mins(2), rotated).await;
     world.stop().await;
 }
