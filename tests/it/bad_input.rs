@@ -76,7 +76,7 @@ async fn a_malformed_registry_is_a_problem_of_the_source_and_deletes_nothing() {
         ("an empty list", "[]".to_owned(), "source_"),
         ("a list cut in half", good_text[..good_text.len() / 2].to_owned(), "source_incomplete"),
         ("half of the applications", Value::from(good[..4].to_vec()).to_string(), "source_"),
-        ("10 MB of spaces", " ".repeat(10 * 1024 * 1024), "source_malformed"),
+        ("10 MB of spaces", " ".repeat(10 * 1024 * 1024), "source_incomplete"),
         ("an empty body", String::new(), "source_"),
     ];
     let users_before = user_deletions(&world).await;

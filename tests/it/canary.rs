@@ -8,8 +8,9 @@ use base64::Engine as _;
 use mint_api::audit::v1::ListEntriesRequest;
 use mint_api::audit::v1::audit_service_client::AuditServiceClient;
 use mint_api::coordination::v1::{ApplicationState, Node, RotateApplicationRequest};
+use mint_tests::application::Environment;
 use mint_tests::registry::{Entry, registry};
-use mint_tests::world::{Options, World};
+use mint_tests::world::{Options, World, executable};
 use mint_types::ServiceName;
 
 /// What every issued secret starts with.
@@ -54,7 +55,8 @@ fn finds(haystack: &[u8]) -> Option<String> {
 fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).expect("readable") {
         let path = entry.expect("entry").path();
-        if path.is_symlink() {
+        // berry's directories hold what the application may read: they are where the secrets belong
+        if path.is_symlink() || path.ends_with("berry") {
             continue;
         }
         if path.is_dir() {
@@ -124,11 +126,36 @@ async fn after_a_full_run_at_trace_level_no_file_log_or_audit_entry_holds_a_secr
         world.until(&entry.id, "rotated through trouble", Duration::from_mins(3), rotated(2)).await;
     }
 
+    let beside = world.data().parent().expect("parent").to_owned();
+    let fetched = beside.join("berry");
+    for entry in &entries {
+        let environment = Environment::read(&world.data().join("applications").join(&entry.id).join("env"));
+        let berry = tokio::process::Command::new(executable("mint-berry"))
+            .arg("--once")
+            .arg(fetched.join(&entry.id))
+            .env_clear()
+            .envs(environment.0)
+            .env("MINT_LOG", "trace")
+            .output()
+            .await
+            .expect("berry starts");
+        assert!(berry.status.success(), "{}: {}", entry.id, String::from_utf8_lossy(&berry.stderr));
+        std::fs::write(beside.join(format!("berry-{}.log", entry.id)), &berry.stderr).expect("writable");
+    }
+
     let mut audit = AuditServiceClient::new(world.channel(ServiceName::Audit, &world.operator()));
-    let request = ListEntriesRequest { page_size: 1000, ..ListEntriesRequest::default() };
-    let listed = audit.list_entries(request).await.expect("the log").into_inner();
-    assert!(listed.entries.len() > 30, "the log tells of the run: {} entries", listed.entries.len());
-    assert_eq!(finds(format!("{listed:?}").as_bytes()), None, "an audit entry");
+    let (mut entries_read, mut page_token) = (0, String::new());
+    loop {
+        let request = ListEntriesRequest { page_size: 1000, page_token, ..ListEntriesRequest::default() };
+        let page = audit.list_entries(request).await.expect("the log").into_inner();
+        assert_eq!(finds(format!("{page:?}").as_bytes()), None, "an audit entry");
+        entries_read += page.entries.len();
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert!(entries_read > 30, "the log tells of the run: {entries_read} entries");
 
     let stopped = world.stop().await;
     let mut files = Vec::new();

@@ -21,9 +21,10 @@ async fn small_world() -> World {
     .await;
     for id in ["alpha", "beta"] {
         let delivered = mint_api::coordination::v1::ApplicationState::Delivered as i32;
-        world
-            .until(id, "delivered", std::time::Duration::from_mins(1), |status| status.state == delivered)
-            .await;
+        let at_rest = |status: &mint_api::coordination::v1::ApplicationStatus| {
+            status.state == delivered && status.credentials.iter().all(|credential| credential.node == 0)
+        };
+        world.until(id, "delivered and at rest", std::time::Duration::from_mins(2), at_rest).await;
     }
     world
 }
@@ -72,6 +73,26 @@ async fn actions(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Vec<(&
         ("s3:GetObjectTagging", tried!(client.get_object_tagging().bucket(bucket).key(key).send())),
         ("s3:GetBucketPolicy", tried!(client.get_bucket_policy().bucket(bucket).send())),
         ("s3:PutBucketPolicy", tried!(client.put_bucket_policy().bucket(bucket).policy("{}").send())),
+        ("s3:HeadBucket", tried!(client.head_bucket().bucket(bucket).send())),
+        ("s3:GetObjectAttributes", {
+            let attributes = aws_sdk_s3::types::ObjectAttributes::Etag;
+            tried!(
+                client.get_object_attributes().bucket(bucket).key(key).object_attributes(attributes).send()
+            )
+        }),
+        ("s3:DeleteObjects", {
+            let object = aws_sdk_s3::types::ObjectIdentifier::builder().key(key).build().expect("a key");
+            let delete = aws_sdk_s3::types::Delete::builder().objects(object).build().expect("an object");
+            tried!(client.delete_objects().bucket(bucket).delete(delete).send())
+        }),
+        ("s3:PutObjectTagging", {
+            let tag = aws_sdk_s3::types::Tag::builder().key("a").value("b").build().expect("a tag");
+            let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().expect("tags");
+            tried!(client.put_object_tagging().bucket(bucket).key(key).tagging(tagging).send())
+        }),
+        ("s3:GetBucketAcl", tried!(client.get_bucket_acl().bucket(bucket).send())),
+        ("s3:GetBucketVersioning", tried!(client.get_bucket_versioning().bucket(bucket).send())),
+        ("s3:DeleteBucketPolicy", tried!(client.delete_bucket_policy().bucket(bucket).send())),
         ("s3:DeleteBucket", tried!(client.delete_bucket().bucket(bucket).send())),
         ("s3:CreateBucket", tried!(client.create_bucket().bucket("a-new-bucket").send())),
         ("s3:GetBucketLocation", tried!(client.get_bucket_location().bucket(bucket).send())),
