@@ -35,14 +35,14 @@ MINT_<SERVICE> (for example MINT_COORDINATOR), MINT_CA, MINT_CERT, MINT_KEY, MIN
 #[command(name = "mint", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) global: GlobalOptions,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 /// What every command understands.
 #[derive(Debug, Args)]
-pub(crate) struct Common {
+pub(crate) struct GlobalOptions {
     /// The world's data directory [default: MINT_DATA, else .mint]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn common_flags_may_stand_after_the_command() {
         let cli = Cli::try_parse_from(["mint", "status", "--data", "/x", "--output", "json"]).unwrap();
-        assert_eq!(cli.common.data, Some("/x".into()));
-        assert_eq!(cli.common.output, Output::Json);
+        assert_eq!(cli.global.data, Some("/x".into()));
+        assert_eq!(cli.global.output, Output::Json);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mint_types::{OutboundUrl, ServiceName, TrustDomain};
 
 use crate::Error;
-use crate::cli::Common;
+use crate::cli::GlobalOptions;
 use crate::up::{Endpoints, TRUST_DOMAIN, endpoints_file};
 
 /// Where a world's data is when nobody says.
@@ -26,8 +26,11 @@ pub(crate) struct Reach {
 }
 
 /// The data directory that the command line and the environment name.
-pub(crate) fn data_directory(common: &Common, environment: &impl Fn(&str) -> Option<String>) -> PathBuf {
-    let named = common.data.clone().or_else(|| environment("MINT_DATA").map(PathBuf::from));
+pub(crate) fn data_directory(
+    global: &GlobalOptions,
+    environment: &impl Fn(&str) -> Option<String>,
+) -> PathBuf {
+    let named = global.data.clone().or_else(|| environment("MINT_DATA").map(PathBuf::from));
     named.unwrap_or_else(|| DEFAULT_DATA.into())
 }
 
@@ -39,22 +42,22 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 impl Reach {
     /// Flags win over an explicit `--data`, that over `MINT_*`, that over the default directory.
     pub(crate) fn find(
-        common: &Common,
+        global: &GlobalOptions,
         environment: &impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
-        let data = data_directory(common, environment);
+        let data = data_directory(global, environment);
         let world = read_world(&data);
         let known = world.as_ref().ok();
-        let explicit = common.data.is_some() && known.is_some();
+        let explicit = global.data.is_some() && known.is_some();
         let pick = |flag: Option<&PathBuf>, variable: &str, kept: Option<&String>| -> Option<PathBuf> {
             let from_environment = || environment(variable).map(PathBuf::from);
             let from_world = || kept.map(PathBuf::from);
             flag.cloned()
                 .or_else(|| if explicit { from_world() } else { from_environment().or_else(from_world) })
         };
-        let ca = pick(common.ca.as_ref(), "MINT_CA", known.map(|world| &world.ca));
-        let cert = pick(common.cert.as_ref(), "MINT_CERT", known.map(|world| &world.operator_cert));
-        let key = pick(common.key.as_ref(), "MINT_KEY", known.map(|world| &world.operator_key));
+        let ca = pick(global.ca.as_ref(), "MINT_CA", known.map(|world| &world.ca));
+        let cert = pick(global.cert.as_ref(), "MINT_CERT", known.map(|world| &world.operator_cert));
+        let key = pick(global.key.as_ref(), "MINT_KEY", known.map(|world| &world.operator_key));
         let missing = |what: String| Error::NoWorld { data: data.clone(), what };
         let unknown = || match &world {
             Ok(_) => missing("it does not name a certificate".to_owned()),
@@ -63,8 +66,8 @@ impl Reach {
         let (Some(ca), Some(cert), Some(key)) = (ca, cert, key) else {
             return Err(unknown());
         };
-        let services = services(common, environment, known, explicit)?;
-        let trust_domain = trust_domain(common, environment)?;
+        let services = services(global, environment, known, explicit)?;
+        let trust_domain = trust_domain(global, environment)?;
         Ok(Self { ca, cert, key, trust_domain, services, data: data.clone(), world: world.ok() })
     }
 
@@ -105,7 +108,7 @@ fn parsed(world: &Endpoints) -> BTreeMap<ServiceName, OutboundUrl> {
 }
 
 fn services(
-    common: &Common,
+    global: &GlobalOptions,
     environment: &impl Fn(&str) -> Option<String>,
     world: Option<&Endpoints>,
     explicit: bool,
@@ -120,15 +123,15 @@ fn services(
         })?;
         services.insert(service, url);
     }
-    services.extend(common.endpoint.iter().cloned());
+    services.extend(global.endpoint.iter().cloned());
     Ok(services)
 }
 
 fn trust_domain(
-    common: &Common,
+    global: &GlobalOptions,
     environment: &impl Fn(&str) -> Option<String>,
 ) -> Result<TrustDomain, Error> {
-    if let Some(domain) = &common.trust_domain {
+    if let Some(domain) = &global.trust_domain {
         return Ok(domain.clone());
     }
     environment("MINT_TRUST_DOMAIN").map_or_else(
@@ -154,9 +157,9 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn common(arguments: &[&str]) -> Common {
+    fn global(arguments: &[&str]) -> GlobalOptions {
         let all = ["mint", "status"].iter().chain(arguments);
-        Cli::try_parse_from(all).unwrap().common
+        Cli::try_parse_from(all).unwrap().global
     }
 
     fn world() -> tempfile::TempDir {
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn a_world_is_found_through_its_data() {
         let data = world();
-        let reach = Reach::find(&common(&["--data", data.path().to_str().unwrap()]), &|_| None).unwrap();
+        let reach = Reach::find(&global(&["--data", data.path().to_str().unwrap()]), &|_| None).unwrap();
         assert_eq!(reach.url(ServiceName::Coordinator).unwrap().as_str(), "https://127.0.0.1:7");
         assert_eq!(reach.cert, Path::new("/w/cert.pem"));
         assert_eq!(reach.trust_domain.as_str(), "mint.local");
@@ -188,21 +191,21 @@ mod tests {
             (name == "MINT_CERT" || name == "MINT_COORDINATOR").then(|| "https://127.0.0.1:9".to_owned())
         };
         let path = data.path().to_str().unwrap();
-        let explicit = Reach::find(&common(&["--data", path]), &said).unwrap();
+        let explicit = Reach::find(&global(&["--data", path]), &said).unwrap();
         assert_eq!(explicit.url(ServiceName::Coordinator).unwrap().as_str(), "https://127.0.0.1:7");
         assert_eq!(explicit.cert, Path::new("/w/cert.pem"));
         let flags = ["--data", path, "--cert", "/c", "--endpoint", "coordinator=https://127.0.0.1:5"];
-        let flagged = Reach::find(&common(&flags), &said).unwrap();
+        let flagged = Reach::find(&global(&flags), &said).unwrap();
         assert_eq!(flagged.url(ServiceName::Coordinator).unwrap().as_str(), "https://127.0.0.1:5");
         assert_eq!(flagged.cert, Path::new("/c"));
         let variables = |name: &str| if name == "MINT_DATA" { Some(path.to_owned()) } else { said(name) };
-        let implicit = Reach::find(&common(&[]), &variables).unwrap();
+        let implicit = Reach::find(&global(&[]), &variables).unwrap();
         assert_eq!(implicit.url(ServiceName::Coordinator).unwrap().as_str(), "https://127.0.0.1:9");
     }
 
     #[test]
     fn no_world_is_unavailable_and_says_how_to_start_one() {
-        let error = Reach::find(&common(&["--data", "/nowhere"]), &|_| None).unwrap_err();
+        let error = Reach::find(&global(&["--data", "/nowhere"]), &|_| None).unwrap_err();
         assert_eq!(error.exit_code(), 69);
         assert!(error.advice().contains("mint up --data /nowhere"));
     }

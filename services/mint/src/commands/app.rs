@@ -7,7 +7,7 @@ use mint_types::{Application, ApplicationId, Bucket, Layout, Prefix, Settings};
 use serde::Serialize;
 
 use crate::Error;
-use crate::cli::{AppSet, BucketSpec, Common, Output};
+use crate::cli::{AppSet, BucketSpec, GlobalOptions, Output};
 use crate::reach::Reach;
 use crate::remote::Remote;
 use crate::standing::Standing;
@@ -21,7 +21,11 @@ struct Shown<'a> {
 }
 
 /// Shows the record, its settings and how it stands.
-pub(crate) async fn show(remote: &Remote, common: &Common, app: &ApplicationId) -> Result<ExitCode, Error> {
+pub(crate) async fn show(
+    remote: &Remote,
+    global: &GlobalOptions,
+    app: &ApplicationId,
+) -> Result<ExitCode, Error> {
     let record = remote.application(app).await?;
     let status = match remote.standing(app).await {
         Ok(status) => Some(status),
@@ -30,7 +34,7 @@ pub(crate) async fn show(remote: &Remote, common: &Common, app: &ApplicationId) 
             None
         }
     };
-    match common.output {
+    match global.output {
         Output::Json => talk::print_json(&Shown { application: &record, status }),
         Output::Text => {
             let standing =
@@ -45,7 +49,7 @@ pub(crate) async fn show(remote: &Remote, common: &Common, app: &ApplicationId) 
 pub(crate) async fn set(
     remote: &Remote,
     reach: &Reach,
-    common: &Common,
+    global: &GlobalOptions,
     changes: &AppSet,
 ) -> Result<ExitCode, Error> {
     let record = remote.application(&changes.app).await?;
@@ -53,7 +57,7 @@ pub(crate) async fn set(
     let after = changed(before.clone(), changes, reach.world.as_ref());
     if record.settings.as_ref() == Some(&after) {
         talk::say(format_args!("mint: the settings of {} are like this already", changes.app));
-        return Ok(shown(&record, common));
+        return Ok(shown(&record, global));
     }
     after.check().map_err(|invalid| Error::Usage {
         what: format!("{}: {invalid}", changes.app),
@@ -64,11 +68,11 @@ pub(crate) async fn set(
         "mint: the settings of {} are changed; `mint watch {}` shows what follows",
         changes.app, changes.app
     ));
-    Ok(shown(&record, common))
+    Ok(shown(&record, global))
 }
 
-fn shown(record: &Application, common: &Common) -> ExitCode {
-    match common.output {
+fn shown(record: &Application, global: &GlobalOptions) -> ExitCode {
+    match global.output {
         Output::Json => talk::print_json(&Shown { application: record, status: None }),
         Output::Text => talk::print(render::application(record)),
     };

@@ -8,7 +8,7 @@ use mint_types::{CredentialKind, Timestamp};
 use serde::Serialize;
 
 use crate::Error;
-use crate::cli::{AuditList, Common, Output};
+use crate::cli::{AuditList, GlobalOptions, Output};
 use crate::remote::Remote;
 use crate::{render, talk};
 
@@ -35,7 +35,11 @@ struct Line {
 }
 
 /// Lists what the filters let through, page by page.
-pub(crate) async fn list(remote: &Remote, common: &Common, options: &AuditList) -> Result<ExitCode, Error> {
+pub(crate) async fn list(
+    remote: &Remote,
+    global: &GlobalOptions,
+    options: &AuditList,
+) -> Result<ExitCode, Error> {
     let mut lines = Vec::new();
     let mut page_token = String::new();
     while lines.len() < options.limit {
@@ -50,7 +54,7 @@ pub(crate) async fn list(remote: &Remote, common: &Common, options: &AuditList) 
     if !page_token.is_empty() {
         talk::say(format_args!("mint: there are more entries; see --limit"));
     }
-    match common.output {
+    match global.output {
         Output::Json => talk::print_json(&lines),
         Output::Text => talk::print(text(&lines)),
     };

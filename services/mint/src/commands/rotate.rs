@@ -9,7 +9,7 @@ use mint_types::{CredentialKind, Problem};
 use serde::Serialize;
 
 use crate::Error;
-use crate::cli::{Common, Output, Rotate};
+use crate::cli::{GlobalOptions, Output, Rotate};
 use crate::remote::Remote;
 use crate::standing::{CredentialState, Standing};
 use crate::{render, talk};
@@ -46,7 +46,11 @@ enum Progress {
 }
 
 /// Asks for the rotations and waits until each is complete: delivered, and the previous version proved dead.
-pub(crate) async fn run(remote: &Remote, common: &Common, options: &Rotate) -> Result<ExitCode, Error> {
+pub(crate) async fn run(
+    remote: &Remote,
+    global: &GlobalOptions,
+    options: &Rotate,
+) -> Result<ExitCode, Error> {
     let before = remote.standing(&options.app).await?;
     let request = RotateApplicationRequest {
         application_id: options.app.to_string(),
@@ -90,12 +94,12 @@ pub(crate) async fn run(remote: &Remote, common: &Common, options: &Rotate) -> R
             timeout: options.timeout,
         })??)
     };
-    show(common, options, &asked, status);
+    show(global, options, &asked, status);
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(common: &Common, options: &Rotate, asked: &[Asked], status: Option<Standing>) {
-    match common.output {
+fn show(global: &GlobalOptions, options: &Rotate, asked: &[Asked], status: Option<Standing>) {
+    match global.output {
         Output::Json => {
             let completed = status.is_some();
             talk::print_json(&Document {

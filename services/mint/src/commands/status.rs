@@ -10,7 +10,7 @@ use mint_types::{Problem, ServiceName, Timestamp};
 use serde::Serialize;
 
 use crate::Error;
-use crate::cli::{Common, Output, Status};
+use crate::cli::{GlobalOptions, Output, Status};
 use crate::remote::{Overview, Remote};
 use crate::standing::Standing;
 use crate::{render, talk};
@@ -60,7 +60,11 @@ impl From<GetSourceResponse> for Source {
 }
 
 /// Asks everybody; whoever does not answer is named and keeps nobody else from being shown.
-pub(crate) async fn run(remote: &Remote, common: &Common, options: &Status) -> Result<ExitCode, Error> {
+pub(crate) async fn run(
+    remote: &Remote,
+    global: &GlobalOptions,
+    options: &Status,
+) -> Result<ExitCode, Error> {
     let team = options.team.as_deref().unwrap_or_default();
     let (services, source, overview) = futures::join!(
         join_all(ServiceName::ALL.map(|service| health(remote, service))),
@@ -80,7 +84,7 @@ pub(crate) async fn run(remote: &Remote, common: &Common, options: &Status) -> R
         catalog_revision: overview.catalog_revision,
         applications: overview.standings,
     };
-    match common.output {
+    match global.output {
         Output::Json => talk::print_json(&document),
         Output::Text => talk::print(text(&document)),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mint_types::ApplicationId;
 
 use crate::Error;
-use crate::cli::{Common, Output};
+use crate::cli::{GlobalOptions, Output};
 use crate::remote::Remote;
 use crate::standing::Standing;
 use crate::{render, talk};
@@ -17,7 +17,7 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// Prints each change as a line; a coordinator that is restarted is waited for.
 pub(crate) async fn run(
     remote: &Remote,
-    common: &Common,
+    global: &GlobalOptions,
     application: Option<&ApplicationId>,
 ) -> Result<ExitCode, Error> {
     let mut stream = remote.watch_standings(application).await?;
@@ -25,7 +25,7 @@ pub(crate) async fn run(
         match stream.message().await {
             Ok(Some(change)) => {
                 let Some(standing) = change.application.map(Standing::from) else { continue };
-                if !print(common.output, &standing) {
+                if !print(global.output, &standing) {
                     return Ok(ExitCode::SUCCESS);
                 }
             }

@@ -34,7 +34,7 @@ pub(crate) use endpoints::Endpoints;
 pub(crate) use layout::endpoints as endpoints_file;
 
 use crate::Error;
-use crate::cli::{Common, Up};
+use crate::cli::{GlobalOptions, Up};
 use crate::reach::{self, Reach};
 use crate::registry_file::RegistryFile;
 use crate::remote::Remote;
@@ -67,11 +67,11 @@ struct World {
 }
 
 /// Runs the world until it is done (`--once`) or told to stop.
-pub(crate) async fn run(common: &Common, options: &Up) -> Result<ExitCode, Error> {
+pub(crate) async fn run(global: &GlobalOptions, options: &Up) -> Result<ExitCode, Error> {
     let started = Instant::now();
     let mut signals = Signals::listen()?;
     let executables = Executables::beside_this_one()?;
-    let directory = DataDirectory::create(&reach::data_directory(common, &reach::environment))?;
+    let directory = DataDirectory::create(&reach::data_directory(global, &reach::environment))?;
     let _lock = Lock::take(&directory)?;
     layout::remove(&directory.endpoints())?;
     let registry = input::choose(&directory, options.registry.as_deref())?;
@@ -97,7 +97,7 @@ pub(crate) async fn run(common: &Common, options: &Up) -> Result<ExitCode, Error
     let world = World { directory, registry, authority, urls, console, clock, started };
     // children are started by the life of the world and watched here: one that refuses its configuration ends it
     let (start, mut started_programs) = tokio::sync::mpsc::unbounded_channel();
-    let life = live(&world, &programs, common, options, start);
+    let life = live(&world, &programs, global, options, start);
     tokio::pin!(life);
     let result = loop {
         tokio::select! {
@@ -118,7 +118,7 @@ pub(crate) async fn run(common: &Common, options: &Up) -> Result<ExitCode, Error
 async fn live(
     world: &World,
     programs: &programs::Programs,
-    common: &Common,
+    global: &GlobalOptions,
     options: &Up,
     start: tokio::sync::mpsc::UnboundedSender<children::Program>,
 ) -> Result<ExitCode, Error> {
@@ -158,7 +158,7 @@ async fn live(
         Ok(ready) => ready?,
         Err(_) => world.console.say("mint: the services were not ready in time"),
     }
-    once::run(&remote, world, common, options, deadline).await
+    once::run(&remote, world, global, options, deadline).await
 }
 
 fn interrupted(options: &Up) -> ExitCode {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::board::Board;
 use super::{World, follow, sandbox};
 use crate::Error;
-use crate::cli::{Common, Output, Up};
+use crate::cli::{GlobalOptions, Output, Up};
 use crate::remote::Remote;
 use crate::report::Document;
 use crate::standing::Standing;
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) async fn run(
     remote: &Remote,
     world: &World,
-    common: &Common,
+    global: &GlobalOptions,
     options: &Up,
     deadline: Instant,
 ) -> Result<ExitCode, Error> {
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     }
     let document = Document::of(lines, calls.unwrap_or(0));
     world.console.close();
-    match common.output {
+    match global.output {
         Output::Json => talk::print_json(&document),
         Output::Text => talk::print(render::document(&document)),
     };
