@@ -7,7 +7,9 @@ use mint_testkit::SeededEntropy;
 use mint_types::{CredentialKind, IssuerObject, Monotonic, RotationId, Timestamp, Version, VersionId};
 
 use super::*;
-use crate::state::{RetiredRecord, Stage, Told};
+use crate::state::{
+    Attempt, Instant, LiveVersion, Made, RetiredRecord, RotationState, Stage, Told, Unsettled,
+};
 
 const RULES: Rules = Rules {
     min_overlap: Duration::from_mins(10),
