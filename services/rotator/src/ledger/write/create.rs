@@ -1,0 +1,208 @@
+//! Before and after the issuer makes a version.
+
+use mint_store::{Transaction, Value};
+use mint_types::{ApplicationId, FencingToken, IssuerObject, RotationId};
+
+use super::open;
+use crate::Error;
+use crate::ledger::{Ledger, fence, load_in};
+use crate::plan::{self, Ask, CreatePlan, Make, Rules};
+use crate::state::{Instant, Made, object_name};
+
+const WRITE_OFF: &str = "UPDATE attempt SET state = 'presumed' \
+     WHERE application = $1 AND object = $2 AND state IN ('sent', 'stray')";
+const NEXT_ATTEMPT: &str =
+    "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM attempt WHERE rotation = $1 AND object = $2";
+const ATTEMPT: &str = "INSERT INTO attempt \
+     (rotation, object, number, application, state, sent_at, sent_boot, sent_nanos) \
+     VALUES ($1, $2, $3, $4, 'sent', $5, $6, $7)";
+const SUPERSEDE: &str = "UPDATE rotation SET state = 'superseded', delivery_envelope = NULL, probe_envelope = NULL \
+     WHERE rotation = $1 AND state IN ('creating', 'created')";
+const SETTLE: &str = "UPDATE attempt SET state = $4, reason = $5 \
+     WHERE rotation = $1 AND object = $2 AND number = $3 AND state = 'sent'";
+const FOREIGN: &str = "INSERT INTO version (application, kind, version, rotation, stage, created_at, delivered_at) \
+     VALUES ($1, $2, 0, $3, 'current', $4, $4) ON CONFLICT (application, kind, version) DO NOTHING";
+const MADE: &str = "UPDATE rotation SET state = 'created', previous_version = $2, version = $3, version_id = $4, \
+     fingerprint = $5, envelope_digest = $6, delivery_envelope = $7, probe_envelope = $8, password_txid = $9, \
+     client_txid = $10 WHERE rotation = $1 AND state = 'creating'";
+const PENDING: &str = "INSERT INTO version \
+     (application, kind, version, version_id, rotation, stage, fingerprint, created_at) \
+     VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7)";
+
+/// What came of beginning a Create.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is done already.
+    Answer(Box<Made>),
+    /// The intents are durable: make this, the attempts have these numbers.
+    Make(Make, Vec<(IssuerObject, i64)>),
+}
+
+/// How an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// It surely made nothing.
+    Void(&'static str),
+    /// It was answered, but what it made is lost.
+    Stray(&'static str),
+    /// Nobody knows; it may still land.
+    Unknown(&'static str),
+}
+
+impl Ledger {
+    /// Makes the intents of a Create durable, after deciding on the state as it is in the same transaction.
+    pub async fn begin_create(
+        &self,
+        application: &ApplicationId,
+        token: FencingToken,
+        ask: Ask,
+        foreign: bool,
+        rules: &Rules,
+        now: &Instant,
+    ) -> Result<Begun, Error> {
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    fence(transaction, application, token).await?;
+                    let state = load_in(transaction, application, ask.rotation).await?;
+                    let make = match plan::create(&state, ask, rules, now)? {
+                        CreatePlan::Answer(made) => return Ok(Begun::Answer(made)),
+                        CreatePlan::Make(make) => make,
+                    };
+                    open(transaction, application, ask, "creating", now).await?;
+                    if plan::opens_foreign(&state, ask.kind, foreign) {
+                        let args = [
+                            application.as_str().into(),
+                            ask.kind.as_str().into(),
+                            ask.rotation.to_string().into(),
+                            now.wall.into(),
+                        ];
+                        transaction.execute(FOREIGN, &args).await?;
+                    }
+                    for superseded in &make.supersedes {
+                        transaction.execute(SUPERSEDE, &[superseded.to_string().into()]).await?;
+                    }
+                    let mut numbers = Vec::new();
+                    for object in plan::objects_asked(ask.kind) {
+                        if make.writes_off {
+                            let args = [application.as_str().into(), object_name(*object).into()];
+                            transaction.execute(WRITE_OFF, &args).await?;
+                        }
+                        numbers.push((*object, intend(transaction, application, ask, *object, now).await?));
+                    }
+                    Ok(Begun::Make(make, numbers))
+                })
+            })
+            .await
+    }
+
+    /// Records how an attempt ended without a version.
+    pub async fn attempt_failed(
+        &self,
+        rotation: RotationId,
+        object: IssuerObject,
+        number: i64,
+        failed: Failed,
+    ) -> Result<(), Error> {
+        let (state, reason) = match failed {
+            Failed::Void(reason) => ("void", reason),
+            Failed::Stray(reason) => ("stray", reason),
+            Failed::Unknown(reason) => ("sent", reason),
+        };
+        let args = [
+            rotation.to_string().into(),
+            object_name(object).into(),
+            number.into(),
+            state.into(),
+            reason.into(),
+        ];
+        self.database.execute(SETTLE, &args).await?;
+        Ok(())
+    }
+
+    /// Stores the sealed version. What was made is written down although the lease may be lost by now: the new holder
+    /// repeats Create with the same rotation, and finds it.
+    pub async fn store_made(
+        &self,
+        application: &ApplicationId,
+        ask: Ask,
+        made: &Made,
+        attempts: &[(IssuerObject, i64)],
+        now: &Instant,
+    ) -> Result<(), Error> {
+        let rotation = Value::from(ask.rotation.to_string());
+        let rotation = &rotation;
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    if transaction.execute(MADE, &made_args(ask.rotation, made)?).await? != 1 {
+                        return Err(Error::RotationClosed {
+                            state: "given up",
+                            advice: "begin a new rotation",
+                        });
+                    }
+                    let args = [
+                        application.as_str().into(),
+                        ask.kind.as_str().into(),
+                        Value::unsigned(made.version.0)?,
+                        made.version_id.to_string().into(),
+                        rotation.clone(),
+                        made.fingerprint.as_str().into(),
+                        now.wall.into(),
+                    ];
+                    transaction.execute(PENDING, &args).await?;
+                    for (object, number) in attempts {
+                        let args = [
+                            rotation.clone(),
+                            object_name(*object).into(),
+                            (*number).into(),
+                            "kept".into(),
+                            Value::Null,
+                        ];
+                        transaction.execute(SETTLE, &args).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+async fn intend(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    ask: Ask,
+    object: IssuerObject,
+    now: &Instant,
+) -> Result<i64, Error> {
+    let rotation = Value::from(ask.rotation.to_string());
+    let rows = transaction.query(NEXT_ATTEMPT, &[rotation.clone(), object_name(object).into()]).await?;
+    let number = rows.first().map_or(Ok(1), |row| row.integer("number"))?;
+    let args = [
+        rotation,
+        object_name(object).into(),
+        number.into(),
+        application.as_str().into(),
+        now.wall.into(),
+        now.monotonic.boot.as_str().into(),
+        Value::unsigned(now.monotonic.nanos)?,
+    ];
+    transaction.execute(ATTEMPT, &args).await?;
+    Ok(number)
+}
+
+fn made_args(rotation: RotationId, made: &Made) -> Result<[Value; 10], Error> {
+    let envelopes = made.envelopes.as_ref();
+    Ok([
+        rotation.to_string().into(),
+        made.previous.map(|version| Value::unsigned(version.0)).transpose()?.into(),
+        Value::unsigned(made.version.0)?,
+        made.version_id.to_string().into(),
+        made.fingerprint.as_str().into(),
+        (&made.digest.0).into(),
+        envelopes.map(|envelopes| envelopes.delivery.as_slice()).into(),
+        envelopes.map(|envelopes| envelopes.probe.as_slice()).into(),
+        made.password_txid.as_deref().into(),
+        made.client_txid.as_deref().into(),
+    ])
+}

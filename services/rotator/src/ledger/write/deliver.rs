@@ -1,0 +1,80 @@
+//! When every destination has a version, and since when consumers have time.
+
+use mint_store::{Transaction, Value};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId};
+
+use super::key;
+use crate::Error;
+use crate::ledger::{Ledger, fence, load_in};
+use crate::plan::Ask;
+use crate::state::Instant;
+
+const DELIVERED: &str = "UPDATE rotation SET state = 'delivered', delivery_envelope = NULL, probe_envelope = NULL \
+     WHERE rotation = $1 AND state = 'created'";
+const PREVIOUS: &str = "UPDATE version SET stage = 'previous' \
+     WHERE application = $1 AND kind = $2 AND version = $3 AND stage = 'current'";
+const CURRENT: &str = "UPDATE version SET stage = 'current', delivered_at = $2 WHERE rotation = $1 AND stage = 'pending' AND version > 0";
+const OVERLAP: &str =
+    "INSERT INTO overlap (rotation, boot, nanos) VALUES ($1, $2, $3) ON CONFLICT (rotation, boot) DO NOTHING";
+
+impl Ledger {
+    /// Accepts a receipt: the version becomes current, the envelopes are forgotten, the overlap begins.
+    pub async fn deliver(
+        &self,
+        application: &ApplicationId,
+        token: FencingToken,
+        ask: Ask,
+        now: &Instant,
+    ) -> Result<(), Error> {
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    fence(transaction, application, token).await?;
+                    let rotation = Value::from(ask.rotation.to_string());
+                    if transaction.execute(DELIVERED, std::slice::from_ref(&rotation)).await? != 1 {
+                        return Ok(());
+                    }
+                    let state = load_in(transaction, application, ask.rotation).await?;
+                    let shares = |kind: CredentialKind| {
+                        kind.issuer_objects().iter().any(|object| ask.kind.issuer_objects().contains(object))
+                    };
+                    for version in state.versions.iter().filter(|version| shares(version.kind)) {
+                        transaction
+                            .execute(PREVIOUS, &key(application, version.kind, version.version)?)
+                            .await?;
+                    }
+                    transaction.execute(CURRENT, &[rotation, now.wall.into()]).await?;
+                    stamp(transaction, ask.rotation, now).await
+                })
+            })
+            .await
+    }
+
+    /// Begins to count the overlap on this boot.
+    pub async fn begin_overlap(
+        &self,
+        application: &ApplicationId,
+        token: FencingToken,
+        ask: Ask,
+        now: &Instant,
+    ) -> Result<(), Error> {
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    fence(transaction, application, token).await?;
+                    stamp(transaction, ask.rotation, now).await
+                })
+            })
+            .await
+    }
+}
+
+async fn stamp(transaction: &mut Transaction<'_>, rotation: RotationId, now: &Instant) -> Result<(), Error> {
+    let args = [
+        rotation.to_string().into(),
+        now.monotonic.boot.as_str().into(),
+        Value::unsigned(now.monotonic.nanos)?,
+    ];
+    transaction.execute(OVERLAP, &args).await?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Before and after a version ends.
+
+use mint_store::Value;
+use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, RotationId, Version};
+
+use super::key;
+use crate::Error;
+use crate::ledger::{Ledger, fence, load_in};
+use crate::plan::{self, Ask};
+use crate::state::{Instant, object_name};
+
+const RETIRING: &str =
+    "UPDATE rotation SET state = 'retiring' WHERE rotation = $1 AND state IN ('delivered', 'retiring')";
+const USER_COMMITTED: &str = "UPDATE rotation SET user_committed_at = $2 WHERE rotation = $1";
+const CLIENT_COMMITTED: &str = "UPDATE rotation SET client_committed_at = $2 WHERE rotation = $1";
+const USER_ENDED: &str =
+    "UPDATE version SET user_ended_at = $4 WHERE application = $1 AND kind = $2 AND version = $3";
+const CLIENT_ENDED: &str =
+    "UPDATE version SET client_ended_at = $4 WHERE application = $1 AND kind = $2 AND version = $3";
+const ENDED: &str = "UPDATE version SET stage = 'ended', ended_at = $4, ended_by = $5 \
+     WHERE application = $1 AND kind = $2 AND version = $3 AND stage <> 'ended'";
+const SWEPT: &str = "UPDATE attempt SET state = 'swept' \
+     WHERE application = $1 AND object = $2 AND state IN ('sent', 'stray', 'presumed')";
+const RETIRED: &str = "UPDATE rotation SET state = 'retired', retired_version = $2, retired_at = $3, \
+     retired_boot = $4, retired_nanos = $5 WHERE rotation = $1 AND state = 'retiring'";
+const DEAD: &str = "UPDATE rotation SET dead_at = $2 WHERE rotation = $1 AND dead_at IS NULL";
+
+impl Ledger {
+    /// Makes the intent of a commit durable.
+    pub async fn begin_retire(
+        &self,
+        application: &ApplicationId,
+        token: FencingToken,
+        ask: Ask,
+    ) -> Result<(), Error> {
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    fence(transaction, application, token).await?;
+                    if transaction.execute(RETIRING, &[ask.rotation.to_string().into()]).await? != 1 {
+                        return Err(Error::ReceiptMissing);
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Records an answered commit: what it ended, and that every unsettled call on the object is swept.
+    pub async fn committed(
+        &self,
+        application: &ApplicationId,
+        ask: Ask,
+        object: IssuerObject,
+        now: &Instant,
+    ) -> Result<(), Error> {
+        let (committed, ended) = match object {
+            IssuerObject::User => (USER_COMMITTED, USER_ENDED),
+            IssuerObject::Client => (CLIENT_COMMITTED, CLIENT_ENDED),
+        };
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    let state = load_in(transaction, application, ask.rotation).await?;
+                    for ends in plan::ended_by(&state, ask, object) {
+                        let mut args = key(application, ends.kind, ends.version)?;
+                        args.push(now.wall.into());
+                        transaction.execute(ended, &args).await?;
+                        if ends.wholly {
+                            args.push(ask.rotation.to_string().into());
+                            transaction.execute(ENDED, &args).await?;
+                        }
+                    }
+                    let args = [application.as_str().into(), object_name(object).into()];
+                    transaction.execute(SWEPT, &args).await?;
+                    let args = [ask.rotation.to_string().into(), now.wall.into()];
+                    transaction.execute(committed, &args).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Records that everything is committed. A public client ends nothing at the issuer; its older versions end here.
+    pub async fn retired(
+        &self,
+        application: &ApplicationId,
+        ask: Ask,
+        retired: Option<Version>,
+        now: &Instant,
+    ) -> Result<(), Error> {
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    if ask.kind == CredentialKind::PublicClient {
+                        let state = load_in(transaction, application, ask.rotation).await?;
+                        let older = |version: &&crate::state::LiveVersion| {
+                            version.kind == ask.kind && version.rotation != ask.rotation
+                        };
+                        for version in state.versions.iter().filter(older) {
+                            let mut args = key(application, version.kind, version.version)?;
+                            args.extend([now.wall.into(), ask.rotation.to_string().into()]);
+                            transaction.execute(ENDED, &args).await?;
+                        }
+                    }
+                    let args = [
+                        ask.rotation.to_string().into(),
+                        retired.map(|version| Value::unsigned(version.0)).transpose()?.into(),
+                        now.wall.into(),
+                        now.monotonic.boot.as_str().into(),
+                        Value::unsigned(now.monotonic.nanos)?,
+                    ];
+                    transaction.execute(RETIRED, &args).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Records that the issuer was seen refusing the retired version.
+    pub async fn dead(&self, rotation: RotationId, now: &Instant) -> Result<(), Error> {
+        self.database.execute(DEAD, &[rotation.to_string().into(), now.wall.into()]).await?;
+        Ok(())
+    }
+}
