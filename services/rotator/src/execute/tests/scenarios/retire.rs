@@ -1,0 +1,165 @@
+//! Receipts, the overlap, and what ends.
+
+use super::*;
+
+#[tokio::test]
+async fn a_second_version_ends_the_first_after_the_overlap_and_it_is_proved_dead_after_the_grace() {
+    for kind in [CredentialKind::Password, CredentialKind::Client, CredentialKind::Combined] {
+        let mut bench = Bench::new().await;
+        let layout = if kind == CredentialKind::Combined { Layout::Combined } else { Layout::Split };
+        let shop = bench.world.add("shop", layout, true, false);
+        let (first, _) = bench.rotate(&shop, kind).await;
+        bench.world.clock.advance(Duration::from_mins(1));
+        let create = bench.order(&shop, kind);
+        let second = bench.rotator.create(&create).await.unwrap();
+        assert_eq!(second.previous, Some(first.version));
+        assert!(second.version > first.version);
+        assert_eq!(bench.deliver(&create.order, &second).await.retire_after, MIN_OVERLAP);
+        assert_eq!(bench.stages(&shop).await, [(kind, Stage::Current), (kind, Stage::Previous)]);
+        bench.world.clock.advance(MIN_OVERLAP);
+        let retirement = bench.rotator.retire(&create.order).await.unwrap();
+        assert_eq!(retirement.retired, Some(first.version));
+        let probe = first.envelopes.unwrap().probe;
+        if kind != CredentialKind::Client {
+            assert_eq!(
+                bench.rotator.prove(&create.order, &probe).await.unwrap(),
+                Proof::Wait(retirement.grace)
+            );
+        }
+        bench.world.clock.advance(retirement.grace);
+        assert_eq!(bench.rotator.prove(&create.order, &probe).await.unwrap(), Proof::Dead, "{kind}");
+        assert_eq!(bench.stages(&shop).await, [(kind, Stage::Current), (kind, Stage::Ended)]);
+        let logins = bench.world.calls().len();
+        assert_eq!(bench.rotator.prove(&create.order, &probe).await.unwrap(), Proof::Dead);
+        assert_eq!(bench.world.calls().len(), logins, "a proof is not made twice");
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_version_keeps_the_longest_overlap_and_ends_unproved() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Split, true, true);
+    let create = bench.order(&shop, CredentialKind::Password);
+    let made = bench.rotator.create(&create).await.unwrap();
+    assert_eq!(made.previous, None);
+    assert_eq!(bench.deliver(&create.order, &made).await.retire_after, MAX_OVERLAP);
+    bench.world.clock.advance(MIN_OVERLAP);
+    assert_eq!(bench.rotator.retire(&create.order).await.unwrap_err().reason(), "OVERLAP_NOT_PASSED");
+    bench.world.clock.advance(MAX_OVERLAP);
+    let retirement = bench.rotator.retire(&create.order).await.unwrap();
+    assert_eq!(retirement.retired, None, "nobody knows its secret");
+    let (versions, _) = bench.rotator.versions(&shop).await.unwrap();
+    let foreign = versions.iter().find(|version| version.version == Version::FOREIGN).unwrap();
+    assert_eq!(foreign.stage, Stage::Ended);
+    let second = bench.order(&shop, CredentialKind::Password);
+    let made = bench.rotator.create(&second).await.unwrap();
+    assert_eq!(bench.deliver(&second.order, &made).await.retire_after, MIN_OVERLAP, "foreign only once");
+}
+
+#[tokio::test]
+async fn retire_is_refused_without_a_receipt() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let create = bench.order(&shop, CredentialKind::Password);
+    bench.rotator.create(&create).await.unwrap();
+    assert_eq!(bench.rotator.retire(&create.order).await.unwrap_err().reason(), "RECEIPT_MISSING");
+    assert!(!bench.world.calls().contains(&"commit_password"));
+}
+
+#[tokio::test]
+async fn retire_is_refused_before_the_overlap_has_passed() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Split, true, false);
+    bench.rotate(&shop, CredentialKind::Password).await;
+    let create = bench.order(&shop, CredentialKind::Password);
+    let made = bench.rotator.create(&create).await.unwrap();
+    bench.deliver(&create.order, &made).await;
+    bench.world.clock.advance(MIN_OVERLAP.checked_sub(Duration::from_secs(1)).unwrap());
+    bench.restart();
+    let refused = bench.rotator.retire(&create.order).await.unwrap_err();
+    assert_eq!(refused.reason(), "OVERLAP_NOT_PASSED");
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)), "the count survives the process");
+    bench.world.clock.advance(Duration::from_secs(1));
+    bench.rotator.retire(&create.order).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_jump_of_the_wall_clock_does_not_shorten_the_overlap() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Split, true, false);
+    bench.rotate(&shop, CredentialKind::Password).await;
+    let create = bench.order(&shop, CredentialKind::Password);
+    let made = bench.rotator.create(&create).await.unwrap();
+    bench.deliver(&create.order, &made).await;
+    let later = bench.world.clock.now().plus(Duration::from_secs(1_000_000));
+    bench.world.clock.set(later);
+    let refused = bench.rotator.retire(&create.order).await.unwrap_err();
+    assert_eq!(refused.retry_after(), Some(MIN_OVERLAP));
+}
+
+#[tokio::test]
+async fn another_boot_begins_the_overlap_again() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Split, true, false);
+    bench.rotate(&shop, CredentialKind::Password).await;
+    let create = bench.order(&shop, CredentialKind::Password);
+    let made = bench.rotator.create(&create).await.unwrap();
+    bench.deliver(&create.order, &made).await;
+    bench.world.clock.advance(MIN_OVERLAP * 2);
+    bench.world.clock.reboot();
+    bench.restart();
+    let refused = bench.rotator.retire(&create.order).await.unwrap_err();
+    assert_eq!(refused.retry_after(), Some(MIN_OVERLAP));
+    bench.world.clock.advance(MIN_OVERLAP);
+    bench.rotator.retire(&create.order).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_not_for_this_version_is_refused() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let create = bench.order(&shop, CredentialKind::Password);
+    let made = bench.rotator.create(&create).await.unwrap();
+    let envelopes = made.envelopes.as_ref().unwrap();
+    let world = &bench.world;
+    let wrong = [
+        world.receipt_with(&envelopes.delivery, |receipt| receipt.application = "shoq".parse().unwrap()),
+        world.receipt_with(&envelopes.delivery, |receipt| receipt.kind = CredentialKind::Client),
+        world.receipt_with(&envelopes.delivery, |receipt| receipt.version = Version(1)),
+        world.receipt_with(&envelopes.delivery, |receipt| {
+            receipt.rotation = RotationId::random(&SeededEntropy::new(999));
+        }),
+        world.receipt(&envelopes.probe),
+        World::with_other_keys().receipt(&envelopes.delivery),
+        Vec::new(),
+    ];
+    for (index, receipt) in wrong.iter().enumerate() {
+        let refused = bench.rotator.accept_receipt(&create.order, receipt).await.unwrap_err();
+        assert_eq!(refused.reason(), "RECEIPT_INVALID", "{index}");
+    }
+    bench.deliver(&create.order, &made).await;
+}
+
+#[tokio::test]
+async fn a_change_of_layout_ends_both_halves_and_no_half_too_early() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Split, true, false);
+    bench.rotate(&shop, CredentialKind::Password).await;
+    bench.rotate(&shop, CredentialKind::Client).await;
+    bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Combined);
+    let create = bench.order(&shop, CredentialKind::Combined);
+    let made = bench.rotator.create(&create).await.unwrap();
+    assert_eq!(bench.deliver(&create.order, &made).await.retire_after, MIN_OVERLAP, "the halves are in use");
+    bench.world.clock.advance(MIN_OVERLAP);
+    bench.rotator.retire(&create.order).await.unwrap();
+    bench.world.clock.advance(Duration::from_secs(10));
+    assert_eq!((bench.world.live_passwords(&shop), bench.world.live_clients(&shop)), (1, 1));
+    bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Split);
+    bench.rotate(&shop, CredentialKind::Password).await;
+    let combined = |stages: Vec<(CredentialKind, Stage)>| {
+        stages.into_iter().find(|(kind, _)| *kind == CredentialKind::Combined).unwrap().1
+    };
+    assert_eq!(combined(bench.stages(&shop).await), Stage::Previous, "its client is still alive");
+    bench.rotate(&shop, CredentialKind::Client).await;
+    assert_eq!(combined(bench.stages(&shop).await), Stage::Ended);
+}
