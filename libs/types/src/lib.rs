@@ -11,7 +11,8 @@
 //! # Shape
 //! `id` (names and numbers), `principal` (SPIFFE ids), `credential` (kinds, layouts, versions), `settings` and
 //! `application` (the catalog's record), `url` (outbound URLs), `time` and `entropy` (the injected ports),
-//! `problem` (what an operator reads), `budget` (invariant I6) and `code` (the closed set of error codes).
+//! `fence` (invariant I3), `budget` (invariant I6), `problem` (what an operator reads) and `code` (the closed set of
+//! error codes).
 //!
 //! # Decisions
 //! - Versions are numbered by `max(last + 1, unix milliseconds)`: a restored backup cannot make numbers run backwards.
@@ -22,6 +23,7 @@ mod budget;
 mod code;
 mod credential;
 mod entropy;
+mod fence;
 mod id;
 mod principal;
 mod problem;
@@ -32,8 +34,9 @@ mod url;
 pub use application::{Application, Identity, Presence, Revision};
 pub use budget::Budget;
 pub use code::Code;
-pub use credential::{CredentialKind, FencingToken, IssuerObject, Layout, Version};
+pub use credential::{CredentialKind, IssuerObject, Layout, Version};
 pub use entropy::Entropy;
+pub use fence::FencingToken;
 pub use id::{
     AccountId, ApplicationId, BucketName, InvalidId, Prefix, RequestId, RotationId, Scope, TeamId,
     TrustDomain, VersionId,
