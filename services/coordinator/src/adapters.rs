@@ -7,6 +7,7 @@ mod rotator;
 mod rows;
 mod state;
 mod wire;
+mod writes;
 
 pub(crate) use catalog::GrpcCatalog;
 pub(crate) use distributor::GrpcDistributor;

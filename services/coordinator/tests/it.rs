@@ -11,12 +11,16 @@ mod catalog;
 mod contract;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/leases.rs"]
+mod leases;
 #[path = "it/life.rs"]
 mod life;
 #[path = "it/operators.rs"]
 mod operators;
 #[path = "it/settings.rs"]
 mod settings;
+#[path = "it/stage.rs"]
+mod stage;
 #[path = "it/troubles.rs"]
 mod troubles;
 #[path = "it/world.rs"]

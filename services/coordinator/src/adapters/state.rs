@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use mint_saga::Credential;
-use mint_store::{Database, Migration, Row, Transaction, Value};
-use mint_types::{Application, ApplicationId, CredentialKind, FencingToken, Revision, TeamId, Timestamp};
+use mint_store::{Database, Migration, Row, Value};
+use mint_types::{Application, ApplicationId, CredentialKind, Revision, TeamId, Timestamp};
 
 use super::rows;
-use crate::desk::{Conditions, Desk, Standing, calls_for_another_try};
-use crate::store::{Change, Decide, Edit, Held, Lease, LeaseFate, Started, Store, StoreError, Taker};
+use super::writes::{CONTROL, ONE, micros, take_in_one, try_to_commit, try_to_take};
+use crate::desk::Desk;
+use crate::store::{Change, Decide, Edit, Held, Lease, Started, Store, StoreError, Taker};
 
 /// The coordinator's schema on PostgreSQL.
 pub const SCHEMA: &str = "coordinator";
@@ -20,11 +21,6 @@ pub const SCHEMA: &str = "coordinator";
 pub const MIGRATIONS: &[Migration] =
     &[Migration { version: 1, name: "begin", sql: include_str!("../sql/0001_begin.sql") }];
 
-const INSERT: &str = include_str!("../sql/applications_insert.sql");
-const TAKE_IN: &str = include_str!("../sql/applications_take_in.sql");
-const LEASE: &str = include_str!("../sql/applications_lease.sql");
-const COMMIT: &str = include_str!("../sql/applications_commit.sql");
-const RELEASE: &str = include_str!("../sql/applications_release.sql");
 const STIR: &str = include_str!("../sql/applications_stir.sql");
 const DUE: &str = include_str!("../sql/applications_due.sql");
 const PAUSE: &str = include_str!("../sql/applications_pause.sql");
@@ -34,8 +30,6 @@ const SET_REVISION: &str = "UPDATE intake SET revision = $1 WHERE id = 1 AND rev
 const NEXT_WAKE: &str =
     "SELECT wake_at FROM applications WHERE lease_expires_at <= $1 ORDER BY wake_at LIMIT 1";
 const RECLAIM: &str = "UPDATE applications SET lease_expires_at = 0 WHERE lease_holder = $1";
-const SET_WAKE: &str = "UPDATE applications SET wake_at = $2 WHERE application_id = $1";
-const CONTROL: &str = "SELECT paused, reason FROM control WHERE id = 1";
 const SET_CONTROL: &str = "UPDATE control SET paused = $1, reason = $2 WHERE id = 1";
 const WAKE_ALL: &str = "UPDATE applications SET wake_at = 0, stir = stir + 1";
 const CHANGED: &str = "SELECT application_id, change FROM applications WHERE changed_at >= $1";
@@ -44,7 +38,6 @@ const TEAM_PAGE: &str = "SELECT * FROM applications WHERE application_id > $1 AN
      ORDER BY application_id LIMIT $2";
 const CREDENTIALS_OF_PAGE: &str = "SELECT application_id, saga FROM credentials \
      WHERE application_id >= $1 AND application_id <= $2";
-const ONE: &str = "SELECT * FROM applications WHERE application_id = $1";
 
 /// The store.
 #[derive(Debug, Clone)]
@@ -88,117 +81,6 @@ impl SqlStore {
 
 fn limit(limit: usize) -> Value {
     i64::try_from(limit).unwrap_or(i64::MAX).into()
-}
-
-fn micros(time: Timestamp) -> Value {
-    time.unix_micros().into()
-}
-
-async fn is_paused(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
-    let row = transaction.query_optional(CONTROL, &[]).await?;
-    row.map_or(Ok(false), |row| Ok(row.boolean("paused")?))
-}
-
-async fn take_in_one(
-    transaction: &mut Transaction<'_>,
-    record: &Application,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let id = &record.id;
-    let known = transaction.query_optional(ONE, &[id.as_str().into()]).await?;
-    let before = known.map(|row| rows::desk(&row, BTreeMap::new())).transpose()?;
-    if before.as_ref().is_some_and(|before| before.record.revision >= record.revision) {
-        return Ok(());
-    }
-    let conditions = Conditions::of(record, before.as_ref().map(|before| &before.conditions), now);
-    let mut args: Vec<Value> = vec![
-        id.as_str().into(),
-        record.team_id.as_str().into(),
-        Value::unsigned(record.revision.0)?,
-        rows::to_json(id, record)?.into(),
-        rows::to_json(id, &conditions)?.into(),
-    ];
-    let Some(before) = before else {
-        args.extend([rows::to_json(id, &Standing::default())?.into(), micros(now)]);
-        transaction.execute(INSERT, &args).await?;
-        return Ok(());
-    };
-    let nudged_at = if calls_for_another_try(&before.record, record) { Some(now) } else { before.nudged_at };
-    args.extend([nudged_at.map_or(0, Timestamp::unix_micros).into(), micros(now)]);
-    transaction.execute(TAKE_IN, &args).await?;
-    Ok(())
-}
-
-async fn try_to_take(
-    transaction: &mut Transaction<'_>,
-    application: &ApplicationId,
-    taker: Taker<'_>,
-    decide: &Decide<'_>,
-) -> Result<Option<Held>, StoreError> {
-    let paused = is_paused(transaction).await?;
-    let Some((row, before)) = rows::load(transaction, application).await? else {
-        return Ok(None);
-    };
-    let now = taker.now.unix_micros();
-    if row.integer("lease_expires_at")? > now || row.integer("wake_at")? > now {
-        return Ok(None);
-    }
-    let mut desk = before.clone();
-    let decision = decide(&mut desk, paused);
-    if decision.is_idle() {
-        // a paused constellation is woken as a whole; until then nobody needs to look again
-        transaction.execute(SET_WAKE, &[application.as_str().into(), micros(decision.wake_at)]).await?;
-        return Ok(None);
-    }
-    let opened = rows::put_changed(transaction, &before, &desk).await?;
-    desk.change += u64::from(opened);
-    let token = FencingToken::after(FencingToken(row.unsigned("fencing_token")?), taker.now).0;
-    let args: [Value; 6] = [
-        application.as_str().into(),
-        Value::unsigned(token)?,
-        taker.holder.into(),
-        micros(taker.until),
-        opened.into(),
-        now.into(),
-    ];
-    transaction.execute(LEASE, &args).await?;
-    let lease = Lease {
-        application: application.clone(),
-        holder: taker.holder.to_owned(),
-        token: FencingToken(token),
-        stir: row.integer("stir")?,
-    };
-    Ok(Some(Held { lease, desk, decision }))
-}
-
-async fn try_to_commit(
-    transaction: &mut Transaction<'_>,
-    lease: &Lease,
-    change: &Change,
-) -> Result<bool, StoreError> {
-    let mut args: Vec<Value> = vec![
-        lease.application.as_str().into(),
-        Value::unsigned(lease.token.0)?,
-        lease.holder.as_str().into(),
-        rows::to_json(&lease.application, &change.standing)?.into(),
-    ];
-    let sql = match change.lease {
-        LeaseFate::KeepUntil(until) => {
-            args.extend([micros(until), micros(change.now)]);
-            COMMIT
-        }
-        LeaseFate::Release { wake_at, changed } => {
-            args.extend([lease.stir.into(), micros(wake_at), changed.into(), micros(change.now)]);
-            RELEASE
-        }
-    };
-    let Some(row) = transaction.query_optional(sql, &args).await? else {
-        return Err(StoreError::LeaseLost(lease.application.clone()));
-    };
-    if let Some(credential) = &change.credential {
-        rows::put_credential(transaction, &lease.application, credential).await?;
-    }
-    Ok(row.boolean("paused")? || is_paused(transaction).await?)
 }
 
 #[async_trait]

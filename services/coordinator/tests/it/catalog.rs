@@ -12,7 +12,7 @@ use mint_types::{Application, Revision};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{Stage, application};
+use crate::stage::{Stage, application};
 
 /// A catalog in memory whose streams can be cut.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use mint_saga::{Cause, Credential, Event, apply};
 use mint_testkit::{SeededEntropy, TestDatabase, databases};
 use mint_types::{Application, ApplicationId, CredentialKind, Revision, RotationId, Timestamp};
 
-use crate::world::application;
+use crate::stage::application;
 
 const NOW: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
 const LEASE: Duration = Duration::from_secs(30);

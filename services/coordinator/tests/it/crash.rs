@@ -5,7 +5,8 @@ use std::time::Duration;
 use mint_coordinator::{ApplicationState, Engine};
 use mint_types::CredentialKind;
 
-use crate::world::{Fault, GRACE, LEASE, OVERLAP, Stage, application, parts, policy};
+use crate::stage::{Stage, application, parts, policy};
+use crate::world::{Fault, GRACE, LEASE, OVERLAP};
 
 /// Runs until the process dies or everything within `horizon` is done; true if it died.
 async fn live_or_die(stage: &mut Stage, horizon: Duration) -> bool {

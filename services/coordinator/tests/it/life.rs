@@ -5,7 +5,8 @@ use std::time::Duration;
 use mint_coordinator::{ApplicationState, CredentialState};
 use mint_types::{CredentialKind, Layout, Presence, Revision};
 
-use crate::world::{GRACE, OVERLAP, Stage, application, settings};
+use crate::stage::{Stage, application, settings};
+use crate::world::{GRACE, OVERLAP};
 
 #[tokio::test]
 async fn every_credential_of_a_new_application_is_delivered_at_once() {

@@ -16,7 +16,8 @@ use mint_types::{CredentialKind, Revision, SpiffeId};
 use tokio::sync::Notify;
 use tonic::Request;
 
-use crate::world::{Fault, Stage, application};
+use crate::stage::{Stage, application};
+use crate::world::Fault;
 
 fn rpc(stage: &Stage) -> (Rpc, MemoryAuditLog) {
     let audit = MemoryAuditLog::default();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mint_coordinator::ApplicationState;
 use mint_types::{CredentialKind, Layout, Revision};
 
-use crate::world::{GRACE, OVERLAP, Stage, application, settings};
+use crate::stage::{Stage, application, settings};
+use crate::world::{GRACE, OVERLAP};
 
 #[tokio::test]
 async fn a_new_bucket_is_filled_at_once() {
