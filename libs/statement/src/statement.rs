@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// No statement holds longer: verifiers remember ids this long.
-pub const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const LONGEST_LIFE: Duration = Duration::from_hours(30 * 24);
 
 /// Tells one statement from every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

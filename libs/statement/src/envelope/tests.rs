@@ -15,7 +15,7 @@ impl Entropy for Fixed {
 }
 
 const NOW: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn key(signer: &str, seed: u8) -> StatementKey {
     StatementKey::from_seed(signer.parse().unwrap(), &[seed; 32]).unwrap()
@@ -115,7 +115,7 @@ fn time_bounds_a_statement() {
     let believed = trusted(&[&ada]);
     let signed = SignedStatement::sign(release(), &ada).unwrap();
     let micro = Duration::from_micros(1);
-    assert!(signed.clone().verify(&believed, NOW.plus(HOUR - micro)).is_ok());
+    assert!(signed.clone().verify(&believed, NOW.plus(HOUR.saturating_sub(micro))).is_ok());
     for at in [NOW.plus(HOUR), Timestamp::from_unix_micros(NOW.unix_micros() - 1)] {
         assert_eq!(signed.clone().verify(&believed, at).unwrap_err().reason(), "STATEMENT_NOT_IN_FORCE");
     }
