@@ -12,7 +12,7 @@ use mint_types::{
 
 use super::*;
 use crate::KEY_USES;
-use crate::adapters::fake::{Fault, World};
+use crate::adapters::fake::{Fault, PASSWORD_GRACE, World};
 use crate::error::IssuerError;
 use crate::ledger::{MIGRATIONS, SCHEMA};
 use crate::state::{Made, Stage};
@@ -41,6 +41,13 @@ impl Bench {
         Self { world, state, rotator, next_rotation: 1 }
     }
 
+    /// With one confidential application of Mint's own, in the split layout.
+    async fn with_shop() -> (Self, ApplicationId) {
+        let bench = Self::new().await;
+        let shop = bench.world.add("shop", Layout::Split, true, false);
+        (bench, shop)
+    }
+
     /// The process is killed and started again: only the database is left.
     fn restart(&mut self) {
         self.rotator = rotator(&self.world, &self.state);
@@ -60,11 +67,23 @@ impl Bench {
         }
     }
 
-    /// Runs a whole rotation; answers the version and its probe envelope.
-    async fn rotate(&mut self, application: &ApplicationId, kind: CredentialKind) -> (Made, Order) {
+    /// Begins a rotation: its version is made.
+    async fn made(&mut self, application: &ApplicationId, kind: CredentialKind) -> (CreateOrder, Made) {
         let create = self.order(application, kind);
         let made = self.rotator.create(&create).await.unwrap();
+        (create, made)
+    }
+
+    /// Begins a rotation up to its receipt.
+    async fn delivered(&mut self, application: &ApplicationId, kind: CredentialKind) -> (CreateOrder, Made) {
+        let (create, made) = self.made(application, kind).await;
         self.deliver(&create.order, &made).await;
+        (create, made)
+    }
+
+    /// Runs a whole rotation; answers the version and its probe envelope.
+    async fn rotate(&mut self, application: &ApplicationId, kind: CredentialKind) -> (Made, Order) {
+        let (create, made) = self.delivered(application, kind).await;
         self.world.clock.advance(MIN_OVERLAP);
         self.rotator.retire(&create.order).await.unwrap();
         (made, create.order)
@@ -109,7 +128,7 @@ fn rules() -> Rules {
     Rules {
         min_overlap: MIN_OVERLAP,
         max_overlap: MAX_OVERLAP,
-        password_grace: crate::adapters::fake::PASSWORD_GRACE,
+        password_grace: PASSWORD_GRACE,
         request_life: REQUEST_LIFE,
         unresolved_hold: HOLD,
         login_pause: Duration::ZERO,

@@ -23,7 +23,7 @@ impl Rotator {
         let (application, kind) = (&order.application, order.ask.kind);
         let version_id = VersionId::random(entropy);
         let stamp = Stamp { version_id, issued_at: self.parts.clock.now() };
-        let fresh = tested.0.as_ref();
+        let fresh = tested.fresh();
         let body = fresh.object(username, stamp)?;
         let (public, secrets) = fresh.fingerprinted(username);
         let fingerprint = keys.fingerprint()?.fingerprint(application, kind, &public, &secrets)?;

@@ -11,7 +11,14 @@ use crate::execute::Rotator;
 use crate::ports::{LoginVerdict, PublicVerdict};
 
 /// Proof that the issuer accepted a login with a fresh version; sealing takes it.
-pub(super) struct Tested(pub(super) Arc<Fresh>);
+pub(super) struct Tested(Arc<Fresh>);
+
+impl Tested {
+    /// What was tested.
+    pub(super) fn fresh(&self) -> &Fresh {
+        &self.0
+    }
+}
 
 impl Rotator {
     /// Logs in with what was made, once more after a pause if need be, and revokes the token beside the answer.

@@ -58,7 +58,7 @@ async fn accounted_for(bench: &Bench, application: &ApplicationId) {
         };
         versions.iter().filter(lives).count() + unresolved as usize
     };
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     let passwords = bench.world.live_passwords(application);
     assert!(
         passwords <= on(mint_types::IssuerObject::User),
@@ -102,7 +102,7 @@ async fn one_rotation_with_a_fault(
         return false;
     }
     assert_eq!(retirement.retired, Some(first.version));
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     assert!(works(&bench, &create.order, &made));
     let objects = kind.issuer_objects();
     let expected = |object| usize::from(objects.contains(&object));

@@ -4,10 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn a_first_password_is_made_tested_delivered_and_committed_in_four_issuer_calls() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
+    let (mut bench, shop) = Bench::with_shop().await;
+    let (create, made) = bench.made(&shop, CredentialKind::Password).await;
     assert_eq!(made.previous, None);
     let Object::User { username, password, version } = bench.opened(&create.order, &made) else { panic!() };
     assert_eq!(username, "stups_shop");
@@ -30,10 +28,8 @@ async fn a_first_password_is_made_tested_delivered_and_committed_in_four_issuer_
 
 #[tokio::test]
 async fn a_repeated_create_answers_the_same_until_the_receipt_is_accepted() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
+    let (mut bench, shop) = Bench::with_shop().await;
+    let (create, made) = bench.made(&shop, CredentialKind::Password).await;
     bench.restart();
     let calls = bench.world.calls().len();
     assert_eq!(bench.rotator.create(&create).await.unwrap(), made);
@@ -45,8 +41,7 @@ async fn a_repeated_create_answers_the_same_until_the_receipt_is_accepted() {
 
 #[tokio::test]
 async fn two_creates_at_once_make_one_version() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     let (one, other) = tokio::join!(bench.rotator.create(&create), bench.rotator.create(&create));
     assert_eq!(one.unwrap(), other.unwrap());
@@ -78,8 +73,7 @@ async fn a_public_client_that_the_issuer_does_not_know_is_not_delivered() {
 
 #[tokio::test]
 async fn nothing_is_made_that_the_catalog_does_not_ask_for() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Combined);
     assert_eq!(bench.rotator.create(&create).await.unwrap_err().reason(), "SETTINGS_CHANGED");
     let create = bench.order(&shop, CredentialKind::Password);
@@ -94,12 +88,9 @@ async fn nothing_is_made_that_the_catalog_does_not_ask_for() {
 
 #[tokio::test]
 async fn a_delivered_rotation_is_not_overtaken_on_its_issuer_object() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     bench.rotate(&shop, CredentialKind::Password).await;
-    let open = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&open).await.unwrap();
-    bench.deliver(&open.order, &made).await;
+    bench.delivered(&shop, CredentialKind::Password).await;
     let next = bench.order(&shop, CredentialKind::Password);
     assert_eq!(bench.rotator.create(&next).await.unwrap_err().reason(), "ROTATION_OPEN");
     let client = bench.order(&shop, CredentialKind::Client);
@@ -108,8 +99,7 @@ async fn a_delivered_rotation_is_not_overtaken_on_its_issuer_object() {
 
 #[tokio::test]
 async fn a_budget_that_is_used_up_stops_before_anything_is_announced() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     bench.rotator.parts.budget = RateBudget::new(2);
     let create = bench.order(&shop, CredentialKind::Password);
     let refused = bench.rotator.create(&create).await.unwrap_err();

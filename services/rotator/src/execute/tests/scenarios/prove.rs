@@ -4,11 +4,10 @@ use super::*;
 
 #[tokio::test]
 async fn network_trouble_is_never_a_proof_of_death() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let (first, _) = bench.rotate(&shop, CredentialKind::Password).await;
     let (_, order) = bench.rotate(&shop, CredentialKind::Password).await;
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     let probe = first.envelopes.unwrap().probe;
     bench.world.trouble_logins(true);
     assert_eq!(bench.rotator.prove(&order, &probe).await.unwrap_err().reason(), "ISSUER_UNKNOWN_OUTCOME");
@@ -23,14 +22,13 @@ async fn network_trouble_is_never_a_proof_of_death() {
 
 #[tokio::test]
 async fn only_the_ended_versions_own_probe_envelope_is_opened() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let other = bench.world.add("other", Layout::Split, true, false);
     let (first, _) = bench.rotate(&shop, CredentialKind::Password).await;
     let (second, order) = bench.rotate(&shop, CredentialKind::Password).await;
     let (client, _) = bench.rotate(&shop, CredentialKind::Client).await;
     let (of_other, _) = bench.rotate(&other, CredentialKind::Password).await;
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     let envelopes = |made: &Made| made.envelopes.clone().unwrap();
     let wrong = [
         envelopes(&second).probe,

@@ -4,8 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn nothing_is_done_while_the_audit_log_is_down() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     bench.world.log.set_down(true);
     assert_eq!(bench.rotator.create(&create).await.unwrap_err().reason(), "AUDIT_UNAVAILABLE");
@@ -21,11 +20,10 @@ async fn nothing_is_done_while_the_audit_log_is_down() {
 
 #[tokio::test]
 async fn every_act_is_announced_and_concluded() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let (first, _) = bench.rotate(&shop, CredentialKind::Password).await;
     let (_, order) = bench.rotate(&shop, CredentialKind::Password).await;
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     bench.rotator.prove(&order, &first.envelopes.unwrap().probe).await.unwrap();
     let entries = bench.world.log.entries();
     let of_second = entries.iter().filter(|entry| entry.act.rotation == Some(order.ask.rotation));
@@ -39,8 +37,7 @@ async fn every_act_is_announced_and_concluded() {
 
 #[tokio::test]
 async fn an_outcome_that_the_log_did_not_take_is_told_by_the_repetition() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     // catalog, keys, announce, create_password, login, conclude
     bench.world.fail_at(5, Fault::Refused);
@@ -55,8 +52,7 @@ async fn an_outcome_that_the_log_did_not_take_is_told_by_the_repetition() {
 
 #[tokio::test]
 async fn a_stale_fencing_token_is_refused() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let mut create = bench.order(&shop, CredentialKind::Password);
     create.order.token = FencingToken(7);
     let made = bench.rotator.create(&create).await.unwrap();
@@ -82,12 +78,10 @@ async fn a_stale_fencing_token_is_refused() {
 
 #[tokio::test]
 async fn no_file_of_the_state_holds_a_secret() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let (first, _) = bench.rotate(&shop, CredentialKind::Password).await;
     bench.rotate(&shop, CredentialKind::Client).await;
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
+    let (_, made) = bench.made(&shop, CredentialKind::Password).await;
     let path = std::path::PathBuf::from(bench.state.url.strip_prefix("sqlite://").unwrap());
     let mut files = 0;
     for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {

@@ -10,8 +10,7 @@ async fn a_second_version_ends_the_first_after_the_overlap_and_it_is_proved_dead
         let shop = bench.world.add("shop", layout, true, false);
         let (first, _) = bench.rotate(&shop, kind).await;
         bench.world.clock.advance(Duration::from_mins(1));
-        let create = bench.order(&shop, kind);
-        let second = bench.rotator.create(&create).await.unwrap();
+        let (create, second) = bench.made(&shop, kind).await;
         assert_eq!(second.previous, Some(first.version));
         assert!(second.version > first.version);
         assert_eq!(bench.deliver(&create.order, &second).await.retire_after, MIN_OVERLAP);
@@ -39,8 +38,7 @@ async fn a_second_version_ends_the_first_after_the_overlap_and_it_is_proved_dead
 async fn a_foreign_version_keeps_the_longest_overlap_and_ends_unproved() {
     let mut bench = Bench::new().await;
     let shop = bench.world.add("shop", Layout::Split, true, true);
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
+    let (create, made) = bench.made(&shop, CredentialKind::Password).await;
     assert_eq!(made.previous, None);
     assert_eq!(bench.deliver(&create.order, &made).await.retire_after, MAX_OVERLAP);
     bench.world.clock.advance(MIN_OVERLAP);
@@ -51,15 +49,13 @@ async fn a_foreign_version_keeps_the_longest_overlap_and_ends_unproved() {
     let (versions, _) = bench.rotator.versions(&shop).await.unwrap();
     let foreign = versions.iter().find(|version| version.version == Version::FOREIGN).unwrap();
     assert_eq!(foreign.stage, Stage::Ended);
-    let second = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&second).await.unwrap();
+    let (second, made) = bench.made(&shop, CredentialKind::Password).await;
     assert_eq!(bench.deliver(&second.order, &made).await.retire_after, MIN_OVERLAP, "foreign only once");
 }
 
 #[tokio::test]
 async fn retire_is_refused_without_a_receipt() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     bench.rotator.create(&create).await.unwrap();
     assert_eq!(bench.rotator.retire(&create.order).await.unwrap_err().reason(), "RECEIPT_MISSING");
@@ -68,12 +64,9 @@ async fn retire_is_refused_without_a_receipt() {
 
 #[tokio::test]
 async fn retire_is_refused_before_the_overlap_has_passed() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     bench.rotate(&shop, CredentialKind::Password).await;
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
-    bench.deliver(&create.order, &made).await;
+    let (create, _) = bench.delivered(&shop, CredentialKind::Password).await;
     bench.world.clock.advance(MIN_OVERLAP.checked_sub(Duration::from_secs(1)).unwrap());
     bench.restart();
     let refused = bench.rotator.retire(&create.order).await.unwrap_err();
@@ -85,12 +78,9 @@ async fn retire_is_refused_before_the_overlap_has_passed() {
 
 #[tokio::test]
 async fn a_jump_of_the_wall_clock_does_not_shorten_the_overlap() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     bench.rotate(&shop, CredentialKind::Password).await;
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
-    bench.deliver(&create.order, &made).await;
+    let (create, _) = bench.delivered(&shop, CredentialKind::Password).await;
     let later = bench.world.clock.now().plus(Duration::from_secs(1_000_000));
     bench.world.clock.set(later);
     let refused = bench.rotator.retire(&create.order).await.unwrap_err();
@@ -99,12 +89,9 @@ async fn a_jump_of_the_wall_clock_does_not_shorten_the_overlap() {
 
 #[tokio::test]
 async fn another_boot_begins_the_overlap_again() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     bench.rotate(&shop, CredentialKind::Password).await;
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
-    bench.deliver(&create.order, &made).await;
+    let (create, _) = bench.delivered(&shop, CredentialKind::Password).await;
     bench.world.clock.advance(MIN_OVERLAP * 2);
     bench.world.clock.reboot();
     bench.restart();
@@ -116,10 +103,8 @@ async fn another_boot_begins_the_overlap_again() {
 
 #[tokio::test]
 async fn a_receipt_that_is_not_for_this_version_is_refused() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
-    let create = bench.order(&shop, CredentialKind::Password);
-    let made = bench.rotator.create(&create).await.unwrap();
+    let (mut bench, shop) = Bench::with_shop().await;
+    let (create, made) = bench.made(&shop, CredentialKind::Password).await;
     let envelopes = made.envelopes.as_ref().unwrap();
     let world = &bench.world;
     let wrong = [
@@ -142,17 +127,15 @@ async fn a_receipt_that_is_not_for_this_version_is_refused() {
 
 #[tokio::test]
 async fn a_change_of_layout_ends_both_halves_and_no_half_too_early() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     bench.rotate(&shop, CredentialKind::Password).await;
     bench.rotate(&shop, CredentialKind::Client).await;
     bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Combined);
-    let create = bench.order(&shop, CredentialKind::Combined);
-    let made = bench.rotator.create(&create).await.unwrap();
+    let (create, made) = bench.made(&shop, CredentialKind::Combined).await;
     assert_eq!(bench.deliver(&create.order, &made).await.retire_after, MIN_OVERLAP, "the halves are in use");
     bench.world.clock.advance(MIN_OVERLAP);
     bench.rotator.retire(&create.order).await.unwrap();
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     assert_eq!((bench.world.live_passwords(&shop), bench.world.live_clients(&shop)), (1, 1));
     bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Split);
     bench.rotate(&shop, CredentialKind::Password).await;

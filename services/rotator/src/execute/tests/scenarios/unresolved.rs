@@ -4,8 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_lease_lost_during_create_keeps_what_was_made() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     // the process that holds the old lease hangs while somebody else takes the application over
     bench.world.fail_at(3, Fault::DiesAfter);
@@ -30,8 +29,7 @@ async fn a_lease_lost_during_create_keeps_what_was_made() {
 
 #[tokio::test]
 async fn two_calls_without_an_outcome_hold_up_the_next_create() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     for _ in 0..2 {
         // catalog, keys, announce, create_password: the keys are not remembered for as long as a request lives
@@ -51,7 +49,7 @@ async fn two_calls_without_an_outcome_hold_up_the_next_create() {
     bench.deliver(&create.order, &made).await;
     bench.rotator.retire(&create.order).await.unwrap();
     assert_eq!(bench.unresolved(&shop).await, 0);
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     assert_eq!(bench.world.live_passwords(&shop), 1);
 }
 
@@ -69,14 +67,13 @@ async fn a_version_that_the_issuer_rejects_is_not_delivered_and_swept_later() {
     let made = bench.rotator.create(&create).await.unwrap();
     bench.deliver(&create.order, &made).await;
     bench.rotator.retire(&create.order).await.unwrap();
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     assert_eq!((bench.world.live_passwords(&shop), bench.world.live_clients(&shop)), (1, 1));
 }
 
 #[tokio::test]
 async fn a_refused_call_leaves_nothing_to_account_for() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     bench.world.fail_at(3, Fault::Refused);
     let refused = bench.rotator.create(&create).await.unwrap_err();
@@ -87,8 +84,7 @@ async fn a_refused_call_leaves_nothing_to_account_for() {
 
 #[tokio::test]
 async fn an_abandoned_rotation_stays_given_up_and_its_version_is_swept() {
-    let mut bench = Bench::new().await;
-    let shop = bench.world.add("shop", Layout::Split, true, false);
+    let (mut bench, shop) = Bench::with_shop().await;
     let create = bench.order(&shop, CredentialKind::Password);
     bench.rotator.create(&create).await.unwrap();
     bench.rotator.abandon(&create.order).await.unwrap();
@@ -98,7 +94,7 @@ async fn an_abandoned_rotation_stays_given_up_and_its_version_is_swept() {
     bench.rotator.abandon(&never_seen.order).await.unwrap();
     assert_eq!(bench.rotator.create(&never_seen).await.unwrap_err().reason(), "ROTATION_CLOSED");
     let (_, order) = bench.rotate(&shop, CredentialKind::Password).await;
-    bench.world.clock.advance(Duration::from_secs(10));
+    bench.world.clock.advance(PASSWORD_GRACE);
     assert_eq!(bench.world.live_passwords(&shop), 1);
     assert_eq!(bench.rotator.abandon(&order).await.unwrap_err().reason(), "ROTATION_CLOSED");
 }
