@@ -1,4 +1,8 @@
 //! Fencing: who may act for an application.
+//!
+//! The rule (invariant I3): a service keeps the highest token per application durably, raises it in the transaction that
+//! makes an act's intent durable, and refuses a lower one. A token from the future is refused where it is read, before
+//! anybody remembers it.
 
 use std::fmt;
 
@@ -39,9 +43,54 @@ impl fmt::Display for FencingToken {
     }
 }
 
+/// What a service remembers of an application's leases: the highest token it let act, none before the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fence(pub Option<FencingToken>);
+
+impl Fence {
+    /// Whether the holder of a token may act: not once a higher one did.
+    pub fn admit(self, given: FencingToken) -> Result<Admitted, Stale> {
+        match self.0 {
+            Some(highest) if given < highest => Err(Stale { given, highest }),
+            Some(highest) if given == highest => Ok(Admitted::Again),
+            Some(_) | None => Ok(Admitted::Raises),
+        }
+    }
+}
+
+/// How an admitted token stands to what is remembered.
+#[must_use = "a token that raises the fence must be kept before its holder acts"]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// It is the highest: there is nothing to keep.
+    Again,
+    /// It is higher than any: keep it durably before its holder acts.
+    Raises,
+}
+
+/// The caller lost its lease: somebody with a later one acted for the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("fencing token {given} is stale: {highest} was seen")]
+pub struct Stale {
+    /// The caller's.
+    pub given: FencingToken,
+    /// The highest seen.
+    pub highest: FencingToken,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fence_lets_nobody_back_in_who_was_overtaken() {
+        let [lower, highest, higher] = [6, 7, 8].map(FencingToken);
+        assert_eq!(Fence::default().admit(FencingToken(0)), Ok(Admitted::Raises), "the first is kept");
+        let fence = Fence(Some(highest));
+        assert_eq!(fence.admit(lower), Err(Stale { given: lower, highest }));
+        assert_eq!(fence.admit(highest), Ok(Admitted::Again));
+        assert_eq!(fence.admit(higher), Ok(Admitted::Raises));
+    }
 
     #[test]
     fn a_fencing_token_grows_with_every_lease_and_stays_near_the_clock() {

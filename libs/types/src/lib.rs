@@ -36,7 +36,7 @@ pub use budget::Budget;
 pub use code::Code;
 pub use credential::{CredentialKind, IssuerObject, Layout, Version};
 pub use entropy::Entropy;
-pub use fence::FencingToken;
+pub use fence::{Admitted, Fence, FencingToken, Stale};
 pub use id::{
     AccountId, ApplicationId, BucketName, InvalidId, Prefix, RequestId, RotationId, Scope, TeamId,
     TrustDomain, VersionId,

@@ -67,7 +67,7 @@ impl Error {
             Self::OtherRecord(_) => Code::DataLoss,
             Self::NoDestination(_) | Self::SettingsChanged { .. } => Code::FailedPrecondition,
             Self::Claim(error) => match error {
-                ClaimError::StaleFencingToken { .. }
+                ClaimError::StaleFencingToken(_)
                 | ClaimError::Superseded { .. }
                 | ClaimError::OtherRotation { .. } => Code::FailedPrecondition,
                 ClaimError::State(error) if error.is_unavailable() => Code::Unavailable,
@@ -92,7 +92,7 @@ impl Error {
             Self::NoDestination(_) => "NO_DESTINATION",
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
             Self::Claim(error) => match error {
-                ClaimError::StaleFencingToken { .. } => "STALE_FENCING_TOKEN",
+                ClaimError::StaleFencingToken(_) => "STALE_FENCING_TOKEN",
                 ClaimError::Superseded { .. } => "VERSION_SUPERSEDED",
                 ClaimError::OtherRotation { .. } => "ENVELOPE_INVALID",
                 ClaimError::State(_) => "STATE_UNAVAILABLE",

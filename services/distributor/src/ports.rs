@@ -9,8 +9,8 @@ use mint_api::WireFault;
 use mint_api::audit_log::Announced;
 use mint_secret::{PublishedKey, Zeroizing};
 use mint_types::{
-    Application, ApplicationId, CredentialKind, Destination, FencingToken, Revision, RotationId, Timestamp,
-    Version,
+    Application, ApplicationId, CredentialKind, Destination, FencingToken, Revision, RotationId, Stale,
+    Timestamp, Version,
 };
 
 use crate::plan::{Attempt, Content, Place};
@@ -48,13 +48,8 @@ pub struct Claim {
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// Somebody holds a newer lease.
-    #[error("fencing token {given} is stale: {highest} was seen for this application")]
-    StaleFencingToken {
-        /// The highest that was seen.
-        highest: FencingToken,
-        /// The caller's.
-        given: FencingToken,
-    },
+    #[error("{0} for this application")]
+    StaleFencingToken(Stale),
     /// A newer version of this credential was begun.
     #[error("version {given} of {kind} is superseded: version {highest} was begun")]
     Superseded {

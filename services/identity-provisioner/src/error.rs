@@ -1,7 +1,7 @@
 //! Why identity-provisioner did not do what was asked, from the caller's point of view.
 
 use mint_api::{Fault, InvalidMessage, audit_log::AuditError, audit_log::Outcome};
-use mint_types::{ApplicationId, Code, FencingToken};
+use mint_types::{ApplicationId, Code, Stale};
 
 use crate::{
     plan::Refusal,
@@ -16,14 +16,15 @@ pub enum Error {
     #[error("identity-provisioner cannot run")]
     Process(#[source] mint_runtime::Error),
     /// Somebody with a later lease acts.
-    #[error("the fencing token {token} is older than {highest}: another holds the lease of {application}")]
+    #[error(
+        "the fencing token {} is older than {}: another holds the lease of {application}",
+        stale.given, stale.highest
+    )]
     StaleToken {
         /// Which application.
         application: ApplicationId,
-        /// The caller's.
-        token: FencingToken,
-        /// The highest seen.
-        highest: FencingToken,
+        /// The caller's token, and the highest.
+        stale: Stale,
     },
     /// It must not be done.
     #[error(transparent)]
@@ -125,9 +126,9 @@ impl From<Error> for Fault {
         match error {
             Error::Audit(error) => error.into(),
             Error::Invalid(invalid) => invalid.into(),
-            Error::StaleToken { application, highest, .. } => {
-                fault.with("application", application.to_string()).with("highest_token", highest.to_string())
-            }
+            Error::StaleToken { application, stale } => fault
+                .with("application", application.to_string())
+                .with("highest_token", stale.highest.to_string()),
             Error::BudgetExhausted { spent, allowed, fleet } => fault
                 .with("spent", spent.to_string())
                 .with("allowed", allowed.to_string())

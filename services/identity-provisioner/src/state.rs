@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mint_store::{Database, Migration, Row, Transaction, Value};
-use mint_types::{ApplicationId, Budget, FencingToken, Revision, Scope, Timestamp};
+use mint_types::{Admitted, ApplicationId, Budget, Fence, FencingToken, Revision, Scope, Timestamp};
 
 use crate::{
     Error,
@@ -138,12 +138,11 @@ async fn fenced(transaction: &mut Transaction<'_>, order: &Order) -> Result<(), 
     let row = transaction
         .query_optional("SELECT token FROM fences WHERE application_id = $1", &application)
         .await?;
-    let highest = FencingToken(row.map_or(Ok(0), |row| row.unsigned("token"))?);
-    if order.token < highest {
-        let application = order.application.clone();
-        return Err(Error::StaleToken { application, token: order.token, highest });
-    }
-    if order.token > highest {
+    let highest = row.map(|row| row.unsigned("token")).transpose()?;
+    let admitted = Fence(highest.map(FencingToken)).admit(order.token);
+    let admitted =
+        admitted.map_err(|stale| Error::StaleToken { application: order.application.clone(), stale })?;
+    if admitted == Admitted::Raises {
         let args = [order.application.as_str().into(), Value::unsigned(order.token.0)?];
         transaction.execute(FENCE, &args).await?;
     }

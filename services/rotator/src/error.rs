@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mint_api::audit_log::AuditError;
 use mint_api::{Fault, WireFault};
-use mint_types::{ApplicationId, Code, CredentialKind, FencingToken, RotationId};
+use mint_types::{ApplicationId, Code, CredentialKind, RotationId, Stale};
 
 pub use issuer::IssuerError;
 
@@ -14,13 +14,8 @@ pub use issuer::IssuerError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The caller lost its lease: somebody else acts for the application.
-    #[error("fencing token {given} is stale: {seen} was seen")]
-    StaleFencingToken {
-        /// The caller's.
-        given: FencingToken,
-        /// The highest seen.
-        seen: FencingToken,
-    },
+    #[error(transparent)]
+    StaleFencingToken(#[from] Stale),
     /// The rotation is unknown here.
     #[error("rotation {0} is unknown: Create was never called with it")]
     RotationUnknown(RotationId),
@@ -144,7 +139,7 @@ impl Error {
     /// The stable reason, upper snake case.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::StaleFencingToken { .. } => "STALE_FENCING_TOKEN",
+            Self::StaleFencingToken(_) => "STALE_FENCING_TOKEN",
             Self::RotationUnknown(_) => "ROTATION_UNKNOWN",
             Self::RotationMismatch(_) => "ROTATION_MISMATCH",
             Self::RotationClosed { .. } => "ROTATION_CLOSED",
@@ -179,7 +174,7 @@ impl Error {
             Self::RotationMismatch(_) | Self::ReceiptInvalid(_) | Self::EnvelopeInvalid(_) => {
                 Code::InvalidArgument
             }
-            Self::StaleFencingToken { .. }
+            Self::StaleFencingToken(_)
             | Self::RotationClosed { .. }
             | Self::RotationOpen { .. }
             | Self::ReceiptMissing
@@ -247,7 +242,7 @@ impl From<Error> for Fault {
             Error::RotationOpen { open, .. } => fault.with("open_rotation", open.to_string()),
             Error::RotationClosed { state, .. } => fault.with("state", *state),
             Error::TooManyUnresolved { last_reason, .. } => fault.with("last_reason", last_reason),
-            Error::StaleFencingToken { seen, .. } => fault.with("seen", seen.to_string()),
+            Error::StaleFencingToken(stale) => fault.with("seen", stale.highest.to_string()),
             _ => fault,
         }
     }

@@ -4,8 +4,9 @@
 mod read;
 mod write;
 
+use futures::future::BoxFuture;
 use mint_store::{Database, Migration, Row, Transaction, Value};
-use mint_types::{ApplicationId, FencingToken, RotationId};
+use mint_types::{Admitted, ApplicationId, Fence, FencingToken, RotationId};
 
 use crate::Error;
 use crate::state::ApplicationState;
@@ -39,10 +40,31 @@ impl Ledger {
     /// Lets the holder of a fencing token act: raises the highest token seen, or refuses a lower one (invariant I3).
     pub async fn admit(&self, application: &ApplicationId, token: FencingToken) -> Result<(), Error> {
         let seen = self.database.query_optional(FENCE_READ, &[application.as_str().into()]).await?;
-        if !must_raise(seen.as_ref(), token)? {
-            return Ok(());
+        match fence_of(seen.as_ref())?.admit(token)? {
+            Admitted::Again => Ok(()),
+            Admitted::Raises => self.write_fenced(application, token, &|_| Box::pin(async { Ok(()) })).await,
         }
-        self.database.write(|transaction| Box::pin(fence(transaction, application, token))).await
+    }
+
+    /// A write that allows an act: only for the holder of the highest token, in one transaction with it. The body is run
+    /// again when another writer got in its way.
+    async fn write_fenced<'a, T, F>(
+        &self,
+        application: &'a ApplicationId,
+        token: FencingToken,
+        body: &'a F,
+    ) -> Result<T, Error>
+    where
+        F: for<'t> Fn(&'t mut Transaction<'a>) -> BoxFuture<'t, Result<T, Error>> + Sync,
+    {
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    fence(transaction, application, token).await?;
+                    body(transaction).await
+                })
+            })
+            .await
     }
 
     /// What decisions about a rotation need: its row, the open ones, live versions, unsettled calls.
@@ -88,13 +110,9 @@ async fn load_in(
     queries.into_state(application)
 }
 
-fn must_raise(seen: Option<&Row>, token: FencingToken) -> Result<bool, Error> {
-    let Some(row) = seen else { return Ok(true) };
-    let seen = FencingToken(row.unsigned("token")?);
-    if token < seen {
-        return Err(Error::StaleFencingToken { given: token, seen });
-    }
-    Ok(token > seen)
+fn fence_of(row: Option<&Row>) -> Result<Fence, Error> {
+    let highest = row.map(|row| row.unsigned("token")).transpose()?;
+    Ok(Fence(highest.map(FencingToken)))
 }
 
 /// Inside of a write: refuses who lost the lease, between any two steps of an act.
@@ -104,7 +122,7 @@ async fn fence(
     token: FencingToken,
 ) -> Result<(), Error> {
     let seen = transaction.query_optional(FENCE_READ, &[application.as_str().into()]).await?;
-    if must_raise(seen.as_ref(), token)? {
+    if fence_of(seen.as_ref())?.admit(token)? == Admitted::Raises {
         let args = [application.as_str().into(), Value::unsigned(token.0)?];
         transaction.execute(FENCE_RAISE, &args).await?;
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use mint_secret::EnvelopeDigest;
 use mint_store::{Database, Migration, Row, Transaction, Value};
-use mint_types::{ApplicationId, FencingToken, Version};
+use mint_types::{Admitted, ApplicationId, Fence, FencingToken, Version};
 
 use crate::plan::{Answer, Attempt, Content, Place};
 use crate::ports::{Answered, Attempts, Claim, ClaimError, Start};
@@ -45,7 +45,8 @@ impl Attempts for SqlAttempts {
     async fn read(&self, claim: &Claim) -> Result<Vec<Attempt>, ClaimError> {
         let application = [Value::from(claim.application.as_str())];
         let counters = Counters::read(self.0.query_optional(APPLICATION, &application).await?)?;
-        counters.check(claim)?;
+        // reading allows nothing yet: `begin` keeps a token that raises the fence
+        let _: Admitted = counters.admit(claim)?;
         let kind = [claim.application.as_str().into(), claim.content.kind.as_str().into()];
         check_version(claim, self.0.query_optional(HIGHEST, &kind).await?)?;
         let rows = self.0.query(ATTEMPTS, &application).await?;
@@ -76,12 +77,12 @@ async fn begin(
 ) -> Result<Vec<u64>, ClaimError> {
     let application = claim.application.as_str();
     let counters = Counters::read(transaction.query_optional(APPLICATION, &[application.into()]).await?)?;
-    counters.check(claim)?;
+    let admitted = counters.admit(claim)?;
     let kind = [application.into(), claim.content.kind.as_str().into()];
     check_version(claim, transaction.query_optional(HIGHEST, &kind).await?)?;
     let numbers: Vec<u64> = (1..).take(starts.len()).map(|step| counters.sequence + step).collect();
     let last = numbers.last().copied().unwrap_or(counters.sequence);
-    if last != counters.sequence || claim.fencing_token != counters.fencing_token {
+    if last != counters.sequence || admitted == Admitted::Raises {
         let raised = [application.into(), Value::unsigned(claim.fencing_token.0)?, Value::unsigned(last)?];
         transaction.execute(RAISE, &raised).await?;
     }
@@ -111,7 +112,8 @@ async fn answer(
     let application = application.as_str();
     let counters = Counters::read(transaction.query_optional(APPLICATION, &[application.into()]).await?)?;
     let recorded = counters.sequence + 1;
-    let raised = [application.into(), Value::unsigned(counters.fencing_token.0)?, Value::unsigned(recorded)?];
+    let token = counters.fence.0.unwrap_or(FencingToken(0));
+    let raised = [application.into(), Value::unsigned(token.0)?, Value::unsigned(recorded)?];
     transaction.execute(RAISE, &raised).await?;
     for (sequence, answered) in answers {
         let outcome = match answered {
@@ -128,28 +130,25 @@ async fn answer(
 const WRITTEN: &str = "written";
 const REFUSED: &str = "refused";
 
-/// The row of an application; zeroes before its first delivery.
+/// The row of an application; no token and no attempt before its first delivery.
 struct Counters {
-    fencing_token: FencingToken,
+    fence: Fence,
     sequence: u64,
 }
 
 impl Counters {
     fn read(row: Option<Row>) -> Result<Self, mint_store::Error> {
         let Some(row) = row else {
-            return Ok(Self { fencing_token: FencingToken(0), sequence: 0 });
+            return Ok(Self { fence: Fence::default(), sequence: 0 });
         };
         Ok(Self {
-            fencing_token: FencingToken(row.unsigned("fencing_token")?),
+            fence: Fence(Some(FencingToken(row.unsigned("fencing_token")?))),
             sequence: row.unsigned("sequence")?,
         })
     }
 
-    fn check(&self, claim: &Claim) -> Result<(), ClaimError> {
-        if claim.fencing_token >= self.fencing_token {
-            return Ok(());
-        }
-        Err(ClaimError::StaleFencingToken { highest: self.fencing_token, given: claim.fencing_token })
+    fn admit(&self, claim: &Claim) -> Result<Admitted, ClaimError> {
+        self.fence.admit(claim.fencing_token).map_err(ClaimError::StaleFencingToken)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mint_secret::EnvelopeDigest;
 use mint_testkit::{SeededEntropy, TestDatabase, databases};
-use mint_types::{CredentialKind, FencingToken, RotationId, Timestamp, Version};
+use mint_types::{CredentialKind, FencingToken, RotationId, Stale, Timestamp, Version};
 
 use super::{MIGRATIONS, SCHEMA, SqlAttempts};
 use crate::plan::{Answer, Attempt, Content, Place};
@@ -103,7 +103,7 @@ async fn contract_a_lower_fencing_token_is_refused_for_ever() {
         {
             let error = refused.unwrap_err();
             assert!(
-                matches!(error, ClaimError::StaleFencingToken { highest: FencingToken(5), .. }),
+                matches!(error, ClaimError::StaleFencingToken(Stale { highest: FencingToken(5), .. })),
                 "{}: {error}",
                 made.engine
             );

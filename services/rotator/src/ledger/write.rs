@@ -8,7 +8,7 @@ mod retire;
 use mint_store::{Transaction, Value};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version};
 
-use super::{Ledger, fence, load_in};
+use super::{Ledger, load_in};
 use crate::Error;
 use crate::plan::{self, Ask};
 use crate::state::Instant;
@@ -53,18 +53,16 @@ impl Ledger {
         ask: Ask,
         now: &Instant,
     ) -> Result<(), Error> {
-        self.database
-            .write(|transaction| {
-                Box::pin(async move {
-                    fence(transaction, application, token).await?;
-                    let state = load_in(transaction, application, ask.rotation).await?;
-                    plan::abandon(&state, ask)?;
-                    open(transaction, application, ask, "abandoned", now).await?;
-                    transaction.execute(ABANDON, &[ask.rotation.to_string().into()]).await?;
-                    Ok(())
-                })
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move {
+                let state = load_in(transaction, application, ask.rotation).await?;
+                plan::abandon(&state, ask)?;
+                open(transaction, application, ask, "abandoned", now).await?;
+                transaction.execute(ABANDON, &[ask.rotation.to_string().into()]).await?;
+                Ok(())
             })
-            .await
+        })
+        .await
     }
 }
 

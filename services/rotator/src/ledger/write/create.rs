@@ -5,7 +5,7 @@ use mint_types::{ApplicationId, FencingToken, IssuerObject, RotationId};
 
 use super::open;
 use crate::Error;
-use crate::ledger::{Ledger, fence, load_in};
+use crate::ledger::{Ledger, load_in};
 use crate::plan::{self, Ask, CreatePlan, Make, Rules};
 use crate::state::{Instant, Made, object_name};
 
@@ -60,40 +60,38 @@ impl Ledger {
         rules: &Rules,
         now: &Instant,
     ) -> Result<Begun, Error> {
-        self.database
-            .write(|transaction| {
-                Box::pin(async move {
-                    fence(transaction, application, token).await?;
-                    let state = load_in(transaction, application, ask.rotation).await?;
-                    let make = match plan::create(&state, ask, rules, now)? {
-                        CreatePlan::Answer(made) => return Ok(Begun::Answer(made)),
-                        CreatePlan::Make(make) => make,
-                    };
-                    open(transaction, application, ask, "creating", now).await?;
-                    if plan::opens_foreign(&state, ask.kind, foreign) {
-                        let args = [
-                            application.as_str().into(),
-                            ask.kind.as_str().into(),
-                            ask.rotation.to_string().into(),
-                            now.wall.into(),
-                        ];
-                        transaction.execute(FOREIGN, &args).await?;
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move {
+                let state = load_in(transaction, application, ask.rotation).await?;
+                let make = match plan::create(&state, ask, rules, now)? {
+                    CreatePlan::Answer(made) => return Ok(Begun::Answer(made)),
+                    CreatePlan::Make(make) => make,
+                };
+                open(transaction, application, ask, "creating", now).await?;
+                if plan::opens_foreign(&state, ask.kind, foreign) {
+                    let args = [
+                        application.as_str().into(),
+                        ask.kind.as_str().into(),
+                        ask.rotation.to_string().into(),
+                        now.wall.into(),
+                    ];
+                    transaction.execute(FOREIGN, &args).await?;
+                }
+                for superseded in &make.supersedes {
+                    transaction.execute(SUPERSEDE, &[superseded.to_string().into()]).await?;
+                }
+                let mut numbers = Vec::new();
+                for object in plan::objects_asked(ask.kind) {
+                    if make.writes_off {
+                        let args = [application.as_str().into(), object_name(*object).into()];
+                        transaction.execute(WRITE_OFF, &args).await?;
                     }
-                    for superseded in &make.supersedes {
-                        transaction.execute(SUPERSEDE, &[superseded.to_string().into()]).await?;
-                    }
-                    let mut numbers = Vec::new();
-                    for object in plan::objects_asked(ask.kind) {
-                        if make.writes_off {
-                            let args = [application.as_str().into(), object_name(*object).into()];
-                            transaction.execute(WRITE_OFF, &args).await?;
-                        }
-                        numbers.push((*object, intend(transaction, application, ask, *object, now).await?));
-                    }
-                    Ok(Begun::Make(make, numbers))
-                })
+                    numbers.push((*object, intend(transaction, application, ask, *object, now).await?));
+                }
+                Ok(Begun::Make(make, numbers))
             })
-            .await
+        })
+        .await
     }
 
     /// Records how an attempt ended without a version.

@@ -5,7 +5,7 @@ use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId};
 
 use super::key;
 use crate::Error;
-use crate::ledger::{Ledger, fence, load_in};
+use crate::ledger::{Ledger, load_in};
 use crate::plan::Ask;
 use crate::state::Instant;
 
@@ -26,28 +26,24 @@ impl Ledger {
         ask: Ask,
         now: &Instant,
     ) -> Result<(), Error> {
-        self.database
-            .write(|transaction| {
-                Box::pin(async move {
-                    fence(transaction, application, token).await?;
-                    let rotation = Value::from(ask.rotation.to_string());
-                    if transaction.execute(DELIVERED, std::slice::from_ref(&rotation)).await? != 1 {
-                        return Ok(());
-                    }
-                    let state = load_in(transaction, application, ask.rotation).await?;
-                    let shares = |kind: CredentialKind| {
-                        kind.issuer_objects().iter().any(|object| ask.kind.issuer_objects().contains(object))
-                    };
-                    for version in state.versions.iter().filter(|version| shares(version.kind)) {
-                        transaction
-                            .execute(PREVIOUS, &key(application, version.kind, version.version)?)
-                            .await?;
-                    }
-                    transaction.execute(CURRENT, &[rotation, now.wall.into()]).await?;
-                    stamp(transaction, ask.rotation, now).await
-                })
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move {
+                let rotation = Value::from(ask.rotation.to_string());
+                if transaction.execute(DELIVERED, std::slice::from_ref(&rotation)).await? != 1 {
+                    return Ok(());
+                }
+                let state = load_in(transaction, application, ask.rotation).await?;
+                let shares = |kind: CredentialKind| {
+                    kind.issuer_objects().iter().any(|object| ask.kind.issuer_objects().contains(object))
+                };
+                for version in state.versions.iter().filter(|version| shares(version.kind)) {
+                    transaction.execute(PREVIOUS, &key(application, version.kind, version.version)?).await?;
+                }
+                transaction.execute(CURRENT, &[rotation, now.wall.into()]).await?;
+                stamp(transaction, ask.rotation, now).await
             })
-            .await
+        })
+        .await
     }
 
     /// Begins to count the overlap on this boot.
@@ -58,14 +54,10 @@ impl Ledger {
         ask: Ask,
         now: &Instant,
     ) -> Result<(), Error> {
-        self.database
-            .write(|transaction| {
-                Box::pin(async move {
-                    fence(transaction, application, token).await?;
-                    stamp(transaction, ask.rotation, now).await
-                })
-            })
-            .await
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move { stamp(transaction, ask.rotation, now).await })
+        })
+        .await
     }
 }
 

@@ -5,7 +5,7 @@ use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, Rota
 
 use super::key;
 use crate::Error;
-use crate::ledger::{Ledger, fence, load_in};
+use crate::ledger::{Ledger, load_in};
 use crate::plan::{self, Ask};
 use crate::state::{Instant, object_name};
 
@@ -33,17 +33,15 @@ impl Ledger {
         token: FencingToken,
         ask: Ask,
     ) -> Result<(), Error> {
-        self.database
-            .write(|transaction| {
-                Box::pin(async move {
-                    fence(transaction, application, token).await?;
-                    if transaction.execute(RETIRING, &[ask.rotation.to_string().into()]).await? != 1 {
-                        return Err(Error::ReceiptMissing);
-                    }
-                    Ok(())
-                })
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move {
+                if transaction.execute(RETIRING, &[ask.rotation.to_string().into()]).await? != 1 {
+                    return Err(Error::ReceiptMissing);
+                }
+                Ok(())
             })
-            .await
+        })
+        .await
     }
 
     /// Records an answered commit: what it ended, and that every unsettled call on the object is swept.
