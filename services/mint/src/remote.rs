@@ -12,7 +12,7 @@ use mint_api::registry::v1 as registry;
 use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
 use mint_api::{WireFault, audit};
 use mint_runtime::Channel;
-use mint_types::{Application, ApplicationId, ServiceName, Settings};
+use mint_types::{Application, ApplicationId, Problem, ServiceName, Settings};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -38,11 +38,13 @@ pub(crate) struct Remote {
 }
 
 /// What the coordinator knows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Overview {
     pub(crate) standings: Vec<Standing>,
     pub(crate) catalog_revision: u64,
     pub(crate) paused: bool,
+    /// What is wrong with the coordinator itself.
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Remote {
@@ -71,7 +73,7 @@ impl Remote {
     /// Every application's status.
     pub(crate) async fn overview(&self, team: &str, with_problems: bool) -> Result<Overview, Error> {
         let mut client = self.coordinator()?;
-        let mut overview = Overview { standings: Vec::new(), catalog_revision: 0, paused: false };
+        let mut overview = Overview::default();
         let mut page_token = String::new();
         loop {
             let request = coordination::ListApplicationsRequest {
@@ -86,6 +88,7 @@ impl Remote {
             overview.standings.extend(page.applications.into_iter().map(Standing::from));
             overview.catalog_revision = page.catalog_revision;
             overview.paused = page.paused;
+            overview.problems = problems(page.problems);
             if page.next_page_token.is_empty() {
                 return Ok(overview);
             }
@@ -93,14 +96,18 @@ impl Remote {
         }
     }
 
-    /// One application's status.
-    pub(crate) async fn standing(&self, application: &ApplicationId) -> Result<Standing, Error> {
+    /// One application's status, and what is wrong with the coordinator itself.
+    pub(crate) async fn standing(
+        &self,
+        application: &ApplicationId,
+    ) -> Result<(Standing, Vec<Problem>), Error> {
         let request = coordination::GetApplicationRequest { application_id: application.to_string() };
         let mut client = self.coordinator()?;
         let answer =
             call(ServiceName::Coordinator, DEADLINE, client.get_application(timed(request, DEADLINE)));
-        let status = answer.await?.application;
-        status.map(Standing::from).ok_or_else(|| empty_answer(ServiceName::Coordinator))
+        let answer = answer.await?;
+        let status = answer.application.ok_or_else(|| empty_answer(ServiceName::Coordinator))?;
+        Ok((status.into(), problems(answer.problems)))
     }
 
     /// Statuses as they change; all of them once at the beginning.
@@ -271,6 +278,11 @@ pub(crate) fn refusal(service: ServiceName, status: &Status) -> Error {
     }
     let reason = if ours { fault.reason } else { "-".to_owned() };
     Error::Refused { service, code: status.code(), reason, message: fault.message }
+}
+
+/// Problems as they are told; one that nobody can read is left out.
+pub(crate) fn problems(wire: Vec<mint_api::types::v1::Problem>) -> Vec<Problem> {
+    wire.into_iter().filter_map(|problem| Problem::try_from(problem).ok()).collect()
 }
 
 fn record(wire: registry::Application) -> Result<Application, Error> {

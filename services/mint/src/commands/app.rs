@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use mint_api::convert::{DEFAULT_CLIENT_PERIOD, DEFAULT_PASSWORD_PERIOD};
-use mint_types::{Application, ApplicationId, Bucket, Layout, Prefix, Settings};
+use mint_types::{Application, ApplicationId, Bucket, Layout, Prefix, Problem, Settings};
 use serde::Serialize;
 
 use crate::Error;
@@ -18,6 +18,8 @@ use crate::{render, talk};
 struct Shown<'a> {
     application: &'a Application,
     status: Option<Standing>,
+    /// What is wrong with the coordinator itself: the status is what it last could write.
+    coordinator_problems: Vec<Problem>,
 }
 
 /// Shows the record, its settings and how it stands.
@@ -27,19 +29,22 @@ pub(crate) async fn show(
     app: &ApplicationId,
 ) -> Result<ExitCode, Error> {
     let record = remote.application(app).await?;
-    let status = match remote.standing(app).await {
-        Ok(status) => Some(status),
+    let (status, coordinator_problems) = match remote.standing(app).await {
+        Ok((status, problems)) => (Some(status), problems),
         Err(error) => {
             talk::say(format_args!("mint: {error} [{}]", error.code()));
-            None
+            (None, vec![])
         }
     };
     match global.output {
-        Output::Json => talk::print_json(&Shown { application: &record, status }),
+        Output::Json => talk::print_json(&Shown { application: &record, status, coordinator_problems }),
         Output::Text => {
+            let troubles = coordinator_problems
+                .iter()
+                .map(|problem| format!("\n{}", render::problem_text("coordinator", problem)));
             let standing =
                 status.map(|status| format!("\n{}", render::standings(&[status]))).unwrap_or_default();
-            talk::print(render::application(&record) + &standing)
+            talk::print(render::application(&record) + &standing + &troubles.collect::<String>())
         }
     };
     Ok(ExitCode::SUCCESS)
@@ -73,7 +78,9 @@ pub(crate) async fn set(
 
 fn shown(record: &Application, global: &GlobalOptions) -> ExitCode {
     match global.output {
-        Output::Json => talk::print_json(&Shown { application: record, status: None }),
+        Output::Json => {
+            talk::print_json(&Shown { application: record, status: None, coordinator_problems: vec![] })
+        }
         Output::Text => talk::print(render::application(record)),
     };
     ExitCode::SUCCESS

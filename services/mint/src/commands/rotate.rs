@@ -51,7 +51,7 @@ pub(crate) async fn run(
     global: &GlobalOptions,
     options: &Rotate,
 ) -> Result<ExitCode, Error> {
-    let before = remote.standing(&options.app).await?;
+    let (before, _) = remote.standing(&options.app).await?;
     let request = RotateApplicationRequest {
         application_id: options.app.to_string(),
         kinds: options.kind.iter().map(|kind| kind_to_wire(*kind).into()).collect(),

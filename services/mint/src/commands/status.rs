@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::cli::{GlobalOptions, Output, Status};
-use crate::remote::{Overview, Remote};
+use crate::remote::{Remote, problems};
 use crate::standing::Standing;
 use crate::{render, talk};
 
@@ -30,6 +30,8 @@ struct Service {
     serving: bool,
     /// What it says instead of SERVING.
     detail: Option<String>,
+    /// What it says is wrong with itself.
+    problems: Vec<Problem>,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,11 +52,7 @@ impl From<GetSourceResponse> for Source {
             accepted_at: wire.accepted_at.as_ref().map(timestamp_from_wire),
             applications: wire.applications,
             revision: wire.revision,
-            problems: wire
-                .problems
-                .into_iter()
-                .filter_map(|problem| Problem::try_from(problem).ok())
-                .collect(),
+            problems: problems(wire.problems),
         }
     }
 }
@@ -66,7 +64,7 @@ pub(crate) async fn run(
     options: &Status,
 ) -> Result<ExitCode, Error> {
     let team = options.team.as_deref().unwrap_or_default();
-    let (services, source, overview) = futures::join!(
+    let (mut services, source, overview) = futures::join!(
         join_all(ServiceName::ALL.map(|service| health(remote, service))),
         remote.source(),
         remote.overview(team, options.problems),
@@ -76,7 +74,10 @@ pub(crate) async fn run(
     }
     let failed = overview.is_err() || source.is_err() || services.iter().any(|service| !service.serving);
     let nobody = services.iter().all(|service| !service.serving);
-    let overview = overview.unwrap_or(Overview { standings: vec![], catalog_revision: 0, paused: false });
+    let overview = overview.unwrap_or_default();
+    for service in services.iter_mut().filter(|service| service.name == ServiceName::Coordinator.as_str()) {
+        service.problems.clone_from(&overview.problems);
+    }
     let document = Document {
         services,
         source: source.ok().map(Source::from),
@@ -97,7 +98,7 @@ pub(crate) async fn run(
 
 async fn health(remote: &Remote, service: ServiceName) -> Service {
     let answer = remote.health(service).await;
-    Service { name: service.as_str(), serving: answer.is_ok(), detail: answer.err() }
+    Service { name: service.as_str(), serving: answer.is_ok(), detail: answer.err(), problems: vec![] }
 }
 
 fn text(document: &Document) -> String {
@@ -109,6 +110,12 @@ fn text(document: &Document) -> String {
         let detail = service.detail.as_deref().unwrap_or_default();
         let _ = write!(text, "\n{} is not SERVING: {detail}\n", service.name);
     }
+    for service in &document.services {
+        for problem in &service.problems {
+            text.push('\n');
+            text.push_str(&render::problem_text(service.name, problem));
+        }
+    }
     if let Some(source) = &document.source {
         for problem in &source.problems {
             text.push('\n');
@@ -116,4 +123,34 @@ fn text(document: &Document) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standing::State;
+    use crate::standing::samples::{problem, standing};
+
+    fn document(problems: Vec<Problem>) -> Document {
+        let coordinator = Service { name: "coordinator", serving: true, detail: None, problems };
+        Document {
+            services: vec![coordinator],
+            source: None,
+            paused: false,
+            catalog_revision: 1,
+            applications: vec![standing("kio", State::Delivered, vec![])],
+        }
+    }
+
+    #[test]
+    fn a_coordinator_that_serves_and_cannot_write_is_shown() {
+        let troubled = document(vec![problem("state_unavailable", None)]);
+        let shown = text(&troubled);
+        assert!(shown.contains("coordinator: the bucket refuses the write [state_unavailable]"), "{shown}");
+        assert!(shown.contains("do: "), "{shown}");
+        let json = serde_json::to_value(&troubled).unwrap();
+        assert_eq!(json["services"][0]["problems"][0]["type"], "state_unavailable");
+        assert_eq!(json["services"][0]["serving"], true);
+        assert!(!text(&document(vec![])).contains("state_unavailable"));
+    }
 }

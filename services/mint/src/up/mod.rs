@@ -20,6 +20,7 @@ mod programs;
 mod provide;
 mod sandbox;
 mod settle;
+mod supervisor;
 mod urls;
 
 use std::process::ExitCode;
