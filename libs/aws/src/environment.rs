@@ -54,26 +54,44 @@ impl Environment {
                 }
             }
         }
-        let endpoint = |name: &'static str| -> Result<Option<OutboundUrl>, Error> {
-            let Some((name, text)) = variable(name)
-                .map(|text| (name, text))
-                .or_else(|| variable("AWS_ENDPOINT_URL").map(|text| ("AWS_ENDPOINT_URL", text)))
-            else {
-                return Ok(None);
-            };
-            text.parse().map(Some).map_err(|source| Error::Endpoint { name, source })
-        };
         Ok(Self {
             role_arn: role_arn(required("AWS_ROLE_ARN")?)?,
             token_file: PathBuf::from(required("AWS_WEB_IDENTITY_TOKEN_FILE")?),
             session_name: role_session_name(
                 variable("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| session_name.to_owned()),
             )?,
-            region: region(variable("AWS_REGION").map_or_else(|| required("AWS_DEFAULT_REGION"), Ok))?,
-            sts_endpoint: endpoint("AWS_ENDPOINT_URL_STS")?,
-            s3_endpoint: endpoint("AWS_ENDPOINT_URL_S3")?,
+            region: region(&variable)?,
+            sts_endpoint: endpoint(&variable, "AWS_ENDPOINT_URL_STS")?,
+            s3_endpoint: endpoint(&variable, "AWS_ENDPOINT_URL_S3")?,
         })
     }
+}
+
+/// Where the store is, for a principal that brings its own credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreLocation {
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub region: String,
+    /// `AWS_ENDPOINT_URL_S3`, else `AWS_ENDPOINT_URL`.
+    pub s3_endpoint: Option<OutboundUrl>,
+}
+
+impl StoreLocation {
+    /// Reads the variables through `lookup`.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let variable = |name: &'static str| lookup(name).filter(|value| !value.is_empty());
+        Ok(Self { region: region(&variable)?, s3_endpoint: endpoint(&variable, "AWS_ENDPOINT_URL_S3")? })
+    }
+}
+
+type Variables<'v> = &'v dyn Fn(&'static str) -> Option<String>;
+
+fn endpoint(variable: Variables<'_>, name: &'static str) -> Result<Option<OutboundUrl>, Error> {
+    let everybodys = || variable("AWS_ENDPOINT_URL").map(|text| ("AWS_ENDPOINT_URL", text));
+    let Some((name, text)) = variable(name).map(|text| (name, text)).or_else(everybodys) else {
+        return Ok(None);
+    };
+    text.parse().map(Some).map_err(|source| Error::Endpoint { name, source })
 }
 
 fn role_arn(text: String) -> Result<String, Error> {
@@ -101,8 +119,9 @@ fn role_session_name(text: String) -> Result<String, Error> {
     })
 }
 
-fn region(found: Result<String, Error>) -> Result<String, Error> {
-    let text = found.map_err(|_| Error::Missing("AWS_REGION"))?;
+fn region(variable: Variables<'_>) -> Result<String, Error> {
+    let found = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let text = found.ok_or(Error::Missing("AWS_REGION"))?;
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if text.len() <= 63 && text.bytes().all(allowed) {
         return Ok(text);
@@ -166,5 +185,15 @@ mod tests {
         let error = read(&[("AWS_ENDPOINT_URL_S3", "http://s3.example.org")]).unwrap_err();
         assert!(matches!(error, Error::Endpoint { name: "AWS_ENDPOINT_URL_S3", .. }));
         assert!(read(&[("AWS_ENDPOINT_URL_S3", "https://s3.example.org")]).is_ok());
+    }
+
+    #[test]
+    fn where_the_store_is_can_be_read_without_a_role() {
+        let only = |wanted: &'static str, value: &'static str| {
+            StoreLocation::from_lookup(&move |name: &str| (name == wanted).then(|| value.to_owned()))
+        };
+        let location = only("AWS_DEFAULT_REGION", "eu-west-1").unwrap();
+        assert_eq!((location.region.as_str(), location.s3_endpoint), ("eu-west-1", None));
+        assert!(matches!(only("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), Err(Error::Missing("AWS_REGION"))));
     }
 }

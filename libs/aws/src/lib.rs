@@ -24,6 +24,8 @@
 //! - The SDK's default chain is not used: it tries six sources, and a missing token file would silently become
 //!   somebody else's power.
 //! - One cache for all clients of a process: the SDK's own identity cache is switched off.
+//! - [`sdk_config_with`] takes a provider from its caller: berry alone has one, a file that its operator named on the
+//!   command line (`-c`). No service of Mint calls it.
 //! - The SDK's retries are off here as well: what STS answers decides whether asking again can help.
 
 mod environment;
@@ -32,10 +34,10 @@ mod identity;
 mod session;
 mod sts;
 
-pub use environment::{Environment, StaticKeys};
+pub use environment::{Environment, StaticKeys, StoreLocation};
 pub use error::{Error, StsFault};
 pub use identity::WebIdentity;
-pub use session::Session;
+pub use session::{Session, sdk_config_with};
 pub use sts::{SdkSts, TokenExchange};
 
 pub use aws_credential_types::Credentials;

@@ -24,7 +24,7 @@ pub struct Session {
 impl Session {
     /// Nothing is called yet: the first credentials are exchanged when the first call needs them.
     pub fn new(environment: Environment, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        let http = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        let http = https_client();
         let exchange = Box::new(SdkSts::new(&environment, http.clone()));
         let identity = Arc::new(WebIdentity::new(environment.token_file.clone(), exchange, clock, entropy));
         Self { environment, identity, http }
@@ -48,13 +48,25 @@ impl Session {
     /// The configuration for service clients: this role, this region, shared connections. Retries and timeouts are
     /// for the client's owner to decide; endpoints too.
     pub fn sdk_config(&self) -> SdkConfig {
-        let provider: Arc<dyn ProvideCredentials> = self.identity.clone();
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(self.environment.region.clone()))
-            .http_client(self.http.clone())
-            .credentials_provider(SharedCredentialsProvider::new(provider))
-            .identity_cache(IdentityCache::no_cache())
-            .build()
+        signing(&self.environment.region, self.http.clone(), self.identity.clone())
     }
+}
+
+/// The same configuration for a principal that brings its own credentials; they are asked for at every call.
+pub fn sdk_config_with(region: &str, provider: Arc<dyn ProvideCredentials>) -> SdkConfig {
+    signing(region, https_client(), provider)
+}
+
+fn https_client() -> SharedHttpClient {
+    Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc)).build_https()
+}
+
+fn signing(region: &str, http: SharedHttpClient, provider: Arc<dyn ProvideCredentials>) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .http_client(http)
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .identity_cache(IdentityCache::no_cache())
+        .build()
 }

@@ -9,16 +9,19 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
-use mint_aws::Session;
 use mint_secret::Zeroizing;
 
 use crate::config::Config;
+use crate::identity::Identity;
 use crate::ports::{Absence, CredentialStore, Fetched};
 
 /// Credentials are a few hundred bytes; what is longer is none.
 const LONGEST_OBJECT: usize = 64 * 1024;
-/// One read with its retries.
+/// One call with its retries, until the answer begins.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// All of it: credentials, the call, and the body, which the SDK's own deadlines leave out. A store that sends a byte
+/// now and then must not keep berry from its next poll.
+const WHOLE_DEADLINE: Duration = Duration::from_secs(45);
 /// One attempt of it.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -26,29 +29,29 @@ const ATTEMPT_DEADLINE: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub(crate) struct S3 {
     client: Client,
-    session: Session,
+    identity: Identity,
     bucket: String,
     directory: String,
 }
 
 impl S3 {
-    /// Reads below one application's directory, as the session's role.
-    pub(crate) fn new(session: &Session, config: &Config) -> Self {
+    /// Reads below one application's directory, as this identity.
+    pub(crate) fn new(identity: Identity, config: &Config) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(DEADLINE)
             .operation_attempt_timeout(ATTEMPT_DEADLINE)
             .build();
-        let mut builder = Builder::from(&session.sdk_config())
+        let mut builder = Builder::from(&identity.sdk_config())
             // a read may be repeated
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .timeout_config(timeouts)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-        if let Some(endpoint) = &session.environment().s3_endpoint {
+        if let Some(endpoint) = identity.s3_endpoint() {
             builder = builder.endpoint_url(endpoint.as_str()).force_path_style(true);
         }
         Self {
             client: Client::from_conf(builder.build()),
-            session: session.clone(),
+            identity,
             bucket: config.bucket.to_string(),
             directory: format!("{}{}/", config.prefix.directory(), config.application),
         }
@@ -58,8 +61,15 @@ impl S3 {
 #[async_trait]
 impl CredentialStore for S3 {
     async fn get(&self, name: &'static str, unless: Option<&str>) -> Fetched {
+        let fetched = tokio::time::timeout(WHOLE_DEADLINE, self.fetch(name, unless)).await;
+        fetched.unwrap_or_else(|_| Fetched::Failed("the store did not answer in time".to_owned()))
+    }
+}
+
+impl S3 {
+    async fn fetch(&self, name: &'static str, unless: Option<&str>) -> Fetched {
         // told apart from the store's own refusals
-        if let Err(error) = self.session.credentials().await {
+        if let Err(error) = self.identity.ready().await {
             return Fetched::Failed(format!("no AWS credentials: {}", crate::error::chain(&error)));
         }
         let request = self
@@ -73,9 +83,7 @@ impl CredentialStore for S3 {
             Err(error) => self.refused(&error),
         }
     }
-}
 
-impl S3 {
     fn refused(&self, error: &SdkError<GetObjectError>) -> Fetched {
         let SdkError::ServiceError(service) = error else {
             return Fetched::Failed(unanswered(error).to_owned());
@@ -83,7 +91,7 @@ impl S3 {
         let status = service.raw().status().as_u16();
         let code = service.err().code().unwrap_or("no code");
         if matches!(code, "ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId") {
-            self.session.forget();
+            self.identity.forget();
             return Fetched::Failed(format!("the store answered {status} {}", shown(code)));
         }
         match (status, code) {

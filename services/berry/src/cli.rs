@@ -7,7 +7,8 @@ use clap::Parser;
 /// Fetch one application's credentials into a local directory and keep them fresh.
 ///
 /// Who reads is decided by the standard AWS environment: AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_REGION, and
-/// where they apply AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS. MINT_LOG sets the log filter.
+/// where they apply AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS; or by a file of static keys, if one is named with -c.
+/// MINT_LOG sets the log filter.
 ///
 /// Exit codes: 0 well, 1 `--once` and a file failed, 64 command line, configuration or environment, 73 directory.
 #[derive(Debug, Parser)]
@@ -31,7 +32,8 @@ pub(crate) struct Arguments {
     /// split (user.json and client.json) or combined (credentials.json); else MINT_LAYOUT, else mint_layout
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) layout: Option<String>,
-    /// Refused: static AWS keys are not used any more
+    /// File of static AWS keys, used instead of the web identity: lines `<application>:<access key id>:<secret access
+    /// key>`, or an AWS shared-credentials file, of which AWS_PROFILE names the profile [default]
     #[arg(short = 'c', long = "aws-credentials-file", value_name = "AWS_CREDENTIALS_FILE")]
     pub(crate) credentials_file: Option<PathBuf>,
     /// Seconds between fetches, give or take a tenth

@@ -44,6 +44,8 @@ pub struct Config {
     pub mode: Mode,
     /// Who may read them.
     pub access: Access,
+    /// A file of static AWS keys, instead of the web identity.
+    pub credentials_file: Option<PathBuf>,
 }
 
 /// The keys of the configuration file that are for berry. It is tolerant: see the crate's *Decisions*.
@@ -62,9 +64,6 @@ impl Config {
         arguments: Arguments,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
-        if arguments.credentials_file.is_some() {
-            return Err(Error::StaticCredentials);
-        }
         let file = arguments.config_file.as_deref().map(File::read).transpose()?.unwrap_or_default();
         let first = |flag: Option<String>, variable: &str, key: Option<String>| {
             flag.or_else(|| environment(variable).filter(|value| !value.is_empty())).or(key)
@@ -102,6 +101,7 @@ impl Config {
             interval: Duration::from_secs(arguments.interval),
             mode: Mode { once: arguments.once, wait: arguments.wait },
             access: Access { mode: mode(&arguments.mode)?, uid, gid },
+            credentials_file: arguments.credentials_file,
         })
     }
 }
@@ -211,9 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn a_credentials_file_is_refused() {
-        let error = resolve(&["-c", "/etc/keys", "/tmp/x"], &[], Some(FILE)).unwrap_err();
-        assert!(matches!(error, Error::StaticCredentials));
+    fn static_keys_are_used_only_if_their_file_is_named() {
+        let file = |flags: &[&str]| resolve(flags, &[], Some(FILE)).unwrap().credentials_file;
+        assert_eq!(file(&["/tmp/x"]), None);
+        assert_eq!(file(&["-c", "/etc/keys", "/tmp/x"]).as_deref(), Some(Path::new("/etc/keys")));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use mint_types::Code;
 
+use crate::keys::KeysFault;
+
 /// Wrong command line, configuration or environment.
 pub(crate) const USAGE: u8 = 64;
 const INTERNAL: u8 = 70;
@@ -40,12 +42,23 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
-    /// `-c` was used.
-    #[error(
-        "-c is refused (STATIC_CREDENTIALS_UNSUPPORTED): it names a file of static AWS keys; \
-         set AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE instead"
-    )]
-    StaticCredentials,
+    /// The file that `-c` names has no key for us.
+    #[error("the credentials file {} is refused ({}): {fault}", path.display(), fault.reason())]
+    CredentialsFile {
+        /// Where it is.
+        path: PathBuf,
+        /// Where in it, and what it must be.
+        fault: KeysFault,
+    },
+    /// The file that `-c` names cannot be read.
+    #[error("the credentials file {} cannot be read (CREDENTIALS_FILE_UNREADABLE)", path.display())]
+    CredentialsFileUnreadable {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The AWS environment cannot be used.
     #[error(transparent)]
     Aws(#[from] mint_aws::Error),
@@ -70,7 +83,7 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Missing { .. } | Self::Invalid { .. } | Self::ConfigFile { .. } => Code::InvalidArgument,
-            Self::StaticCredentials => Code::Unimplemented,
+            Self::CredentialsFile { .. } | Self::CredentialsFileUnreadable { .. } => Code::FailedPrecondition,
             Self::Aws(error) => error.code(),
             Self::Directory { .. } => Code::FailedPrecondition,
             Self::Runtime(_) => Code::Internal,
@@ -82,7 +95,8 @@ impl Error {
             Self::Missing { .. }
             | Self::Invalid { .. }
             | Self::ConfigFile { .. }
-            | Self::StaticCredentials
+            | Self::CredentialsFile { .. }
+            | Self::CredentialsFileUnreadable { .. }
             | Self::Aws(_) => USAGE,
             Self::Directory { .. } => DIRECTORY,
             Self::Runtime(_) => INTERNAL,

@@ -15,11 +15,13 @@
 //! - lets others read: `files_are_readable_by_their_owner_only`.
 //! - writes to a store: the port `CredentialStore` has one call, and it reads
 //!   (`every_delivered_application_fetches_its_files_logs_in_and_is_refused_everything_else`).
-//! - uses a static AWS key: `a_credentials_file_is_refused`.
+//! - uses a static AWS key that nobody named: `static_keys_are_used_only_if_their_file_is_named`.
+//! - shows a key of that file: `no_refusal_shows_a_part_of_a_key`, `nothing_that_can_be_printed_shows_the_secret`.
 //!
 //! # Shape
 //! `cli` and `config` (flags beat environment beats file) → `agent` (when to poll) → `poll` (one fetch of all files;
-//! decides) → `directory` (the switch); `ports` and the adapter `store`.
+//! decides) → `directory` (the switch); `ports` and the adapter in `adapters`, which reads as an `identity`: web identity,
+//! or `keys_file` with the parser `keys`.
 //!
 //! # Decisions
 //! - Files are symbolic links through `..data` to a directory that is never changed after it was named, as kubelet
@@ -30,7 +32,16 @@
 //!   one full fetch finds out what is there.
 //! - Unknown keys of the configuration file are tolerated, unlike everywhere else in Mint: in the field it is the
 //!   machine's own configuration, with much in it that is not for berry.
-//! - `-c FILE` of the older form is refused: it names a file of static keys.
+//! - `-c FILE` stays, because agents in the field pass it; web identity is the default. If both are given the flag wins:
+//!   whoever writes a command line means it, while the variables come with the platform. A warning
+//!   (`IDENTITY_OVERRULED`) says what is not used.
+//! - Which form the file has, its content says, and a file of both forms is refused: of two people who edited it, one
+//!   would silently not be heard. Lines of other applications are not looked at, as the older agent did not.
+//! - A file that others may read is used, with the warning `CREDENTIALS_FILE_NOT_PRIVATE` each time it is read: the field
+//!   has such files, and an agent that stops over a mode takes the credentials from an application that did no wrong. The
+//!   key may read one directory only.
+//! - A file that changed is read again before the next call. One that went bad takes the key away at once, because a
+//!   withdrawn key must not live on in memory; the application keeps the files that it has.
 
 mod adapters;
 mod agent;
@@ -38,6 +49,9 @@ mod cli;
 mod config;
 mod directory;
 mod error;
+mod identity;
+mod keys;
+mod keys_file;
 mod poll;
 mod ports;
 
@@ -45,6 +59,7 @@ pub use agent::{Agent, Mode};
 pub use config::{Access, Config};
 pub use directory::Directory;
 pub use error::Error;
+pub use keys::KeysFault;
 pub use poll::{FileState, Poller, Report};
 pub use ports::{Absence, CredentialStore, Fetched};
 
@@ -53,7 +68,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use mint_aws::{Environment, Session, StaticKeys};
+use identity::Identity;
 use mint_runtime::{SystemClock, SystemEntropy};
 use mint_types::{Clock, Entropy};
 use tokio::signal::unix::{SignalKind, signal};
@@ -80,20 +95,25 @@ pub fn main() -> ExitCode {
 }
 
 fn start(arguments: cli::Arguments) -> Result<ExitCode, Error> {
-    let config = Config::resolve(arguments, &|name| std::env::var(name).ok())?;
-    let environment = Environment::of_process(&format!("berry-{}", config.application), StaticKeys::Refuse)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let config = Config::resolve(arguments, &variable)?;
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(entropy.as_ref()));
+    let identity = Identity::choose(&config, &variable, clock.clone(), entropy.clone())?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
-    runtime.block_on(run(config, environment))
+    runtime.block_on(run(config, identity, clock, entropy))
 }
 
 /// The life of the process.
-async fn run(config: Config, environment: Environment) -> Result<ExitCode, Error> {
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(entropy.as_ref()));
-    let directory = Directory::open(&config.directory, &config.access, clock.clone(), entropy.clone())?;
-    let session = Session::new(environment, clock, entropy.clone());
-    let store = adapters::S3::new(&session, &config);
+async fn run(
+    config: Config,
+    identity: Identity,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<ExitCode, Error> {
+    let directory = Directory::open(&config.directory, &config.access, clock, entropy.clone())?;
+    let store = adapters::S3::new(identity, &config);
     let poller = Poller::new(config.layout, directory, Box::new(store))?;
     let mut agent = Agent::new(poller, config.interval, entropy);
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;

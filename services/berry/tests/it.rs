@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot be set up fails the test")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,6 +62,15 @@ impl World {
 
     fn deliver(&self) {
         *self.delivered.0.lock().unwrap() = 1;
+    }
+
+    /// Puts a file of static keys in place, by rename.
+    fn keys(&self, text: &str, mode: u32) -> String {
+        let (draft, file) = (self.place.path().join("keys.tmp"), self.place.path().join("keys"));
+        fs::write(&draft, text).unwrap();
+        fs::set_permissions(&draft, fs::Permissions::from_mode(mode)).unwrap();
+        fs::rename(&draft, &file).unwrap();
+        file.to_str().unwrap().to_owned()
     }
 
     fn directory(&self) -> PathBuf {
@@ -172,7 +182,8 @@ fn what_is_missing_or_refused_is_named_with_exit_64() {
         (&["--once"], &[("AWS_ROLE_ARN", "")], "AWS_ROLE_ARN"),
         (&["--once"], &[("AWS_SECRET_ACCESS_KEY", "canary")], "AWS_SECRET_ACCESS_KEY"),
         (&["--once"], &[("AWS_ENDPOINT_URL_S3", "http://s3.example.org")], "AWS_ENDPOINT_URL_S3"),
-        (&["--once", "-c", "/etc/keys"], &[], "STATIC_CREDENTIALS_UNSUPPORTED"),
+        (&["--once", "-c", "/nonexistent/keys"], &[], "CREDENTIALS_FILE_UNREADABLE"),
+        (&["--once", "-c", "/dev/null"], &[], "not a regular file"),
         (&["--once", "--layout", "sealed"], &[], "split or combined"),
         (&["--once", "--nonsense"], &[], "--nonsense"),
         (&["--once", "-f", "/nonexistent/berry.yaml"], &[], "/nonexistent/berry.yaml"),
@@ -182,6 +193,100 @@ fn what_is_missing_or_refused_is_named_with_exit_64() {
         assert!(finished.stderr.contains(sentence), "{sentence}: {}", finished.stderr);
         assert!(!finished.stderr.contains("canary"), "{}", finished.stderr);
     }
+}
+
+const NO_ROLE: [(&str, &str); 2] = [("AWS_ROLE_ARN", ""), ("AWS_WEB_IDENTITY_TOKEN_FILE", "")];
+
+/// The access key ids in the signatures of the requests so far.
+fn signers(world: &World) -> Vec<String> {
+    let of = |request: &StubRequest| {
+        let header = request.header("authorization").to_owned();
+        let (_, rest) = header.split_once("Credential=").unwrap();
+        rest.split_once('/').unwrap().0.to_owned()
+    };
+    world.stub.requests().iter().map(of).collect()
+}
+
+#[test]
+fn a_credentials_file_signs_and_no_web_identity_is_needed() {
+    let world = World::new();
+    world.deliver();
+    let file = world.keys("other:AKIAOTHER:mint-canary-0\nshop:AKIAFIELD:mint-canary-1\n", 0o600);
+    let finished = world.run(&["--once", "-c", &file], &NO_ROLE);
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    assert_eq!(read(&world.directory().join("user.json")), USER);
+    assert_eq!(signers(&world), ["AKIAFIELD", "AKIAFIELD"], "two objects, and STS is not asked");
+    assert!(!finished.stderr.contains("WARN"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_session_token_of_a_profile_is_sent() {
+    let world = World::new();
+    world.deliver();
+    let text = "[default]\naws_access_key_id = AKIADEFAULT\naws_secret_access_key = mint-canary-0\n\
+                [field]\naws_access_key_id = ASIAFIELD\naws_secret_access_key = mint-canary-1\n\
+                aws_session_token = token-1\n";
+    let file = world.keys(text, 0o600);
+    let mut changes = NO_ROLE.to_vec();
+    changes.push(("AWS_PROFILE", "field"));
+    let finished = world.run(&["--once", "-c", &file], &changes);
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    assert_eq!(signers(&world), ["ASIAFIELD", "ASIAFIELD"]);
+    let requests = world.stub.requests();
+    assert!(requests.iter().all(|request| request.header("x-amz-security-token") == "token-1"));
+}
+
+#[test]
+fn the_flag_wins_over_web_identity_and_says_so_and_a_file_that_others_read_is_a_warning() {
+    let world = World::new();
+    world.deliver();
+    let file = world.keys("shop:AKIAFIELD:mint-canary-1\n", 0o644);
+    let finished = world.run(&["--once", "-c", &file], &[("MINT_LOG", "trace")]);
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    assert_eq!(signers(&world), ["AKIAFIELD", "AKIAFIELD"]);
+    for part in ["IDENTITY_OVERRULED", "AWS_ROLE_ARN", "CREDENTIALS_FILE_NOT_PRIVATE", "0644"] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+    assert!(!finished.stderr.contains("mint-canary"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_mixed_credentials_file_is_refused_by_its_line() {
+    let world = World::new();
+    let file = world.keys("shop:AKIAFIELD:mint-canary-1\n[default]\n", 0o600);
+    let finished = world.run(&["--once", "-c", &file], &NO_ROLE);
+    assert_eq!(finished.code(), Some(64), "{}", finished.stderr);
+    for part in ["CREDENTIALS_FILE_MIXED", "line 2", file.as_str()] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+    assert!(!finished.stderr.contains("mint-canary"), "{}", finished.stderr);
+    let elsewhere = world.run(&["--once", "-c", &file], &[("AWS_REGION", "")]);
+    assert!(elsewhere.stderr.contains("AWS_REGION"), "{}", elsewhere.stderr);
+}
+
+#[test]
+fn a_replaced_key_signs_the_next_poll() {
+    let world = World::new();
+    world.deliver();
+    let file = world.keys("shop:AKIAFIRST:mint-canary-1\n", 0o600);
+    let environment = world.environment();
+    let all: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut berry = ServiceUnderTest::start(BINARY, &["-i", "1", "-c", &file], &all);
+    let until = |signer: &str, berry: &ServiceUnderTest| {
+        let mut waited = 0;
+        while !signers(&world).iter().any(|seen| seen == signer) {
+            assert!(waited < 500, "{signer}: {}", berry.log());
+            std::thread::sleep(Duration::from_millis(20));
+            waited += 1;
+        }
+    };
+    until("AKIAFIRST", &berry);
+    world.keys("shop:AKIASECOND:mint-canary-2\n", 0o600);
+    until("AKIASECOND", &berry);
+    berry.terminate();
+    assert!(berry.wait(Duration::from_secs(5)).success(), "{}", berry.log());
+    assert!(!berry.log().contains("mint-canary"), "{}", berry.log());
 }
 
 #[test]
