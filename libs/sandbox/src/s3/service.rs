@@ -1,20 +1,19 @@
 //! The operations that this store does. Every other one answers NotImplemented, after it was authorized.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use s3s::dto::{
-    CommonPrefix, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
-    DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, GetObjectInput,
-    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsInput,
-    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, ObjectStorageClass, PutObjectInput,
-    PutObjectOutput, StreamingBlob, Timestamp,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
+    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, GetObjectInput, GetObjectOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsInput,
+    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+    StreamingBlob, Timestamp,
 };
-use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
-use super::access::MayList;
+use super::answers::{DEFAULT_TYPE, common_prefixes, kept, may_list, metadata, refused, row, unversioned};
 use super::body::{collected, verified};
 use super::conditions::{may_replace, read_conditions};
 use super::listing::{Page, Wanted, page};
@@ -61,51 +60,6 @@ impl Service {
         });
         listed.await.map_err(|failure| refused(failure, true))
     }
-}
-
-fn row(key: &str, object: &Object) -> s3s::dto::Object {
-    s3s::dto::Object {
-        key: Some(key.to_owned()),
-        e_tag: Some(ETag::Strong(object.etag.clone())),
-        last_modified: Some(Timestamp::from(object.modified)),
-        size: i64::try_from(object.bytes.len()).ok(),
-        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
-        ..s3s::dto::Object::default()
-    }
-}
-
-/// AWS hides what is missing from those who may not list.
-fn refused(failure: Failure, may_list: bool) -> S3Error {
-    match failure {
-        Failure::Missing if may_list => s3_error!(NoSuchKey, "the specified key does not exist"),
-        Failure::Missing => s3_error!(AccessDenied, "access denied"),
-        Failure::Key => S3Error::with_message(S3ErrorCode::InvalidArgument, failure.to_string()),
-        Failure::Condition => s3_error!(PreconditionFailed, "the condition does not hold"),
-        Failure::File(error) => {
-            tracing::error!(%error, "the store's files do not answer");
-            S3Error::internal_error(error)
-        }
-    }
-}
-
-fn may_list<T>(request: &S3Request<T>) -> bool {
-    request.extensions.get::<MayList>().is_some_and(|may| may.0)
-}
-
-fn unversioned(version: Option<&String>) -> S3Result<()> {
-    match version {
-        None => Ok(()),
-        Some(_) => Err(s3_error!(NotImplemented, "buckets of this store have no versions")),
-    }
-}
-
-fn metadata(attributes: &Attributes) -> Option<Metadata> {
-    let pairs = || attributes.metadata.iter().map(|(name, value)| (name.clone(), value.clone()));
-    (!attributes.metadata.is_empty()).then(|| pairs().collect())
-}
-
-fn kept(metadata: Option<Metadata>) -> BTreeMap<String, String> {
-    metadata.unwrap_or_default().into_iter().collect()
 }
 
 #[async_trait]
@@ -317,11 +271,4 @@ impl S3 for Service {
             ..ListObjectsOutput::default()
         }))
     }
-}
-
-/// What S3 answers for an object that was put without a content type.
-const DEFAULT_TYPE: &str = "binary/octet-stream";
-
-fn common_prefixes(prefixes: Vec<String>) -> Vec<CommonPrefix> {
-    prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect()
 }

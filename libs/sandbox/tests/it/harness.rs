@@ -1,15 +1,13 @@
 //! A world in a temporary directory, with a clock that tests move, and a client that says exactly what it sends.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http::Method;
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -18,6 +16,8 @@ use mint_sandbox::{Options, Sandbox};
 use mint_types::{Clock, Monotonic, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::wire::{Answer, basic_header, password_form, read_secret, send, text, user};
 
 pub(crate) const REGISTRY: &str = r#"
 teams:
@@ -46,28 +46,6 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Monotonic {
         Monotonic { boot: "test".to_owned(), nanos: 0 }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&self.body)))
-    }
-
-    pub(crate) fn error(&self) -> (u16, String) {
-        (self.status.as_u16(), self.json()["error"].as_str().unwrap_or_default().to_owned())
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -266,48 +244,4 @@ impl World {
     pub(crate) async fn calls(&self) -> Vec<Value> {
         self.get("/calls").await.json().as_array().unwrap().clone()
     }
-}
-
-pub(crate) async fn send(
-    client: &Client<HttpConnector, Full<Bytes>>,
-    url: &str,
-    method: Method,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> Option<Answer> {
-    let mut request = Request::builder().method(method).uri(url);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let response = client.request(request.body(Full::from(body.to_owned())).unwrap()).await.ok()?;
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.ok()?.to_bytes();
-    Some(Answer { status: parts.status, headers: parts.headers, body })
-}
-
-pub(crate) fn user(username: &str, scopes: &[&str], confidential: bool) -> Value {
-    json!({
-        "id": username, "name": "A name", "owner": "payments", "subtitle": null,
-        "client_config": {
-            "redirect_urls": [], "confidential": confidential,
-            "scopes": [{"realm": "services", "scopes": scopes}],
-        },
-        "user_config": {"scopes": [{"realm": "services", "scopes": scopes}]},
-    })
-}
-
-pub(crate) fn read_secret(data: &Path, file: &str) -> String {
-    std::fs::read_to_string(data.join("run/secrets").join(file)).unwrap()
-}
-
-pub(crate) fn basic_header((id, secret): (&str, &str)) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")))
-}
-
-pub(crate) fn password_form(username: &str, password: &str) -> String {
-    format!("grant_type=password&username={username}&password={password}&scope=cn+uid")
-}
-
-fn text(answer: &Value, key: &str) -> String {
-    answer[key].as_str().unwrap_or_else(|| panic!("no {key} in {answer}")).to_owned()
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
-use crate::harness::{World, user};
+use crate::harness::World;
+use crate::wire::user;
 
 const GRACE: Duration = Duration::from_secs(10);
 const ALMOST_THE_GRACE: Duration = Duration::from_millis(9_999);
@@ -155,7 +156,7 @@ async fn a_public_client_has_no_secret_and_is_known() {
     let world = World::start().await;
     let id = world.put_user("stups_ledger", &["uid"], false).await;
     let password = world.new_password("stups_ledger").await;
-    let form = crate::harness::password_form("stups_ledger", &password.password);
+    let form = crate::wire::password_form("stups_ledger", &password.password);
     assert_eq!(world.oauth("token", (&id, ""), &form).await.status, 200);
     assert_eq!(world.client_login(&id, "").await.error(), (400, "unauthorized_client".into()));
     assert_eq!(world.client_login(&id, "guess").await.error(), (401, "invalid_client".into()));
@@ -175,7 +176,7 @@ async fn a_public_client_has_no_secret_and_is_known() {
 async fn a_client_that_changes_its_type_never_locks_its_holder_out() {
     let world = World::start().await;
     let (password, client) = world.ready_user("stups_ledger", &["uid"]).await;
-    let form = crate::harness::password_form("stups_ledger", &password.password);
+    let form = crate::wire::password_form("stups_ledger", &password.password);
     assert_eq!(world.put_user("stups_ledger", &["uid"], false).await, client.id);
     assert_eq!(world.oauth("token", (&client.id, &client.secret), &form).await.status, 200, "the old file");
     assert_eq!(world.oauth("token", (&client.id, ""), &form).await.status, 200, "the new file");

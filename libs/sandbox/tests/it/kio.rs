@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, World};
+use crate::harness::World;
+use crate::wire::Answer;
 
 impl World {
     async fn kio(&self, path: &str) -> Answer {

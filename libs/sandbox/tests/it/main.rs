@@ -9,3 +9,4 @@ mod kio;
 mod process;
 mod restart;
 mod token;
+mod wire;

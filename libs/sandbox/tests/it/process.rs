@@ -13,7 +13,8 @@ use hyper_util::rt::TokioExecutor;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{REGISTRY, basic_header, password_form, read_secret, send, user};
+use crate::harness::REGISTRY;
+use crate::wire::{basic_header, password_form, read_secret, send, user};
 
 fn sandbox(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mint-sandbox"));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, World, basic_header, password_form};
+use crate::harness::World;
+use crate::wire::{Answer, basic_header, password_form};
 
 #[tokio::test]
 async fn the_field_s_curl_command_gets_a_token() {
