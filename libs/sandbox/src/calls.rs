@@ -9,56 +9,56 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Serialize, Serializer};
 
 /// How many calls are kept; a full run of the test constellation makes some hundred thousand.
-pub const CAPACITY: usize = 1_500_000;
+pub(crate) const CAPACITY: usize = 1_500_000;
 
 /// Principal of a caller that did not say, or could not prove, who it is.
-pub const ANONYMOUS: &str = "anonymous";
+pub(crate) const ANONYMOUS: &str = "anonymous";
 
 /// One call. Paths carry no query: a presigned query is a credential.
 #[derive(Debug, Clone, Serialize)]
-pub struct Call {
-    pub id: u64,
+pub(crate) struct Call {
+    pub(crate) id: u64,
     #[serde(serialize_with = "shared")]
-    pub principal: Arc<str>,
-    pub api: &'static str,
+    pub(crate) principal: Arc<str>,
+    pub(crate) api: &'static str,
     #[serde(serialize_with = "shared")]
-    pub method: Arc<str>,
+    pub(crate) method: Arc<str>,
     #[serde(serialize_with = "shared")]
-    pub path: Arc<str>,
+    pub(crate) path: Arc<str>,
     /// What was answered, or withheld by the fault `lose_answer`; absent while the call runs.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     #[serde(serialize_with = "shared_or_null")]
-    pub application: Option<Arc<str>>,
-    pub started_us: i64,
-    pub ended_us: Option<i64>,
+    pub(crate) application: Option<Arc<str>>,
+    pub(crate) started_us: i64,
+    pub(crate) ended_us: Option<i64>,
 }
 
 /// Names a call that has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallId(u64);
+pub(crate) struct CallId(u64);
 
 /// Who called, for which application: known only once the call's credentials were looked at.
 ///
 /// Whoever answers puts this into the response's extensions; the gate moves it into the log.
 #[derive(Debug, Clone, Default)]
-pub struct Caller {
-    pub principal: Option<Arc<str>>,
-    pub application: Option<Arc<str>>,
+pub(crate) struct Caller {
+    pub(crate) principal: Option<Arc<str>>,
+    pub(crate) application: Option<Arc<str>>,
 }
 
 impl Caller {
-    pub fn principal(name: &str) -> Self {
+    pub(crate) fn principal(name: &str) -> Self {
         Self { principal: Some(name.into()), application: None }
     }
 
     #[must_use]
-    pub fn with_application(self, application: &str) -> Self {
+    pub(crate) fn with_application(self, application: &str) -> Self {
         Self { application: Some(application.into()), ..self }
     }
 }
 
 #[derive(Debug, Default)]
-pub struct CallLog {
+pub(crate) struct CallLog {
     entries: Mutex<Entries>,
 }
 
@@ -82,7 +82,7 @@ impl Entries {
 }
 
 impl CallLog {
-    pub fn begin(&self, api: &'static str, method: &str, path: &str, started_us: i64) -> CallId {
+    pub(crate) fn begin(&self, api: &'static str, method: &str, path: &str, started_us: i64) -> CallId {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let (principal, method, path) = (entries.text(ANONYMOUS), entries.text(method), entries.text(path));
         entries.next += 1;
@@ -105,7 +105,7 @@ impl CallLog {
         CallId(id)
     }
 
-    pub fn finish(&self, id: CallId, caller: &Caller, status: u16, ended_us: i64) {
+    pub(crate) fn finish(&self, id: CallId, caller: &Caller, status: u16, ended_us: i64) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let principal = caller.principal.as_deref().map(|text| entries.text(text));
         let application = caller.application.as_deref().map(|text| entries.text(text));
@@ -124,7 +124,7 @@ impl CallLog {
     }
 
     /// The calls with an id greater than `since`, oldest first.
-    pub fn since(&self, since: u64) -> Vec<Call> {
+    pub(crate) fn since(&self, since: u64) -> Vec<Call> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = entries.ring.partition_point(|call| call.id <= since);
         entries.ring.range(begin..).cloned().collect()

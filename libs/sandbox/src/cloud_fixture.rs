@@ -61,7 +61,6 @@ impl Fixture {
             clock: Arc::new(SystemClock) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy) as Arc<dyn Entropy>,
             default_region: REGION.to_owned(),
-            trust_domain: "mint.local".to_owned(),
             address: main.local_addr().unwrap(),
             s3_address: s3_listener.local_addr().unwrap(),
             shutdown: CancellationToken::new(),

@@ -4,21 +4,41 @@ use std::net::SocketAddr;
 
 use mint_types::Code;
 
+/// Why this world cannot exist. Nothing listens when one of these is answered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The registry file cannot be a world.
     #[error(transparent)]
     Registry(#[from] crate::world::Invalid),
+    /// A listener was asked for that other machines could reach.
     #[error("{address} is not on this machine: the sandbox speaks plain http and is for one machine only")]
-    NotLoopback { address: SocketAddr },
+    NotLoopback {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// The port is taken, or this process may not have it.
     #[error("cannot listen on {address}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// `DIR/sandbox/state.db` is of another program or does not answer.
     #[error("the state cannot be opened")]
     State(#[from] mint_store::Error),
+    /// A file or directory below `DIR` cannot be used.
     #[error("{what} cannot be written or read")]
-    Files { what: &'static str, source: std::io::Error },
+    Files {
+        /// What the file is for.
+        what: &'static str,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
 }
 
 impl Error {
+    /// The closed set's code for it.
     pub fn code(&self) -> Code {
         match self {
             Self::Registry(_) | Self::NotLoopback { .. } => Code::InvalidArgument,

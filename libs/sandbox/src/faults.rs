@@ -8,31 +8,31 @@ use serde::{Deserialize, Serialize};
 /// One order, as `POST /faults` takes it and `GET /faults` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// The call's name in the request log, such as `s3.PutObject`; `*` stands for any, `s3.*` for any of S3.
-    pub api: String,
-    pub kind: Kind,
+    pub(crate) api: String,
+    pub(crate) kind: Kind,
     /// How many calls it still hits.
     #[serde(default = "once")]
-    pub count: u64,
+    pub(crate) count: u64,
     /// Hits only calls whose path and query (or, at the token endpoint, form) contain this.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
-    pub matching: Option<String>,
+    pub(crate) matching: Option<String>,
     /// What is answered instead: 503 for `fail`, 200 for `lie`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Waits this long first, whatever the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delay_ms: Option<u64>,
+    pub(crate) delay_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
+    pub(crate) body: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Waits, then does what was asked.
     Slow,
     /// Does nothing and answers an error.
@@ -44,29 +44,29 @@ pub enum Kind {
 }
 
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     ordered: Mutex<Vec<Fault>>,
 }
 
 impl Faults {
-    pub fn order(&self, fault: Fault) {
+    pub(crate) fn order(&self, fault: Fault) {
         if fault.count == 0 {
             return;
         }
         self.ordered.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.ordered.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What is left, in the order in which it was ordered.
-    pub fn left(&self) -> Vec<Fault> {
+    pub(crate) fn left(&self) -> Vec<Fault> {
         self.ordered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The first fault that this call meets, used up by one.
-    pub fn take(&self, api: &str, path: &str) -> Option<Fault> {
+    pub(crate) fn take(&self, api: &str, path: &str) -> Option<Fault> {
         let mut ordered = self.ordered.lock().unwrap_or_else(PoisonError::into_inner);
         let position = ordered.iter().position(|fault| fault.meets(api, path))?;
         let fault = ordered.get_mut(position)?;

@@ -19,29 +19,29 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// Tells the connection to close instead of answering ([`crate::serve`]).
 #[derive(Debug, Clone, Copy)]
-pub struct Withheld;
+pub(crate) struct Withheld;
 
 /// How a call is named in the log and by faults.
 #[derive(Debug, Clone)]
-pub struct Named {
-    pub api: &'static str,
+pub(crate) struct Named {
+    pub(crate) api: &'static str,
     /// The application, as far as the path says it.
-    pub application: Option<String>,
+    pub(crate) application: Option<String>,
 }
 
 /// Names a call by its head and its whole body.
-pub type Naming = fn(&Parts, &Bytes) -> Named;
+pub(crate) type Naming = fn(&Parts, &Bytes) -> Named;
 
 #[derive(Debug, Clone)]
-pub struct Gate {
-    pub calls: Arc<CallLog>,
-    pub faults: Arc<Faults>,
-    pub clock: Arc<dyn Clock>,
-    pub naming: Naming,
+pub(crate) struct Gate {
+    pub(crate) calls: Arc<CallLog>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) naming: Naming,
 }
 
 /// The middleware, for `axum::middleware::from_fn_with_state(gate, gate::pass)`.
-pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let started = gate.clock.now().unix_micros();
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {

@@ -16,38 +16,37 @@ use crate::gate::{Gate, Naming};
 use crate::world::World;
 
 #[derive(Debug, Clone)]
-pub struct Ground {
+pub(crate) struct Ground {
     /// `DIR`; what the sandbox keeps is below `DIR/sandbox`.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// Who the world consists of now; changes with `POST /registry`.
-    pub world: watch::Receiver<Arc<World>>,
-    pub calls: Arc<CallLog>,
-    pub faults: Arc<Faults>,
-    pub database: Database,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
-    pub default_region: String,
-    pub trust_domain: String,
+    pub(crate) world: watch::Receiver<Arc<World>>,
+    pub(crate) calls: Arc<CallLog>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) default_region: String,
     /// Where the main listener really listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Where S3 really listens.
-    pub s3_address: SocketAddr,
-    pub shutdown: CancellationToken,
-    pub tasks: TaskTracker,
+    pub(crate) s3_address: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Ground {
     /// `http://127.0.0.1:PORT` of the main listener: the issuer of access tokens.
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The world as it is now.
-    pub fn world_now(&self) -> Arc<World> {
+    pub(crate) fn world_now(&self) -> Arc<World> {
         Arc::clone(&self.world.borrow())
     }
 
-    pub fn gate(&self, naming: Naming) -> Gate {
+    pub(crate) fn gate(&self, naming: Naming) -> Gate {
         Gate {
             calls: Arc::clone(&self.calls),
             faults: Arc::clone(&self.faults),

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::private_file;
 
 /// A P-256 key that signs, kept in a file of mode 0600.
-pub struct SigningKey {
+pub(crate) struct SigningKey {
     pair: EcdsaKeyPair,
     kid: String,
 }
@@ -31,7 +31,7 @@ impl std::fmt::Debug for SigningKey {
 
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub(crate) enum Refused {
     #[error("the token is malformed")]
     Malformed,
     #[error("the token was not signed by this key")]
@@ -42,7 +42,7 @@ pub enum Refused {
 
 impl SigningKey {
     /// The key of the file (PKCS #8), or a fresh one that is written there.
-    pub fn load_or_create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn load_or_create(path: &Path) -> io::Result<Self> {
         let document = match fs::read(path) {
             Ok(document) => Zeroizing::new(document),
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
@@ -55,7 +55,7 @@ impl SigningKey {
     }
 
     /// Signs claims as a compact JWS. None only if the key refuses to sign.
-    pub fn sign(&self, claims: &Value) -> Option<String> {
+    pub(crate) fn sign(&self, claims: &Value) -> Option<String> {
         let header = json!({"alg": "ES256", "kid": self.kid, "typ": "JWT"});
         let mut token = BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
@@ -67,7 +67,7 @@ impl SigningKey {
     }
 
     /// The claims of a token that this key signed and that is valid now. Issuer and audience are the caller's to check.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Value, Refused> {
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Value, Refused> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(Refused::Malformed)?;
         let header = decode(header)?;
@@ -88,7 +88,7 @@ impl SigningKey {
     }
 
     /// The public half as a JWK set.
-    pub fn jwks(&self) -> Value {
+    pub(crate) fn jwks(&self) -> Value {
         let point = self.pair.public_key().as_ref();
         let coordinate = |range: std::ops::Range<usize>| BASE64_URL_SAFE_NO_PAD.encode(&point[range]);
         json!({"keys": [{

@@ -57,38 +57,38 @@
 #![forbid(unsafe_code)]
 
 mod bearer;
-pub mod calls;
+mod calls;
 mod cloud;
 #[cfg(test)]
 mod cloud_fixture;
 mod error;
-pub mod faults;
-pub mod gate;
+mod faults;
+mod gate;
 mod ground;
 mod hooks;
 mod issuer;
-pub mod jwt;
+mod jwt;
 mod kio;
-pub mod naming;
+mod naming;
 mod oauth;
 mod options;
 mod parent;
 mod platform;
-pub mod policies;
-pub mod private_file;
+mod policies;
+mod private_file;
 mod reply;
 mod s3;
 mod sandbox;
 mod serve;
 pub mod source;
-pub mod state;
+mod state;
 mod sts;
 mod vault;
-pub mod world;
+mod world;
 
 pub use error::Error;
-pub use ground::Ground;
-pub use issuer::{CLIENT_SECRET_MARK, PASSWORD_MARK};
+use ground::Ground;
 pub use options::Options;
 pub use parent::ends_with_parent;
 pub use sandbox::Sandbox;
+pub use world::Invalid;

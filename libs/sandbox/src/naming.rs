@@ -7,10 +7,10 @@ use http::request::Parts;
 use crate::gate::Named;
 
 /// A call that this world does not have.
-pub const UNKNOWN: &str = "unknown";
+pub(crate) const UNKNOWN: &str = "unknown";
 
 /// Names a call on the main listener. The application is the path's, where the path has one.
-pub fn name(parts: &Parts, body: &Bytes) -> Named {
+pub(crate) fn name(parts: &Parts, body: &Bytes) -> Named {
     let path = parts.uri.path();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let unowned = |api| Named { api, application: None };

@@ -21,7 +21,7 @@ pub struct Options {
     /// Where S3 listens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub s3_listen: SocketAddr,
-    /// The trust domain of the constellation
+    /// The trust domain of the constellation, for the log: nothing here knows SPIFFE
     #[arg(long, value_name = "NAME", default_value = "mint.local")]
     pub trust_domain: String,
     /// The region of every bucket that names none

@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::world::{Application, ExistingBucket, World};
 
 /// Mint's own account.
-pub const MINT_ACCOUNT: &str = "000000000000";
+pub(crate) const MINT_ACCOUNT: &str = "000000000000";
 
 /// What a web identity token must be made for.
-pub const AUDIENCE: &str = "sts.amazonaws.com";
+pub(crate) const AUDIENCE: &str = "sts.amazonaws.com";
 
 const BERRY: &str = include_str!("../../../services/berry/permissions/aws.json");
 
@@ -38,21 +38,21 @@ fn aws_json(service: ServiceName) -> &'static str {
 
 /// A role, its trust and its policies.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Role {
-    pub account: String,
-    pub name: String,
+pub(crate) struct Role {
+    pub(crate) account: String,
+    pub(crate) name: String,
     /// The subject of the only platform token that may assume it.
-    pub subject: String,
-    pub policies: Vec<Policy>,
+    pub(crate) subject: String,
+    pub(crate) policies: Vec<Policy>,
 }
 
 impl Role {
-    pub fn arn(&self) -> String {
+    pub(crate) fn arn(&self) -> String {
         format!("arn:aws:iam::{}:role/{}", self.account, self.name)
     }
 
     /// The trust policy: this provider, this audience, this one subject.
-    pub fn trust(&self, provider: &str) -> Result<Policy, mint_permissions::Error> {
+    pub(crate) fn trust(&self, provider: &str) -> Result<Policy, mint_permissions::Error> {
         let document = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
             "Principal": {"Federated": provider_arn(&self.account, provider)},
@@ -67,33 +67,33 @@ impl Role {
 }
 
 /// An OIDC provider as IAM names it; `provider` is the issuer without its scheme.
-pub fn provider_arn(account: &str, provider: &str) -> String {
+pub(crate) fn provider_arn(account: &str, provider: &str) -> String {
     format!("arn:aws:iam::{account}:oidc-provider/{provider}")
 }
 
-pub fn service_subject(service: ServiceName) -> String {
+pub(crate) fn service_subject(service: ServiceName) -> String {
     format!("system:serviceaccount:mint:{service}")
 }
 
-pub fn application_subject(application: &str) -> String {
+pub(crate) fn application_subject(application: &str) -> String {
     format!("system:serviceaccount:applications:{application}")
 }
 
 /// A directory of an application that holds an object: bucket, prefix, application.
-pub type Delivery = (String, String, String);
+pub(crate) type Delivery = (String, String, String);
 
 /// What roles are made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Estate<'w> {
-    pub world: &'w World,
-    pub buckets: &'w BTreeMap<String, ExistingBucket>,
+pub(crate) struct Estate<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) buckets: &'w BTreeMap<String, ExistingBucket>,
     /// Where something was delivered. An owner who moves an application to another directory lets its reader in there.
-    pub delivered: &'w BTreeSet<Delivery>,
+    pub(crate) delivered: &'w BTreeSet<Delivery>,
 }
 
 impl Estate<'_> {
     /// The role of this ARN, if the world has it.
-    pub fn role(self, arn: &str) -> Option<Role> {
+    pub(crate) fn role(self, arn: &str) -> Option<Role> {
         let rest = arn.strip_prefix("arn:aws:iam::")?;
         let (account, name) = rest.split_once(":role/")?;
         let name_after_mint = name.strip_prefix("mint-")?;
@@ -178,7 +178,7 @@ fn push_filled(policies: &mut Vec<Policy>, document: &str, bucket: &str, prefix:
 }
 
 /// The policy of a bucket that refuses writes.
-pub fn refusing_writes(bucket: &str) -> Result<Policy, mint_permissions::Error> {
+pub(crate) fn refusing_writes(bucket: &str) -> Result<Policy, mint_permissions::Error> {
     let document = json!({"Version": "2012-10-17", "Statement": [{
         "Sid": "RefuseWrites",
         "Effect": "Deny",

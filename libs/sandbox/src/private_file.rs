@@ -8,7 +8,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Writes a file by rename, 0600, in directories that are 0700 where they are new.
-pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = path.parent().ok_or_else(|| io::Error::other("a file needs a directory"))?;
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -26,7 +26,10 @@ pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
 /// What the file holds; if there is none, what `make` makes, which is written first.
 ///
 /// Tokens survive a restart of this world this way: their holders do not notice it.
-pub fn keep_or_make(path: &Path, make: impl FnOnce() -> Zeroizing<String>) -> io::Result<Zeroizing<String>> {
+pub(crate) fn keep_or_make(
+    path: &Path,
+    make: impl FnOnce() -> Zeroizing<String>,
+) -> io::Result<Zeroizing<String>> {
     match fs::read_to_string(path) {
         Ok(kept) if !kept.is_empty() => Ok(Zeroizing::new(kept)),
         Ok(_) => made(path, make()),

@@ -58,7 +58,6 @@ impl Sandbox {
             clock,
             entropy,
             default_region: options.default_region.clone(),
-            trust_domain: options.trust_domain.clone(),
             address: listener.local_addr().map_err(files("the listener's address"))?,
             s3_address: s3_listener.local_addr().map_err(files("the listener's address"))?,
             shutdown: CancellationToken::new(),
@@ -77,7 +76,7 @@ impl Sandbox {
         ground.tasks.spawn(serve::serve(listener, main, ground.shutdown.clone()));
         ground.tasks.spawn(serve::serve(s3_listener, s3::router(&cloud), ground.shutdown.clone()));
         ground.tasks.spawn(platform::keep_fresh(cloud));
-        tracing::info!(address = %ground.address, s3_address = %ground.s3_address, "serving");
+        tracing::info!(address = %ground.address, s3_address = %ground.s3_address, trust_domain = options.trust_domain, "serving");
         Ok(Self { ground })
     }
 
@@ -86,6 +85,7 @@ impl Sandbox {
         self.ground.address
     }
 
+    /// Where S3 is; it takes requests by path, not by virtual host.
     pub fn s3_address(&self) -> SocketAddr {
         self.ground.s3_address
     }

@@ -8,7 +8,7 @@ static MIGRATIONS: &[Migration] =
     &[Migration { version: 1, name: "world", sql: include_str!("state/0001_world.sql") }];
 
 /// Opens (and creates, for its owner alone) the database below the world's directory.
-pub async fn open(directory: &Path) -> Result<Database, Error> {
+pub(crate) async fn open(directory: &Path) -> Result<Database, Error> {
     let path = directory.join("sandbox").join("state.db");
     Database::open(&format!("sqlite://{}", path.display()), "sandbox", MIGRATIONS, true).await
 }

@@ -8,65 +8,67 @@ use std::path::Path;
 use mint_types::{AccountId, ApplicationId, BucketName, InvalidId, Layout, Period, TeamId};
 use serde::{Deserialize, Serialize};
 
-pub use bucket::{Bucket, SpareBucket};
+pub(crate) use bucket::{Bucket, SpareBucket};
+pub use invalid::Invalid;
 
 mod bucket;
+mod invalid;
 
 /// Everything the registry file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct World {
+pub(crate) struct World {
     #[serde(default)]
-    pub teams: Vec<Team>,
+    pub(crate) teams: Vec<Team>,
     #[serde(default)]
-    pub applications: Vec<Application>,
+    pub(crate) applications: Vec<Application>,
     #[serde(default, rename = "world")]
-    pub rules: Rules,
+    pub(crate) rules: Rules,
 }
 
 /// A team and the AWS account that owns its buckets and reader roles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Team {
-    pub id: String,
-    pub account_id: String,
+pub(crate) struct Team {
+    pub(crate) id: String,
+    pub(crate) account_id: String,
 }
 
 /// An application as the registry knows it, with the settings that `mint up` enters once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Application {
-    pub id: String,
-    pub team_id: String,
-    pub name: String,
+pub(crate) struct Application {
+    pub(crate) id: String,
+    pub(crate) team_id: String,
+    pub(crate) name: String,
     #[serde(default = "yes")]
-    pub active: bool,
+    pub(crate) active: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subtitle: Option<String>,
+    pub(crate) subtitle: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_url: Option<String>,
+    pub(crate) service_url: Option<String>,
     #[serde(default)]
-    pub settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// Where an application's credentials go, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     #[serde(default)]
-    pub buckets: Vec<Bucket>,
+    pub(crate) buckets: Vec<Bucket>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
+    pub(crate) prefix: Option<String>,
     #[serde(default)]
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     #[serde(default)]
-    pub scopes: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub redirect_url: Option<String>,
+    pub(crate) redirect_url: Option<String>,
     #[serde(default = "yes")]
-    pub confidential: bool,
+    pub(crate) confidential: bool,
     #[serde(default)]
-    pub rotation: Rotation,
+    pub(crate) rotation: Rotation,
 }
 
 impl Default for Settings {
@@ -86,74 +88,53 @@ impl Default for Settings {
 /// How often credentials are replaced; absent means Mint's own default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rotation {
+pub(crate) struct Rotation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<Period>,
+    pub(crate) password: Option<Period>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<Period>,
+    pub(crate) client: Option<Period>,
 }
 
 /// How this world behaves, beside what the registry says.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Buckets whose policy denies every write.
     #[serde(default)]
-    pub refuse_writes: BTreeSet<String>,
+    pub(crate) refuse_writes: BTreeSet<String>,
     /// How long older passwords live on after a commit.
     #[serde(default = "ten_seconds")]
-    pub password_grace: Period,
+    pub(crate) password_grace: Period,
     /// Buckets that exist although no application names them yet.
     #[serde(default)]
-    pub buckets: Vec<SpareBucket>,
+    pub(crate) buckets: Vec<SpareBucket>,
 }
 
 /// A bucket of this world.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExistingBucket {
-    pub name: String,
-    pub region: String,
-    pub account_id: String,
-    pub refuses_writes: bool,
-}
-
-/// Why a registry file cannot be a world.
-#[derive(Debug, thiserror::Error)]
-pub enum Invalid {
-    #[error("the registry file {path} cannot be read")]
-    Unreadable { path: String, source: std::io::Error },
-    #[error("the registry file is malformed: {0}")]
-    Malformed(#[from] serde_yaml_ng::Error),
-    #[error("the registry file has two teams {0:?}")]
-    DuplicateTeam(String),
-    #[error("the registry file has two applications {0:?}")]
-    DuplicateApplication(String),
-    #[error("application {application:?} names the team {team:?}, which is not among the teams")]
-    UnknownTeam { application: String, team: String },
-    #[error("application {application:?}: {problem}")]
-    Application { application: String, problem: InvalidId },
-    #[error("team {team:?}: {problem} (YAML: put it in quotes)")]
-    Team { team: String, problem: InvalidId },
-    #[error("world.buckets: {0}")]
-    SpareBucket(InvalidId),
+pub(crate) struct ExistingBucket {
+    pub(crate) name: String,
+    pub(crate) region: String,
+    pub(crate) account_id: String,
+    pub(crate) refuses_writes: bool,
 }
 
 impl World {
-    pub fn read(path: &Path) -> Result<Self, Invalid> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Invalid> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Invalid::Unreadable { path: path.display().to_string(), source })?;
         Self::parse(&text)
     }
 
     /// Reads YAML, of which JSON is a part.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
         let world: Self = serde_yaml_ng::from_str(text)?;
         world.check()?;
         Ok(world)
     }
 
     /// Refuses what contradicts itself.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
         let mut teams = BTreeSet::new();
         for team in &self.teams {
             check_team(team)?;
@@ -181,18 +162,18 @@ impl World {
         Ok(())
     }
 
-    pub fn application(&self, id: &str) -> Option<&Application> {
+    pub(crate) fn application(&self, id: &str) -> Option<&Application> {
         self.applications.iter().find(|application| application.id == id)
     }
 
     /// The account of the application's team.
-    pub fn account_of(&self, application: &Application) -> Option<&str> {
+    pub(crate) fn account_of(&self, application: &Application) -> Option<&str> {
         let team = self.teams.iter().find(|team| team.id == application.team_id)?;
         Some(&team.account_id)
     }
 
     /// Every bucket that exists, by name. It belongs to the account of the first application that names it.
-    pub fn buckets(&self, default_region: &str) -> BTreeMap<String, ExistingBucket> {
+    pub(crate) fn buckets(&self, default_region: &str) -> BTreeMap<String, ExistingBucket> {
         let mut buckets = BTreeMap::new();
         for application in &self.applications {
             let account_id = self.account_of(application).unwrap_or(SPARE_ACCOUNT);

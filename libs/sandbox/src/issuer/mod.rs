@@ -16,9 +16,9 @@ pub(crate) use routes::router;
 pub(crate) use user::User;
 
 /// Every password this world issues starts with this, so that one that leaks is found by a search.
-pub const PASSWORD_MARK: &str = "mint-canary-pw-";
+pub(crate) const PASSWORD_MARK: &str = "mint-canary-pw-";
 /// Every client secret this world issues starts with this.
-pub const CLIENT_SECRET_MARK: &str = "mint-canary-cs-";
+pub(crate) const CLIENT_SECRET_MARK: &str = "mint-canary-cs-";
 
 #[derive(Debug)]
 pub(crate) struct Issuer {

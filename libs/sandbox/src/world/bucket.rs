@@ -8,20 +8,20 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// A bucket of an application's settings: `name` or `{name, region?, endpoint?}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Bucket {
-    pub name: String,
+pub(crate) struct Bucket {
+    pub(crate) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
+    pub(crate) region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
 }
 
 /// A bucket that exists although no application names it: `name` or `{name, region?, account_id?}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpareBucket {
-    pub name: String,
-    pub region: Option<String>,
-    pub account_id: Option<String>,
+pub(crate) struct SpareBucket {
+    pub(crate) name: String,
+    pub(crate) region: Option<String>,
+    pub(crate) account_id: Option<String>,
 }
 
 #[derive(Deserialize)]
