@@ -1,71 +1,23 @@
 //! A running `mint up` and everything that a test does to it.
 
-use std::collections::BTreeMap;
+mod endpoints;
+mod sandbox;
+mod standing;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
-use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
-use mint_api::coordination::v1::{ApplicationStatus, GetApplicationRequest, ListApplicationsRequest};
 use mint_runtime::client::Channel;
 use mint_types::ServiceName;
-use serde::Deserialize;
-use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use crate::application::eventually;
-use crate::client::{self, Identity};
+pub use endpoints::Endpoints;
+pub use sandbox::{Call, Live};
+pub use standing::{at_rest, completed_rotations};
+
+use crate::client::Identity;
 use crate::repository;
-
-/// `DIR/endpoints.json`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Endpoints {
-    /// The OAuth 2.0 token endpoint.
-    pub token_url: String,
-    /// The Kio API.
-    pub kio_url: String,
-    /// The service-user API.
-    pub service_user_url: String,
-    /// S3, path style.
-    pub s3_endpoint: String,
-    /// Its region.
-    pub s3_region: String,
-    /// STS.
-    pub sts_endpoint: String,
-    /// Calls and faults.
-    pub sandbox_url: String,
-    /// The CA.
-    pub ca: PathBuf,
-    /// An operator's certificate.
-    pub operator_cert: PathBuf,
-    /// Its key.
-    pub operator_key: PathBuf,
-    /// The gRPC services.
-    pub services: BTreeMap<String, String>,
-}
-
-/// A line of the sandbox's request log.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Call {
-    /// Its number, ascending.
-    pub id: u64,
-    /// Who called.
-    pub principal: Option<String>,
-    /// For example `service-user.create_password`.
-    pub api: String,
-    /// The path.
-    pub path: String,
-    /// The status; 0 when the answer was lost.
-    pub status: u16,
-    /// The application it concerns, where that can be told.
-    pub application: Option<String>,
-    /// When it began.
-    pub started_us: i64,
-    /// When it ended.
-    pub ended_us: i64,
-}
 
 /// A world to boot.
 #[derive(Debug, Default)]
@@ -201,97 +153,6 @@ impl World {
             service,
         )
         .unwrap_or_else(|error| panic!("{service}: {error}"))
-    }
-
-    /// The coordinator, as the operator.
-    pub fn coordination(&self) -> CoordinationServiceClient<Channel> {
-        CoordinationServiceClient::new(self.channel(ServiceName::Coordinator, &self.operator()))
-    }
-
-    /// One application's status.
-    ///
-    /// # Panics
-    /// If the coordinator refuses.
-    pub async fn status(&self, id: &str) -> ApplicationStatus {
-        self.try_status(id).await.unwrap_or_else(|status| panic!("{id}: {status}"))
-    }
-
-    /// One application's status, if the coordinator answers.
-    ///
-    /// # Errors
-    /// Its refusal.
-    pub async fn try_status(&self, id: &str) -> Result<ApplicationStatus, tonic::Status> {
-        let request = GetApplicationRequest { application_id: id.to_owned() };
-        let answer = self.coordination().get_application(request).await?.into_inner();
-        answer.application.ok_or_else(|| tonic::Status::internal("an answer without an application"))
-    }
-
-    /// Every application's status, if the coordinator answers.
-    ///
-    /// # Errors
-    /// Its refusal.
-    pub async fn statuses(&self) -> Result<Vec<ApplicationStatus>, tonic::Status> {
-        let request = ListApplicationsRequest { page_size: 5000, ..Default::default() };
-        Ok(self.coordination().list_applications(request).await?.into_inner().applications)
-    }
-
-    /// Waits until an application's status satisfies a condition.
-    ///
-    /// # Panics
-    /// If it does not within `deadline`.
-    pub async fn until(
-        &self,
-        id: &str,
-        what: &str,
-        deadline: Duration,
-        holds: impl Fn(&ApplicationStatus) -> bool,
-    ) -> ApplicationStatus {
-        let holds = &holds;
-        eventually(&format!("{id}: {what}"), deadline, || async move {
-            self.try_status(id).await.ok().filter(|status| holds(status))
-        })
-        .await
-    }
-
-    /// The sandbox's request log after a call's id; 0 for all.
-    ///
-    /// # Panics
-    /// If the sandbox does not answer.
-    pub async fn calls(&self, since: u64) -> Vec<Call> {
-        let url = format!("{}/calls?since={since}", self.endpoints.sandbox_url);
-        let answer = client::fetch(&url).await.expect("the sandbox answers");
-        serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {:?}", answer.body))
-    }
-
-    /// Orders a fault.
-    ///
-    /// # Panics
-    /// If the sandbox refuses it.
-    pub async fn fault(&self, fault: Value) {
-        let url = format!("{}/faults", self.endpoints.sandbox_url);
-        let answer = client::send_json(Method::POST, &url, &fault).await.expect("the sandbox answers");
-        assert!(answer.status.is_success(), "{}: {:?}", answer.status, answer.body);
-    }
-
-    /// Takes every fault back.
-    ///
-    /// # Panics
-    /// If the sandbox refuses.
-    pub async fn heal(&self) {
-        let url = format!("{}/faults", self.endpoints.sandbox_url);
-        let answer =
-            client::send_json(Method::DELETE, &url, &Value::Null).await.expect("the sandbox answers");
-        assert!(matches!(answer.status, StatusCode::OK | StatusCode::NO_CONTENT), "{}", answer.status);
-    }
-
-    /// Changes the registry while it is served.
-    ///
-    /// # Panics
-    /// If the sandbox refuses.
-    pub async fn registry(&self, change: Value) {
-        let url = format!("{}/registry", self.endpoints.sandbox_url);
-        let answer = client::send_json(Method::POST, &url, &change).await.expect("the sandbox answers");
-        assert!(answer.status.is_success(), "{}: {:?}", answer.status, answer.body);
     }
 
     /// Runs the operator's program against this world.

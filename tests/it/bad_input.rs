@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use mint_api::coordination::v1::{ApplicationState, Node, RotateApplicationRequest};
+use mint_api::coordination::v1::{ApplicationState, RotateApplicationRequest};
 use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
 use mint_api::registry::v1::{GetSourceRequest, SyncSourceRequest};
 use mint_api::types::v1::{CredentialKind, Problem};
 use mint_tests::application::{Application, eventually};
 use mint_tests::registry::{Entry, registry};
-use mint_tests::world::{Options, World};
+use mint_tests::world::{Options, World, at_rest};
 use mint_types::ServiceName;
 use serde_json::{Value, json};
 
@@ -23,16 +23,8 @@ async fn world(ids: &[&str]) -> World {
         ..Options::default()
     })
     .await;
-    for id in ids {
-        world.until(id, "delivered", DEADLINE, at_rest).await;
-    }
+    world.until_at_rest(ids, DEADLINE).await;
     world
-}
-
-fn at_rest(status: &mint_api::coordination::v1::ApplicationStatus) -> bool {
-    status.state == ApplicationState::Delivered as i32
-        && status.problems.is_empty()
-        && status.credentials.iter().all(|credential| credential.node == Node::Unspecified as i32)
 }
 
 fn check(problem: &Problem) {

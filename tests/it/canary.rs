@@ -7,10 +7,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use mint_api::audit::v1::ListEntriesRequest;
 use mint_api::audit::v1::audit_service_client::AuditServiceClient;
-use mint_api::coordination::v1::{ApplicationState, Node, RotateApplicationRequest};
+use mint_api::coordination::v1::{ApplicationStatus, RotateApplicationRequest};
 use mint_tests::application::Environment;
 use mint_tests::registry::{Entry, registry};
-use mint_tests::world::{Options, World, executable};
+use mint_tests::world::{Options, World, at_rest, completed_rotations, executable};
 use mint_types::ServiceName;
 
 /// What every issued secret starts with.
@@ -95,19 +95,8 @@ async fn after_a_full_run_at_trace_level_no_file_log_or_audit_entry_holds_a_secr
         ..Options::default()
     })
     .await;
-    let rotated = |rounds: u64| {
-        move |status: &mint_api::coordination::v1::ApplicationStatus| {
-            status.state == ApplicationState::Delivered as i32
-                && status.credentials.iter().all(|credential| {
-                    let public = credential.kind == mint_api::types::v1::CredentialKind::PublicClient as i32;
-                    credential.node == Node::Unspecified as i32
-                        && (public || credential.completed_rotations >= rounds)
-                })
-        }
-    };
-    for entry in &entries {
-        world.until(&entry.id, "delivered", Duration::from_secs(90), rotated(1)).await;
-    }
+    let ids = entries.each_ref().map(|entry| entry.id.as_str());
+    world.until_at_rest(&ids, Duration::from_secs(90)).await;
     // trouble prints the most: an issuer that lies, a store that refuses, answers that get lost
     for (api, kind) in [
         ("service-user.create_password", "lose_answer"),
@@ -122,8 +111,9 @@ async fn after_a_full_run_at_trace_level_no_file_log_or_audit_entry_holds_a_secr
         let request = RotateApplicationRequest { application_id: entry.id.clone(), kinds: Vec::new() };
         world.coordination().rotate_application(request).await.expect("started");
     }
-    for entry in &entries {
-        world.until(&entry.id, "rotated through trouble", Duration::from_mins(3), rotated(2)).await;
+    for id in ids {
+        let rotated = |status: &ApplicationStatus| at_rest(status) && completed_rotations(status) >= 2;
+        world.until(id, "rotated through trouble", Duration::from_mins(3), rotated).await;
     }
 
     let beside = world.data().parent().expect("parent").to_owned();

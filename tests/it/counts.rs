@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mint_api::coordination::v1::{ApplicationState, Node, RotateApplicationRequest};
+use mint_api::coordination::v1::RotateApplicationRequest;
 use mint_tests::registry::{Entry, registry};
-use mint_tests::world::{Call, Options, World};
+use mint_tests::world::{Call, Options, World, at_rest};
 
 /// The calls that count: not STS and JWKS, which are shared, and not the registry, which is read for all at once.
 fn upstream(calls: &[Call], application: &str) -> Vec<Call> {
@@ -66,15 +66,7 @@ async fn a_new_application_costs_twelve_calls_a_password_six_and_an_idle_one_non
     let registry = registry(&entries, &["password_grace: 1s"]);
     let world = World::boot(Options { registry: Some(registry), arguments, ..Options::default() }).await;
     let deadline = Duration::from_secs(90);
-    let delivered = ApplicationState::Delivered as i32;
-    for entry in &entries {
-        world
-            .until(&entry.id, "delivered and at rest", deadline, |status| {
-                status.state == delivered
-                    && status.credentials.iter().all(|c| c.node == Node::Unspecified as i32)
-            })
-            .await;
-    }
+    world.until_at_rest(&["one-bucket", "two-buckets", "idle"], deadline).await;
 
     let calls = world.calls(0).await;
     let first = upstream(&calls, "one-bucket");
@@ -93,10 +85,8 @@ async fn a_new_application_costs_twelve_calls_a_password_six_and_an_idle_one_non
     for id in ["one-bucket", "two-buckets"] {
         world
             .until(id, "rotated", deadline, |status| {
-                status
-                    .credentials
-                    .iter()
-                    .any(|c| c.completed_rotations == 2 && c.node == Node::Unspecified as i32)
+                at_rest(status)
+                    && status.credentials.iter().any(|credential| credential.completed_rotations == 2)
             })
             .await;
     }
