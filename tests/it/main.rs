@@ -24,4 +24,5 @@ mod golden;
 mod lifecycle;
 mod matrix;
 mod overlap;
+mod unsupported;
 mod workspace;
