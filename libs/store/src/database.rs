@@ -10,6 +10,8 @@ use std::{
 
 use futures::future::BoxFuture;
 
+#[cfg(feature = "simulated")]
+use crate::engine::simulated;
 use crate::{
     Error, Migration, Row, Transaction, Value,
     engine::{postgres, sqlite},
@@ -36,6 +38,8 @@ pub struct Database {
 enum Pools {
     Sqlite(sqlite::Pools),
     Postgres(postgres::Pools),
+    #[cfg(feature = "simulated")]
+    Simulated(simulated::Pools),
 }
 
 impl std::fmt::Debug for Database {
@@ -62,6 +66,28 @@ impl Database {
                 return Err(Error::Url { detail: "it starts with neither sqlite:// nor postgres://".into() });
             }
         };
+        Self::ready(pools, schema, migrations, migrate).await
+    }
+
+    /// Opens a simulated disk: SQLite in memory, on the caller's thread. What was committed to it stays when the database
+    /// is dropped, as if its process had died; `probe` is asked at every commit.
+    #[cfg(feature = "simulated")]
+    pub async fn open_simulated(
+        disk: &crate::SimulatedDisk,
+        schema: &'static str,
+        migrations: &'static [Migration],
+        migrate: bool,
+        probe: Option<Arc<dyn crate::CommitProbe>>,
+    ) -> Result<Self, Error> {
+        Self::ready(Pools::Simulated(simulated::Pools::new(disk, probe)), schema, migrations, migrate).await
+    }
+
+    async fn ready(
+        pools: Pools,
+        schema: &'static str,
+        migrations: &'static [Migration],
+        migrate: bool,
+    ) -> Result<Self, Error> {
         let database = Self { pools: Arc::new(pools) };
         if migrate {
             database.migrate(schema, migrations).await?;
@@ -76,6 +102,8 @@ impl Database {
         match &*self.pools {
             Pools::Sqlite(_) => "sqlite",
             Pools::Postgres(_) => "postgres",
+            #[cfg(feature = "simulated")]
+            Pools::Simulated(_) => "simulated",
         }
     }
 
@@ -84,6 +112,8 @@ impl Database {
         let answer = match &*self.pools {
             Pools::Sqlite(pools) => sqlite::fetch(&pools.reader, sql, args).await,
             Pools::Postgres(pools) => postgres::fetch(&pools.reader, sql, args).await,
+            #[cfg(feature = "simulated")]
+            Pools::Simulated(pools) => pools.fetch(sql, args).await,
         };
         answer.map_err(|classified| classified.error)
     }
@@ -135,6 +165,8 @@ impl Database {
                 pools.reader.close().await;
                 pools.writer.close().await;
             }
+            #[cfg(feature = "simulated")]
+            Pools::Simulated(pools) => pools.close(),
         }
     }
 
@@ -178,6 +210,8 @@ impl Database {
             Pools::Postgres(pools) => {
                 postgres::answered(pools.writer.begin_with(BEGIN_POSTGRES)).await.map(Transaction::postgres)
             }
+            #[cfg(feature = "simulated")]
+            Pools::Simulated(pools) => pools.begin().await.map(Transaction::simulated),
         }
     }
 

@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 
 use sqlx::{Postgres, Sqlite};
 
+#[cfg(feature = "simulated")]
+use crate::engine::simulated;
 use crate::{
     Error, Row, Value,
     engine::{postgres, sqlite},
@@ -20,6 +22,8 @@ pub struct Transaction<'a> {
 enum Inner {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(sqlx::Transaction<'static, Postgres>),
+    #[cfg(feature = "simulated")]
+    Simulated(simulated::Write),
 }
 
 /// The first statement that failed: nothing after it can be committed.
@@ -44,12 +48,19 @@ impl Transaction<'_> {
         Self { inner: Inner::Postgres(inner), failure: None, scope: PhantomData }
     }
 
+    #[cfg(feature = "simulated")]
+    pub(crate) fn simulated(inner: simulated::Write) -> Self {
+        Self { inner: Inner::Simulated(inner), failure: None, scope: PhantomData }
+    }
+
     /// Runs a statement and answers all its rows.
     pub async fn query(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Error> {
         self.still_good()?;
         let answer = match &mut self.inner {
             Inner::Sqlite(inner) => sqlite::fetch(&mut **inner, sql, args).await,
             Inner::Postgres(inner) => postgres::fetch(&mut **inner, sql, args).await,
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(inner) => inner.fetch(sql, args),
         };
         self.noted(answer)
     }
@@ -65,6 +76,8 @@ impl Transaction<'_> {
         let answer = match &mut self.inner {
             Inner::Sqlite(inner) => sqlite::execute(&mut **inner, sql, args).await,
             Inner::Postgres(inner) => postgres::execute(&mut **inner, sql, args).await,
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(inner) => inner.execute(sql, args),
         };
         self.noted(answer)
     }
@@ -80,6 +93,8 @@ impl Transaction<'_> {
             Inner::Postgres(inner) => {
                 postgres::answered(sqlx::raw_sql(sql).execute(&mut **inner)).await.map(|_| ())
             }
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(inner) => inner.script(sql),
         };
         self.noted(answer)
     }
@@ -88,6 +103,8 @@ impl Transaction<'_> {
     pub(crate) async fn lock_schema(&mut self) -> Result<(), Error> {
         match self.inner {
             Inner::Sqlite(_) => Ok(()),
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(_) => Ok(()),
             Inner::Postgres(_) => {
                 self.script("SELECT pg_advisory_xact_lock(hashtext(current_schema()))").await
             }
@@ -102,6 +119,8 @@ impl Transaction<'_> {
         match self.inner {
             Inner::Sqlite(inner) => inner.commit().await.map_err(|error| sqlite::classify(&error)),
             Inner::Postgres(inner) => postgres::committed(inner.commit()).await,
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(inner) => inner.commit().await,
         }
     }
 
@@ -110,6 +129,11 @@ impl Transaction<'_> {
         let _gone = match self.inner {
             Inner::Sqlite(inner) => inner.rollback().await.map_err(|error| sqlite::classify(&error)),
             Inner::Postgres(inner) => postgres::answered(inner.rollback()).await,
+            #[cfg(feature = "simulated")]
+            Inner::Simulated(inner) => {
+                drop(inner);
+                Ok(())
+            }
         };
     }
 

@@ -1,10 +1,14 @@
-//! The contract of the store, on SQLite and, with `MINT_TEST_POSTGRES`, on PostgreSQL.
+//! The contract of the store, on SQLite, with `MINT_TEST_POSTGRES` on PostgreSQL, with the feature `simulated` on the
+//! engine of simulations.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     os::unix::fs::PermissionsExt,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use mint_store::{Database, Error, Migration, Transaction, Value};
@@ -21,16 +25,33 @@ const TWO: &[Migration] =
     &[FIRST, Migration { version: 2, name: "more", sql: "CREATE TABLE more (id BIGINT PRIMARY KEY)" }];
 const CHANGED: &[Migration] = &[Migration { sql: "CREATE TABLE other (id BIGINT PRIMARY KEY)", ..FIRST }];
 
-struct Place {
-    url: String,
-    _directory: Option<tempfile::TempDir>,
+#[derive(Clone)]
+enum Place {
+    At {
+        url: String,
+        _directory: Option<Arc<tempfile::TempDir>>,
+    },
+    #[cfg(feature = "simulated")]
+    Simulated(mint_store::SimulatedDisk),
+}
+
+impl Place {
+    async fn open(&self, migrations: &'static [Migration], migrate: bool) -> Result<Database, Error> {
+        match self {
+            Self::At { url, .. } => Database::open(url, SCHEMA, migrations, migrate).await,
+            #[cfg(feature = "simulated")]
+            Self::Simulated(disk) => Database::open_simulated(disk, SCHEMA, migrations, migrate, None).await,
+        }
+    }
 }
 
 async fn places() -> Vec<Place> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/a/state.db", directory.path().display());
-    let mut places = vec![Place { url, _directory: Some(directory) }];
+    let mut places = vec![Place::At { url, _directory: Some(Arc::new(directory)) }];
+    #[cfg(feature = "simulated")]
+    places.push(Place::Simulated(mint_store::SimulatedDisk::new().unwrap()));
     if let Ok(server) = std::env::var("MINT_TEST_POSTGRES") {
         let name = format!("store_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let pool = sqlx::PgPool::connect(&server).await.unwrap();
@@ -39,13 +60,13 @@ async fn places() -> Vec<Place> {
             server.split_once('?').map_or((&*server, None), |(before, query)| (before, Some(query)));
         let base = before.rsplit_once('/').unwrap().0;
         let url = query.map_or(format!("{base}/{name}"), |query| format!("{base}/{name}?{query}"));
-        places.push(Place { url, _directory: None });
+        places.push(Place::At { url, _directory: None });
     }
     places
 }
 
 async fn open(place: &Place) -> Database {
-    Database::open(&place.url, SCHEMA, ONE, true).await.unwrap()
+    place.open(ONE, true).await.unwrap()
 }
 
 async fn count(database: &Database, name: &str) -> Option<i64> {
@@ -65,7 +86,7 @@ async fn contract_a_write_is_readable_after_reopening() {
         let first = open(&place).await;
         first.write(|transaction| Box::pin(insert(transaction, "a", 7))).await.unwrap();
         first.close().await;
-        let again = Database::open(&place.url, SCHEMA, ONE, false).await.unwrap();
+        let again = place.open(ONE, false).await.unwrap();
         assert_eq!(count(&again, "a").await, Some(7));
     }
 }
@@ -226,9 +247,9 @@ async fn contract_the_read_pool_cannot_write() {
 #[tokio::test]
 async fn contract_a_newer_database_is_refused() {
     for place in places().await {
-        Database::open(&place.url, SCHEMA, TWO, true).await.unwrap().close().await;
+        place.open(TWO, true).await.unwrap().close().await;
         for migrate in [true, false] {
-            let refused = Database::open(&place.url, SCHEMA, ONE, migrate).await.unwrap_err();
+            let refused = place.open(ONE, migrate).await.unwrap_err();
             assert_eq!(refused, Error::Newer { database: 2, program: 1 });
         }
     }
@@ -239,7 +260,7 @@ async fn contract_a_changed_migration_is_refused() {
     for place in places().await {
         open(&place).await.close().await;
         for migrate in [true, false] {
-            let refused = Database::open(&place.url, SCHEMA, CHANGED, migrate).await.unwrap_err();
+            let refused = place.open(CHANGED, migrate).await.unwrap_err();
             assert_eq!(refused, Error::Changed { version: 1 });
         }
     }
@@ -248,12 +269,12 @@ async fn contract_a_changed_migration_is_refused() {
 #[tokio::test]
 async fn contract_a_missing_migration_is_told_when_migrating_is_not_allowed() {
     for place in places().await {
-        let empty = Database::open(&place.url, SCHEMA, ONE, false).await.unwrap_err();
+        let empty = place.open(ONE, false).await.unwrap_err();
         assert_eq!(empty, Error::Outdated { missing: 1 });
         open(&place).await.close().await;
-        let behind = Database::open(&place.url, SCHEMA, TWO, false).await.unwrap_err();
+        let behind = place.open(TWO, false).await.unwrap_err();
         assert_eq!(behind, Error::Outdated { missing: 2 });
-        Database::open(&place.url, SCHEMA, TWO, true).await.unwrap();
+        place.open(TWO, true).await.unwrap();
     }
 }
 
@@ -261,8 +282,8 @@ async fn contract_a_missing_migration_is_told_when_migrating_is_not_allowed() {
 async fn contract_replicas_that_start_at_once_migrate_once() {
     for place in places().await {
         let starts = (0..4).map(|_| {
-            let url = place.url.clone();
-            tokio::spawn(async move { Database::open(&url, SCHEMA, TWO, true).await.map(|_| ()) })
+            let place = place.clone();
+            tokio::spawn(async move { place.open(TWO, true).await.map(|_| ()) })
         });
         for outcome in futures::future::join_all(starts).await {
             outcome.unwrap().unwrap();
@@ -358,4 +379,76 @@ async fn an_unusable_url_is_refused_without_being_quoted() {
 async fn a_server_that_is_not_there_is_unavailable() {
     let refused = Database::open("postgres://mint@127.0.0.1:1/mint", SCHEMA, ONE, false).await.unwrap_err();
     assert!(refused.is_unavailable(), "{refused}");
+}
+
+#[cfg(feature = "simulated")]
+mod simulated {
+    use futures::future::BoxFuture;
+    use mint_store::{CommitProbe, SimulatedDisk};
+
+    use super::*;
+
+    /// Fails, or dies, before or after the commit.
+    #[derive(Debug, Clone, Copy)]
+    enum Trouble {
+        FailsBefore,
+        FailsAfter,
+        DiesBefore,
+        DiesAfter,
+    }
+
+    impl CommitProbe for Trouble {
+        fn before_commit(&self) -> BoxFuture<'_, Result<(), Error>> {
+            Box::pin(async move {
+                match self {
+                    Self::FailsBefore => Err(Error::Unavailable { detail: "the disk is full".to_owned() }),
+                    Self::DiesBefore => std::future::pending().await,
+                    Self::FailsAfter | Self::DiesAfter => Ok(()),
+                }
+            })
+        }
+
+        fn after_commit(&self) -> BoxFuture<'_, Result<(), Error>> {
+            Box::pin(async move {
+                match self {
+                    Self::FailsAfter => {
+                        Err(Error::OutcomeUnknown { detail: "the connection broke".to_owned() })
+                    }
+                    Self::DiesAfter => std::future::pending().await,
+                    Self::FailsBefore | Self::DiesBefore => Ok(()),
+                }
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_is_kept_or_lost_by_where_its_process_ends() {
+        let disk = SimulatedDisk::new().unwrap();
+        let plain = Database::open_simulated(&disk, SCHEMA, ONE, true, None).await.unwrap();
+        for (name, trouble, answers, kept) in [
+            ("a", Trouble::FailsBefore, true, false),
+            ("b", Trouble::FailsAfter, true, true),
+            ("c", Trouble::DiesBefore, false, false),
+            ("d", Trouble::DiesAfter, false, true),
+        ] {
+            let probe: Arc<dyn CommitProbe> = Arc::new(trouble);
+            let process = Database::open_simulated(&disk, SCHEMA, ONE, false, Some(probe)).await.unwrap();
+            let write = process.write(|transaction| Box::pin(insert(transaction, name, 1)));
+            let outcome = tokio::time::timeout(std::time::Duration::from_secs(1), write).await;
+            assert_eq!(outcome.is_ok(), answers, "{trouble:?}");
+            assert!(outcome.is_err() || outcome.is_ok_and(|answer| answer.is_err()));
+            assert_eq!(count(&plain, name).await.is_some(), kept, "{trouble:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_argument_is_found_by_its_number_wherever_it_stands() {
+        let disk = SimulatedDisk::new().unwrap();
+        let database = Database::open_simulated(&disk, SCHEMA, ONE, true, None).await.unwrap();
+        let statement = "INSERT INTO counters (count, name) VALUES ($2, $1)";
+        database.execute(statement, &["a".into(), 3.into()]).await.unwrap();
+        assert_eq!(count(&database, "a").await, Some(3));
+        let missing = database.execute(statement, &["b".into()]).await.unwrap_err();
+        assert!(matches!(missing, Error::Refused { .. }), "{missing}");
+    }
 }

@@ -1,6 +1,8 @@
-//! The two engines, each behind the same few functions.
+//! The engines, each behind the same few functions.
 
 pub(crate) mod postgres;
+#[cfg(feature = "simulated")]
+pub(crate) mod simulated;
 pub(crate) mod sqlite;
 
 use std::time::Duration;

@@ -177,7 +177,7 @@ pub(crate) fn classify(error: &sqlx::Error) -> Classified {
 }
 
 /// <https://www.sqlite.org/rescode.html>: the low byte is the class, the rest the detail.
-fn meaning(code: i32, message: &str) -> Error {
+pub(crate) fn meaning(code: i32, message: &str) -> Error {
     match (code & 0xff, code) {
         (5 | 6, _) => Error::unavailable(format!("the database is locked (SQLite code {code})")),
         (13, _) => Error::unavailable("the disk is full"),
