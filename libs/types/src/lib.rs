@@ -11,8 +11,8 @@
 //! # Shape
 //! `id` (names and numbers), `principal` (SPIFFE ids), `credential` (kinds, layouts, versions), `settings` and
 //! `application` (the catalog's record), `url` (outbound URLs), `time` and `entropy` (the injected ports),
-//! `fence` (invariant I3), `budget` (invariant I6), `problem` (what an operator reads) and `code` (the closed set of
-//! error codes).
+//! `fence` (invariant I3), `budget` (invariant I6), `problem` (what an operator reads), `code` (the closed set of
+//! error codes) and `mutation` (rules that tests switch off).
 //!
 //! # Decisions
 //! - Versions are numbered by `max(last + 1, unix milliseconds)`: a restored backup cannot make numbers run backwards.
@@ -25,6 +25,7 @@ mod credential;
 mod entropy;
 mod fence;
 mod id;
+pub mod mutation;
 mod principal;
 mod problem;
 mod settings;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CredentialKind, Timestamp};
 
 /// A problem of a source, an application, a credential or a destination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
     /// Stable identifier in lower snake case, for example `destination_refused`.
     #[serde(rename = "type")]

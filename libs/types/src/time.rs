@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// An instant that only runs forward, within one boot of one machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Monotonic {
     /// Identifies the boot it was read in.
     pub boot: String,
