@@ -26,7 +26,7 @@ pub enum Node {
 }
 
 /// Why a rotation was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Nothing was ever delivered.
@@ -42,7 +42,7 @@ pub enum Cause {
 }
 
 /// A version that the rotator made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Created {
     /// Its number.
     pub version: Version,
@@ -57,7 +57,7 @@ pub struct Created {
 }
 
 /// Whether a store may hold what the envelope carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Written {
     /// A delivery may have been made whose answer nobody has.
@@ -69,7 +69,7 @@ pub enum Written {
 }
 
 /// Where a rotation stands. Each stage carries what makes it true.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
     /// The intent is durable.
@@ -115,7 +115,7 @@ pub enum Stage {
 }
 
 /// An open rotation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rotation {
     /// The idempotency key of every call.
     pub id: RotationId,
@@ -145,7 +145,7 @@ impl Rotation {
 }
 
 /// The version that consumers find.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Current {
     /// Its number.
     pub version: Version,
@@ -162,7 +162,7 @@ pub struct Current {
 }
 
 /// One credential of one application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Credential {
     /// Which kind.
     pub kind: CredentialKind,

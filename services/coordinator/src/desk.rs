@@ -7,7 +7,7 @@ use mint_types::{Application, CredentialKind, Presence, Revision, Settings, Time
 use serde::{Deserialize, Serialize};
 
 /// Where the identity is in its life, as far as the coordinator saw to it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityPhase {
     /// Nothing was asked yet.
@@ -20,7 +20,7 @@ pub enum IdentityPhase {
 }
 
 /// What the holder of the lease knows of the identity.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Standing {
     /// Where it is.
     pub identity: IdentityPhase,

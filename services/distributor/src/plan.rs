@@ -56,7 +56,7 @@ impl Place {
 }
 
 /// What became of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// Nobody knows: it was never answered, or the answer says nothing.
     None,
@@ -70,7 +70,7 @@ pub enum Answer {
 }
 
 /// One PUT, as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// Its place in the order of the application's attempts and answers.
     pub sequence: u64,

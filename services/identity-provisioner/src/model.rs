@@ -14,7 +14,7 @@ pub struct Order {
 }
 
 /// Where an identity is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Not made yet.
     None,
@@ -46,7 +46,7 @@ impl Stage {
 }
 
 /// What identity-provisioner durably knows of an identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Known {
     /// The service user's name.
     pub username: String,

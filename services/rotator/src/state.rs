@@ -7,7 +7,7 @@ use mint_secret::EnvelopeDigest;
 use mint_types::{CredentialKind, IssuerObject, Monotonic, RotationId, Timestamp, Version, VersionId};
 
 /// Both clocks, read once per decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Instant {
     /// For people, and where boots differ.
     pub wall: Timestamp,
@@ -69,7 +69,7 @@ impl RotationState {
 }
 
 /// A version that was made, tested and sealed. Sealed bytes only: it may be stored and carried.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Made {
     /// Its number.
     pub version: Version,
@@ -90,7 +90,7 @@ pub struct Made {
 }
 
 /// What the coordinator carries.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Envelopes {
     /// To the distributor.
     pub delivery: Vec<u8>,
@@ -106,7 +106,7 @@ impl fmt::Debug for Envelopes {
 }
 
 /// When and what a rotation retired.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RetiredRecord {
     /// The version of the same kind that ended; none if there was none of ours.
     pub version: Option<Version>,
@@ -115,7 +115,7 @@ pub struct RetiredRecord {
 }
 
 /// One rotation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rotation {
     /// Its id.
     pub id: RotationId,
@@ -140,7 +140,7 @@ pub struct Rotation {
 }
 
 /// Which outcomes the audit log has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Told {
     /// Of Create.
     pub create: bool,
@@ -183,7 +183,7 @@ impl Stage {
 }
 
 /// A line of the ledger that has not ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LiveVersion {
     /// Which credential.
     pub kind: CredentialKind,
@@ -222,7 +222,7 @@ pub enum Unsettled {
 }
 
 /// A call that may have made a version nobody knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// On which object.
     pub object: IssuerObject,
@@ -235,7 +235,7 @@ pub struct Attempt {
 }
 
 /// Everything about one application that decisions need.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ApplicationState {
     /// Rotations that are open, and the one that was asked for.
     pub rotations: Vec<Rotation>,
