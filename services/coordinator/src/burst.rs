@@ -15,7 +15,7 @@ use crate::plan::{Decision, World, decide, share_an_object};
 use crate::policy::Parts;
 use crate::ports::{Call, RotationCall};
 use crate::steps::{self, Outcome};
-use crate::store::{Change, Held, Lease, LeaseFate, Taker};
+use crate::store::{Change, Held, Lease, LeaseFate, Store, Taker};
 
 /// Works on an application if it needs it and nobody else does.
 pub(crate) async fn work(parts: &Parts, application: &ApplicationId) -> Result<(), BurstError> {

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use crate::burst;
 use crate::error::chain;
 use crate::policy::Parts;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Other replicas' work and leases that ran out are noticed this late; a read of an index costs nothing.
 const LONGEST_NAP: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::operator::Operator;
 use crate::status::Status;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Changes of other replicas ring no bell here.
 const POLL: Duration = Duration::from_secs(1);

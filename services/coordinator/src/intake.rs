@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::chain;
 use crate::policy::Parts;
 use crate::ports::Catalog;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// One write for as many records as are there already.
 const LARGEST_BATCH: usize = 200;

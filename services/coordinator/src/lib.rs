@@ -18,9 +18,11 @@
 //! - touches an application that the registry lost: `a_held_application_is_left_alone`.
 //! - does what an operator asks while the audit log is down: `without_the_audit_log_nothing_is_done`.
 //! - says "no problems" while there is one: `a_problem_stays_until_it_is_over`.
+//! - looks healthy while it cannot write its own state: `a_coordinator_that_cannot_write_says_so_until_it_can`.
 //!
 //! # Shape
-//! `intake` (catalog → store) · `store` (port: one row per application and credential) · `engine` (who is due) →
+//! `intake` (catalog → store) · `store` (port: one row per application and credential), `watched` (whether it can
+//! be written) · `engine` (who is due) →
 //! `burst` (one lease: `identity`, then `steps` side by side) · `plan` and `status` (pure, from a `desk`) ·
 //! `operator` and `feed` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
 //!
@@ -60,6 +62,7 @@ mod rpc;
 mod status;
 mod steps;
 mod store;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +90,7 @@ pub use ports::{
 pub use rpc::Rpc;
 pub use status::{ApplicationState, CredentialState, CredentialStatus, Status, status};
 pub use store::{Change, Decide, Edit, Held, Lease, LeaseFate, Started, Store, StoreError, Taker};
+pub use watched::Watched;
 
 /// Which calls whom.
 const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
@@ -99,7 +103,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let deadline = policy.call_deadline;
     let parts = Arc::new(Parts {
         policy,
-        store: Arc::new(SqlStore::new(database)),
+        store: Watched::new(Arc::new(SqlStore::new(database)), process.clock()),
         identities: Arc::new(adapters::GrpcIdentities::new(
             process.peer(ServiceName::IdentityProvisioner)?,
             deadline,
@@ -121,6 +125,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         process.readiness().require(peer.as_str());
     }
     process.spawn("intake", intake::run(Arc::clone(&parts), catalog, process.shutdown()));
+    let (watched, shutdown) = (Arc::clone(&parts), process.shutdown());
+    process.spawn("probe", async move { watched.store.probe_until(shutdown).await });
     process.spawn("engine", work_when_ready(process.clone(), Engine::new(Arc::clone(&parts))));
 
     let rpc = Rpc::new(Operator::new(parts, audit));

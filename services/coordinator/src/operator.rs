@@ -12,7 +12,7 @@ use crate::desk::Desk;
 use crate::plan::occupant;
 use crate::policy::Parts;
 use crate::status::{Status, status};
-use crate::store::Started;
+use crate::store::{Started, Store};
 
 /// Who asked, and in which request.
 #[derive(Debug, Clone)]

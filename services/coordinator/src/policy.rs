@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::RotationConfig;
 use crate::ports::{Distributor, Identities, Rotator};
-use crate::store::Store;
+use crate::watched::Watched;
 
 /// COMPAT section 4: the pause after a 429 that does not say how long.
 pub(crate) const PAUSE_AFTER_429: Duration = Duration::from_secs(90);
@@ -110,8 +110,8 @@ impl IssuerGate {
 pub struct Parts {
     /// The numbers.
     pub policy: Policy,
-    /// The memory.
-    pub store: Arc<dyn Store>,
+    /// The memory, and whether it can be written.
+    pub store: Watched,
     /// `identity-provisioner`.
     pub identities: Arc<dyn Identities>,
     /// `rotator`.

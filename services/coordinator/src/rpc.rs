@@ -10,12 +10,14 @@ use mint_api::coordination::v1::{
     RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
     coordination_service_server::CoordinationService,
 };
+use mint_api::types::v1::Problem;
 use mint_api::{Fault, InvalidMessage};
 use mint_types::{ApplicationId, RequestId, TeamId};
 use tonic::{Request, Response, Status};
 
 use crate::feed::Feed;
 use crate::operator::{Asked, Operator};
+use crate::store::Store;
 
 const DEFAULT_PAGE: u32 = 500;
 const LARGEST_PAGE: u32 = 5000;
@@ -38,6 +40,11 @@ impl Rpc {
         let request = mint_runtime::request_id()
             .unwrap_or_else(|| RequestId::random(self.operator.parts().entropy.as_ref()));
         Ok(Asked { by, request })
+    }
+
+    /// What is wrong with the coordinator itself.
+    fn problems(&self) -> Vec<Problem> {
+        self.operator.parts().store.problems().into_iter().map(Into::into).collect()
     }
 
     async fn page(
@@ -101,6 +108,7 @@ impl CoordinationService for Rpc {
             next_page_token,
             catalog_revision,
             paused,
+            problems: self.problems(),
         }))
     }
 
@@ -110,7 +118,10 @@ impl CoordinationService for Rpc {
     ) -> Result<Response<GetApplicationResponse>, Status> {
         let id = parse("application_id", &request.into_inner().application_id)?;
         let status = self.operator.application(&id).await?;
-        Ok(Response::new(GetApplicationResponse { application: Some(status.into()) }))
+        Ok(Response::new(GetApplicationResponse {
+            application: Some(status.into()),
+            problems: self.problems(),
+        }))
     }
 
     async fn rotate_application(

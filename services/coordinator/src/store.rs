@@ -136,6 +136,8 @@ pub trait Store: Debug + Send + Sync {
 
     /// Ends the leases of a holder that was restarted.
     async fn reclaim(&self, holder: &str) -> Result<(), StoreError>;
+    /// Writes something that changes nothing: only to see whether it can be written.
+    async fn probe(&self) -> Result<(), StoreError>;
     /// Applications that need a look and that nobody holds.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError>;
     /// When the next look is needed.

@@ -11,6 +11,8 @@ mod catalog;
 mod contract;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/full_disk.rs"]
+mod full_disk;
 #[path = "it/leases.rs"]
 mod leases;
 #[path = "it/life.rs"]

@@ -30,6 +30,8 @@ const SET_REVISION: &str = "UPDATE intake SET revision = $1 WHERE id = 1 AND rev
 const NEXT_WAKE: &str =
     "SELECT wake_at FROM applications WHERE lease_expires_at <= $1 ORDER BY wake_at LIMIT 1";
 const RECLAIM: &str = "UPDATE applications SET lease_expires_at = 0 WHERE lease_holder = $1";
+// a row is written, whatever it says
+const PROBE: &str = "UPDATE control SET reason = reason WHERE id = 1";
 const SET_CONTROL: &str = "UPDATE control SET paused = $1, reason = $2 WHERE id = 1";
 const WAKE_ALL: &str = "UPDATE applications SET wake_at = 0, stir = stir + 1";
 const CHANGED: &str = "SELECT application_id, change FROM applications WHERE changed_at >= $1";
@@ -111,6 +113,11 @@ impl Store for SqlStore {
 
     async fn reclaim(&self, holder: &str) -> Result<(), StoreError> {
         self.writing().execute(RECLAIM, &[holder.into()]).await?;
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writing().execute(PROBE, &[]).await?;
         Ok(())
     }
 

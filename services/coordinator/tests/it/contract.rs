@@ -11,14 +11,17 @@ use mint_saga::{Cause, Credential, Event, apply};
 use mint_testkit::{SeededEntropy, TestDatabase, databases};
 use mint_types::{Application, ApplicationId, CredentialKind, Revision, RotationId, Timestamp};
 
-use crate::stage::application;
+use crate::stage::{application, as_the_service};
 
 const NOW: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
 const LEASE: Duration = Duration::from_secs(30);
 
 async fn stores() -> Vec<(SqlStore, TestDatabase)> {
-    let opened = databases(SCHEMA, MIGRATIONS).await;
-    opened.into_iter().map(|database| (SqlStore::new(database.database.clone()), database)).collect()
+    let mut stores = Vec::new();
+    for database in databases(SCHEMA, MIGRATIONS).await {
+        stores.push((SqlStore::new(as_the_service(&database).await), database));
+    }
+    stores
 }
 
 fn id(text: &str) -> ApplicationId {
@@ -241,5 +244,28 @@ async fn contract_of_many_takers_one_gets_the_lease() {
         });
         let won = futures::future::join_all(takers).await.into_iter().filter(|one| *one.as_ref().unwrap());
         assert_eq!(won.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn contract_the_role_cannot_delete_nor_rewrite_what_it_was_told() {
+    for (_, database) in stores().await {
+        if database.engine != "postgres" {
+            continue;
+        }
+        let restricted = as_the_service(&database).await;
+        for statement in [
+            "DELETE FROM applications",
+            "DELETE FROM credentials",
+            "DELETE FROM intake",
+            "DELETE FROM control",
+            "UPDATE applications SET application_id = 'other'",
+            "UPDATE credentials SET kind = 'other'",
+            "INSERT INTO control (id, paused, reason) VALUES (2, 0, '')",
+            "CREATE TABLE of_its_own (id BIGINT)",
+        ] {
+            let refused = restricted.execute(statement, &[]).await;
+            assert!(matches!(refused, Err(mint_store::Error::Refused { .. })), "{statement}: {refused:?}");
+        }
     }
 }

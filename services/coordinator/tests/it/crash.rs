@@ -19,7 +19,7 @@ async fn live_or_die(stage: &mut Stage, horizon: Duration) -> bool {
 
 /// A new process on the same state; the old one's tasks end with it.
 fn restart(stage: &mut Stage, holder: &str, seed: u64) {
-    stage.parts = parts(&stage.world, stage.store.clone(), policy(holder), seed);
+    stage.parts = parts(&stage.world, std::sync::Arc::new(stage.store.clone()), policy(holder), seed);
     stage.engine = Engine::new(std::sync::Arc::clone(&stage.parts));
 }
 

@@ -28,11 +28,12 @@ async fn a_fenced_worker_stops_and_nothing_of_it_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn contract_two_coordinators_never_act_at_once_on_an_application() {
     for database in mint_testkit::databases(mint_coordinator::SCHEMA, mint_coordinator::MIGRATIONS).await {
-        let mut one = Stage::on(database, policy("one"), World::new(ManualClock::default()));
+        let mut one = Stage::on(database, policy("one"), World::new(ManualClock::default())).await;
         let names = (0..30).map(|number| format!("app-{number:02}"));
         let records: Vec<_> = names.zip(1..).map(|(name, revision)| application(&name, revision)).collect();
         one.take_in(&records).await;
-        let other_parts = crate::stage::parts(&one.world, one.store.clone(), policy("two"), 2);
+        let other_parts =
+            crate::stage::parts(&one.world, std::sync::Arc::new(one.store.clone()), policy("two"), 2);
         let mut other = mint_coordinator::Engine::new(other_parts);
         for _ in 0..20 {
             let (first, second) = tokio::join!(one.engine.turn(), other.turn());

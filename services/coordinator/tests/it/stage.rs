@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_coordinator::{Bell, Engine, IssuerGate, Parts, Policy, SqlStore, Status, Store, status};
+use mint_coordinator::{Bell, Engine, IssuerGate, Parts, Policy, SqlStore, Status, Store, Watched, status};
 use mint_saga::Backoff;
+use mint_store::Database;
 use mint_testkit::{ManualClock, SeededEntropy, TestDatabase};
 use mint_types::{
     Application, ApplicationId, Bucket, Clock, Layout, Prefix, Presence, Revision, Settings, Timestamp,
@@ -70,6 +71,16 @@ pub(crate) fn policy(holder: &str) -> Policy {
     }
 }
 
+/// The database with the service's own rights: on PostgreSQL those of `permissions/postgres.sql`, and none besides.
+pub(crate) async fn as_the_service(database: &TestDatabase) -> Database {
+    if database.engine != "postgres" {
+        return database.database.clone();
+    }
+    database.administer(include_str!("../../permissions/postgres.sql")).await;
+    let url = database.url_as("mint_coordinator");
+    Database::open(&url, mint_coordinator::SCHEMA, mint_coordinator::MIGRATIONS, false).await.unwrap()
+}
+
 impl Stage {
     pub(crate) async fn new() -> Self {
         Self::with(policy("one")).await
@@ -79,13 +90,13 @@ impl Stage {
         let database = mint_testkit::databases(mint_coordinator::SCHEMA, mint_coordinator::MIGRATIONS)
             .await
             .swap_remove(0);
-        Self::on(database, policy, World::new(ManualClock::default()))
+        Self::on(database, policy, World::new(ManualClock::default())).await
     }
 
-    pub(crate) fn on(database: TestDatabase, policy: Policy, world: World) -> Self {
-        let store = SqlStore::new(database.database.clone());
+    pub(crate) async fn on(database: TestDatabase, policy: Policy, world: World) -> Self {
+        let store = SqlStore::new(as_the_service(&database).await);
         let clock = world.clock.clone();
-        let parts = parts(&world, store.clone(), policy, 1);
+        let parts = parts(&world, Arc::new(store.clone()), policy, 1);
         let engine = Engine::new(Arc::clone(&parts));
         Self { world, clock, store, parts, engine, _database: database }
     }
@@ -116,10 +127,10 @@ impl Stage {
     }
 }
 
-pub(crate) fn parts(world: &World, store: SqlStore, policy: Policy, seed: u64) -> Arc<Parts> {
+pub(crate) fn parts(world: &World, store: Arc<dyn Store>, policy: Policy, seed: u64) -> Arc<Parts> {
     Arc::new(Parts {
         policy,
-        store: Arc::new(store),
+        store: Watched::new(store, Arc::new(world.clock.clone())),
         identities: Arc::new(world.clone()),
         rotator: Arc::new(world.clone()),
         distributor: Arc::new(world.clone()),
