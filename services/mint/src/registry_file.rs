@@ -25,6 +25,9 @@ pub(crate) struct RegistryFile {
     pub(crate) applications: Vec<Entry>,
     #[serde(default)]
     pub(crate) world: World,
+    /// The applications whose settings say what is not supported yet; nobody enters them.
+    #[serde(skip)]
+    pub(crate) unsupported: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,6 +1,9 @@
 //! What was written, and what is true.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use mint_runtime::{
     CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
@@ -47,6 +50,7 @@ struct SourceSection {
     token_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     path: Option<PathBuf>,
+    settings_file: Option<PathBuf>,
     #[serde(default = "half_a_minute")]
     full_interval: Period,
     #[serde(default = "five_seconds")]
@@ -113,9 +117,16 @@ impl Config {
                 refuse("source.url", section.url.is_some(), foreign)?;
                 refuse("source.token_file", section.token_file.is_some(), foreign)?;
                 refuse("source.ca_file", section.ca_file.is_some(), foreign)?;
+                refuse("source.settings_file", section.settings_file.is_some(), foreign)?;
                 Ok(SourceConfig::File { path: needed("source.path", section.path.as_ref())? })
             }
         }
+    }
+
+    /// A file beside a registry without settings, in the format of the driver `file`: what cannot be entered of it is
+    /// told as a problem of its application.
+    pub fn settings_file(&self) -> Option<&Path> {
+        self.source.settings_file.as_deref()
     }
 
     /// When it is read.

@@ -20,7 +20,8 @@
 //! - loses a change between a list and a watch: `contract_no_change_is_lost_between_list_and_watch`
 //!
 //! # Shape
-//! `ports` ([`ports::Source`]) ← `adapters` (kio, file, memory) · `parse` (JSON to a list, entry by entry) · `plan` (pure:
+//! `ports` ([`ports::Source`]) ← `adapters` (kio, file, memory; beside: a settings file next to Kio) · `parse` (JSON to
+//! a list, entry by entry) · `plan` (pure:
 //! catalog and list in, changes out) · `catalog` and `rows` (records and
 //! revisions in the database) · `execute` (reads, plans,
 //! applies, again and again) · `enter` (the one way settings change) · `feed` (pages and watches) · `rpc` (the wire).
@@ -82,7 +83,11 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let catalog = Catalog::open(database, process.clock(), &defaults).await?;
     let audit = Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy()));
     let entering = Entering::new(catalog.clone(), audit, process.entropy(), Arc::clone(&defaults));
-    let source = adapters::source(&source_config, Arc::clone(&defaults))?;
+    let mut source = adapters::source(&source_config, Arc::clone(&defaults))?;
+    if let Some(file) = config.settings_file() {
+        let told = adapters::beside::WithSettingsFile::new(source, file, Arc::clone(&defaults));
+        source = Arc::new(told);
+    }
     let synchronizer = Synchronizer::open(source, catalog.clone(), entering.clone(), process.clock()).await?;
     let synchronizer = Arc::new(synchronizer);
 

@@ -43,7 +43,7 @@ impl Plan<'_> {
     }
 
     fn render(&self, service: ServiceName) -> String {
-        let mut config = self.common(service);
+        let mut config = self.of_every_service(service);
         let own = match service {
             ServiceName::RegistrySync => self.registry_sync(),
             ServiceName::IdentityProvisioner => self.identity_provisioner(),
@@ -53,14 +53,15 @@ impl Plan<'_> {
             ServiceName::Audit => Table::new(),
         };
         config.extend(own);
-        let body = toml::to_string(&config).unwrap_or_default();
+        // texts, booleans and tables of them: `Display` writes the document
+        let body = config.to_string();
         format!(
             "# Written by `mint up` at every start; change it with MINT_{}__… in the environment.\n{body}",
             { service.as_str().replace('-', "_").to_ascii_uppercase() }
         )
     }
 
-    fn common(&self, service: ServiceName) -> Table {
+    fn of_every_service(&self, service: ServiceName) -> Table {
         let tls = self.directory.tls(service);
         let database = self.directory.state(service).join("state.db");
         let peers = peers(service).iter().map(|peer| (peer.as_str(), text(self.urls.service(*peer))));
@@ -89,6 +90,7 @@ impl Plan<'_> {
                     ("driver", text("kio")),
                     ("url", text(self.urls.kio())),
                     ("token_file", self.secret(ServiceName::RegistrySync, "kio-token")),
+                    ("settings_file", text(super::input::kept(self.directory).display())),
                 ])),
             ),
             ("defaults", Value::Table(table([("region", text(REGION)), ("endpoint", text(self.urls.s3()))]))),

@@ -28,14 +28,19 @@ pub(crate) async fn forever(remote: &Remote, world: &World) -> Result<ExitCode, 
 /// Takes statuses until `done` says so. A coordinator that dies is started again; the watch is taken up again then.
 pub(crate) async fn until(remote: &Remote, world: &World, board: &mut Board, done: impl Fn(&Board) -> bool) {
     while !done(board) {
-        if let Ok(mut stream) = remote.watch_standings(None).await {
-            while let Ok(Some(change)) = stream.message().await {
-                let Some(standing) = change.application.map(Standing::from) else { continue };
-                tell(world, board, standing);
-                if done(board) {
-                    return;
+        match remote.watch_standings(None).await {
+            Ok(mut stream) => {
+                while let Ok(Some(change)) = stream.message().await {
+                    let Some(standing) = change.application.map(Standing::from) else { continue };
+                    tell(world, board, standing);
+                    if done(board) {
+                        return;
+                    }
                 }
             }
+            // its end was told when it died, and its start will be
+            Err(Error::Unanswered { .. }) => {}
+            Err(refused) => world.console.say(format_args!("mint: the watch of the coordinator: {refused}")),
         }
         tokio::time::sleep(PAUSE).await;
     }

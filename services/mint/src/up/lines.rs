@@ -24,8 +24,14 @@ pub(crate) fn follow(
 ) -> JoinHandle<()> {
     let path = directory.log(name);
     put_aside(&path);
-    let log = append_private(&path).ok();
-    let copy = log.as_ref().and_then(|log| log.try_clone().ok());
+    let (log, copy) = match append_private(&path).and_then(|log| Ok((log.try_clone()?, log))) {
+        Ok((log, copy)) => (Some(log), Some(copy)),
+        // what children say still goes to the console
+        Err(error) => {
+            console.say(format_args!("mint: {} cannot be written: {error}", path.display()));
+            (None, None)
+        }
+    };
     let output = child.stdout.take().map(|pipe| copy_lines(pipe, name, copy, console.clone()));
     let errors = child.stderr.take().map(|pipe| copy_lines(pipe, name, log, console.clone()));
     tokio::spawn(async move {

@@ -110,9 +110,10 @@ pub(crate) async fn run(global: &GlobalOptions, options: &Up) -> Result<ExitCode
     };
     world.console.close();
     world.console.say("mint: stopping");
-    layout::remove(&world.directory.endpoints())?;
+    let removed = layout::remove(&world.directory.endpoints());
+    // whatever the disk says, nobody is left behind
     children.stop().await;
-    result
+    removed.and(result)
 }
 
 /// From the first process to the end: [`run`] stops everything whatever comes of it.

@@ -29,7 +29,7 @@ impl Programs {
     /// The embedded world.
     pub(crate) fn sandbox(&self) -> Program {
         let mut arguments: Vec<OsString> = vec!["--data".into(), self.directory.root().into()];
-        arguments.extend(["--registry".into(), super::input::kept(&self.directory).into()]);
+        arguments.extend(["--registry".into(), super::input::of_world(&self.directory).into()]);
         arguments.extend(["--listen".into(), format!("127.0.0.1:{}", self.ports.sandbox()).into()]);
         arguments.extend(["--s3-listen".into(), format!("127.0.0.1:{}", self.ports.s3()).into()]);
         arguments.extend(["--trust-domain".into(), TRUST_DOMAIN.into(), "--die-with-parent".into()]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mint_api::registry::v1::WatchApplicationsResponse;
 use mint_types::{Application, ApplicationId, Presence, Principal, ServiceName};
 
 use super::environment::{self, files};
@@ -81,23 +82,32 @@ fn application(world: &World, record: &Application) -> Result<(), Error> {
 /// Keeps the applications' directories true to the catalog: new ones, and changed settings.
 pub(crate) async fn keep(remote: &Remote, world: &World) -> std::convert::Infallible {
     loop {
-        if let Ok(mut stream) = remote.watch_catalog().await {
-            while let Ok(Some(change)) = stream.message().await {
-                let Some(record) = change.application.and_then(|wire| Application::try_from(wire).ok())
-                else {
-                    continue;
-                };
-                if settle::wants_settings(&record) {
-                    settle::enter(remote, world, &record).await;
-                }
-                if let Err(error) = application(world, &record) {
-                    world
-                        .console
-                        .say(format_args!("mint: the directory of {} is not complete: {error}", record.id));
+        match remote.watch_catalog().await {
+            Ok(mut stream) => {
+                while let Ok(Some(change)) = stream.message().await {
+                    take_in(remote, world, change).await;
                 }
             }
+            // its end was told when it died, and its start will be
+            Err(Error::Unanswered { .. }) => {}
+            Err(refused) => world.console.say(format_args!("mint: the watch of the catalog: {refused}")),
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn take_in(remote: &Remote, world: &World, change: WatchApplicationsResponse) {
+    let Some(wire) = change.application else { return };
+    let id = wire.id.clone();
+    let record = match Application::try_from(wire) {
+        Ok(record) => record,
+        Err(error) => return world.console.say(format_args!("mint: the record of {id}: {error}")),
+    };
+    if settle::wants_settings(&record) {
+        settle::enter(remote, world, &record).await;
+    }
+    if let Err(error) = application(world, &record) {
+        world.console.say(format_args!("mint: the directory of {id} is not complete: {error}"));
     }
 }
 

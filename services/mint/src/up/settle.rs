@@ -84,6 +84,10 @@ pub(crate) async fn enter(remote: &Remote, world: &World, record: &Application) 
     let Some(entry) = world.registry.applications.iter().find(|entry| entry.id == record.id) else {
         return false;
     };
+    if world.registry.unsupported.contains(entry.id.as_str()) {
+        // registry-sync tells it as the application's problem
+        return false;
+    }
     let Ok(store) = world.urls.s3().parse::<OutboundUrl>() else { return false };
     let settings = world.registry.settings_of(entry, Some((&store, REGION)));
     match remote.update_settings(&record.id, settings, record.settings_generation).await {

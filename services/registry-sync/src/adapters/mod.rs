@@ -1,5 +1,6 @@
 //! The registries that can be read, and the fake that tests and simulations read.
 
+pub mod beside;
 pub mod file;
 pub mod kio;
 pub mod memory;
