@@ -183,6 +183,7 @@ async fn contract_a_pause_is_told_with_the_next_commit_and_survives() {
         store.set_paused(&id("app-a"), None, NOW).await.unwrap();
         store.set_all_paused(Some("all"), NOW).await.unwrap();
         assert!(store.commit(&held.lease, &keep).await.unwrap());
+        store.probe().await.unwrap();
         assert_eq!(store.all_paused().await.unwrap().as_deref(), Some("all"));
         store.set_all_paused(None, NOW).await.unwrap();
         assert_eq!(store.all_paused().await.unwrap(), None);
