@@ -83,9 +83,10 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Missing { .. } | Self::Invalid { .. } | Self::ConfigFile { .. } => Code::InvalidArgument,
-            Self::CredentialsFile { .. } | Self::CredentialsFileUnreadable { .. } => Code::FailedPrecondition,
             Self::Aws(error) => error.code(),
-            Self::Directory { .. } => Code::FailedPrecondition,
+            Self::CredentialsFile { .. }
+            | Self::CredentialsFileUnreadable { .. }
+            | Self::Directory { .. } => Code::FailedPrecondition,
             Self::Runtime(_) => Code::Internal,
         }
     }

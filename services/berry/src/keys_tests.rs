@@ -1,17 +1,20 @@
 use super::*;
 
-fn found(text: &str) -> Result<(String, String, Option<String>), KeysFault> {
+type Found = Result<(String, String, Option<String>), KeysFault>;
+
+fn found(text: &str) -> Found {
     find(text, &"shop".parse().unwrap(), DEFAULT_PROFILE).map(|key| {
         let token = key.session_token.map(|token| token.to_string());
         (key.access_key_id, key.secret_access_key.to_string(), token)
     })
 }
 
-fn key(id: &str, secret: &str, token: Option<&str>) -> Result<(String, String, Option<String>), KeysFault> {
+#[expect(clippy::unnecessary_wraps, reason = "what a table expects is what `found` answers")]
+fn key(id: &str, secret: &str, token: Option<&str>) -> Found {
     Ok((id.to_owned(), secret.to_owned(), token.map(str::to_owned)))
 }
 
-fn absent(wanted: &str) -> Result<(String, String, Option<String>), KeysFault> {
+fn absent(wanted: &str) -> Found {
     Err(KeysFault::Absent { wanted: wanted.to_owned() })
 }
 
