@@ -84,6 +84,7 @@ impl Announced {
 }
 
 /// The port.
+#[mint_port::port(name = "audit")]
 #[async_trait]
 pub trait AuditLog: std::fmt::Debug + Send + Sync {
     /// Makes the announcement durable; on an error nothing may be done.

@@ -1,7 +1,6 @@
 //! The log: one writer, and everything that is queued when it is free goes into one commit.
 
-use std::sync::Arc;
-
+use mint_port::Port;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::draft::Draft;
@@ -23,14 +22,14 @@ struct Queued {
 #[derive(Debug, Clone)]
 pub struct Log {
     queue: mpsc::Sender<Queued>,
-    store: Arc<dyn LogStore>,
+    store: Port<dyn LogStore>,
 }
 
 impl Log {
     /// A log over `store`, and the writer that must be run for it.
-    pub fn new(store: Arc<dyn LogStore>) -> (Self, Writer) {
+    pub fn new(store: Port<dyn LogStore>) -> (Self, Writer) {
         let (queue, queued) = mpsc::channel(QUEUE);
-        (Self { queue, store: Arc::clone(&store) }, Writer { queued, store })
+        (Self { queue, store: store.clone() }, Writer { queued, store })
     }
 
     /// Answers when the entry is durable, or was refused. After an error nobody knows: repeat with the same entry id.
@@ -50,7 +49,7 @@ impl Log {
 #[derive(Debug)]
 pub struct Writer {
     queued: mpsc::Receiver<Queued>,
-    store: Arc<dyn LogStore>,
+    store: Port<dyn LogStore>,
 }
 
 impl std::fmt::Debug for Queued {

@@ -62,16 +62,20 @@ pub use rpc::AuditApi;
 use std::sync::Arc;
 
 use mint_api::audit::v1::audit_service_server::{AuditServiceServer, SERVICE_NAME};
+use mint_port::{Points, Port, Ported as _};
 use mint_runtime::{Api, Process};
 use mint_store::Database;
 use tonic::service::Routes;
+
+/// Every fault point of this service: before and after each outside call and each durable write (`libs/port`).
+pub const FAULT_POINTS: &[Points] = &[<dyn LogStore>::POINTS];
 
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database = Database::open(&config.state.url, SCHEMA, MIGRATIONS, config.state.migrate())
         .await
         .map_err(|error| mint_runtime::Error::unavailable("the state (state.url)", error))?;
-    let store = Arc::new(DatabaseLog::new(database, process.clock()));
+    let store: Port<dyn LogStore> = Port::new(Arc::new(DatabaseLog::new(database, process.clock())));
     let (log, writer) = Log::new(store);
     process.spawn("writer", writer.run());
     let api = Api {

@@ -35,6 +35,7 @@ pub struct Page {
 }
 
 /// Where the log is kept.
+#[mint_port::port(service = "audit", name = "log")]
 #[async_trait]
 pub trait LogStore: std::fmt::Debug + Send + Sync {
     /// Appends a batch in order, in one commit, and answers for each draft. When it answers, what it answers is durable;
@@ -42,5 +43,6 @@ pub trait LogStore: std::fmt::Debug + Send + Sync {
     async fn append(&self, batch: &[Draft]) -> Result<Vec<Result<Leaf, Refusal>>, Error>;
 
     /// At most `size` entries from position `start` on.
+    #[read]
     async fn list(&self, filter: &Filter, start: u64, size: u32) -> Result<Page, Error>;
 }

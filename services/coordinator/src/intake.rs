@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use mint_port::Port;
 use mint_saga::{Backoff, Failure, reason};
 use mint_types::{Application, Revision};
 use tokio_util::sync::CancellationToken;
@@ -29,13 +30,13 @@ enum Broken {
 }
 
 /// Takes the catalog in until `shutdown`.
-pub async fn run(parts: Arc<Parts>, catalog: Arc<dyn Catalog>, shutdown: CancellationToken) {
+pub async fn run(parts: Arc<Parts>, catalog: Port<dyn Catalog>, shutdown: CancellationToken) {
     let mut failures = 0;
     loop {
         let mut progressed = false;
         let broken = tokio::select! {
             () = shutdown.cancelled() => return,
-            broken = follow(&parts, catalog.as_ref(), &mut progressed) => broken,
+            broken = follow(&parts, &*catalog, &mut progressed) => broken,
         };
         failures = if progressed { 1 } else { failures + 1 };
         if let Err(error) = broken {

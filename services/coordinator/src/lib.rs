@@ -67,8 +67,9 @@ mod watched;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_api::audit_log::GrpcAuditLog;
+use mint_api::audit_log::{AuditLog, GrpcAuditLog};
 use mint_api::coordination::v1::coordination_service_server::{CoordinationServiceServer, SERVICE_NAME};
+use mint_port::{Points, Port, Ported as _};
 use mint_runtime::{Api, Process, ServiceConfig};
 use mint_store::Database;
 use mint_types::ServiceName;
@@ -95,6 +96,16 @@ pub use watched::Watched;
 /// Which calls whom.
 const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
 
+/// Every fault point of this service: before and after each outside call and each durable write (`libs/port`).
+pub const FAULT_POINTS: &[Points] = &[
+    <dyn Catalog>::POINTS,
+    <dyn Identities>::POINTS,
+    <dyn Rotator>::POINTS,
+    <dyn Distributor>::POINTS,
+    <dyn Store>::POINTS,
+    <dyn AuditLog>::POINTS,
+];
+
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let state = config.common().state;
@@ -103,23 +114,28 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let deadline = policy.call_deadline;
     let parts = Arc::new(Parts {
         policy,
-        store: Watched::new(Arc::new(SqlStore::new(database)), process.clock()),
-        identities: Arc::new(adapters::GrpcIdentities::new(
+        store: Watched::new(Port::new(Arc::new(SqlStore::new(database))), process.clock()),
+        identities: Port::new(Arc::new(adapters::GrpcIdentities::new(
             process.peer(ServiceName::IdentityProvisioner)?,
             deadline,
-        )),
-        rotator: Arc::new(adapters::GrpcRotator::new(process.peer(ServiceName::Rotator)?, deadline)),
-        distributor: Arc::new(adapters::GrpcDistributor::new(
+        ))),
+        rotator: Port::new(Arc::new(adapters::GrpcRotator::new(
+            process.peer(ServiceName::Rotator)?,
+            deadline,
+        ))),
+        distributor: Port::new(Arc::new(adapters::GrpcDistributor::new(
             process.peer(ServiceName::Distributor)?,
             deadline,
-        )),
+        ))),
         clock: process.clock(),
         entropy: process.entropy(),
         bell: Bell::default(),
         issuer: IssuerGate::default(),
     });
-    let audit = Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy()));
-    let catalog = Arc::new(adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?));
+    let audit = GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy());
+    let audit: Port<dyn AuditLog> = Port::held_by(ServiceName::Coordinator.as_str(), Arc::new(audit));
+    let catalog = adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?);
+    let catalog: Port<dyn Catalog> = Port::new(Arc::new(catalog));
 
     for peer in Config::PEERS {
         process.readiness().require(peer.as_str());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mint_api::Fault;
 use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_port::Port;
 use mint_saga::Cause;
 use mint_types::{ApplicationId, Code, CredentialKind, Presence, Principal, RequestId, RotationId};
 
@@ -27,12 +28,12 @@ pub struct Asked {
 #[derive(Debug, Clone)]
 pub struct Operator {
     parts: Arc<Parts>,
-    audit: Arc<dyn AuditLog>,
+    audit: Port<dyn AuditLog>,
 }
 
 impl Operator {
     /// With everything it needs.
-    pub fn new(parts: Arc<Parts>, audit: Arc<dyn AuditLog>) -> Self {
+    pub fn new(parts: Arc<Parts>, audit: Port<dyn AuditLog>) -> Self {
         Self { parts, audit }
     }
 

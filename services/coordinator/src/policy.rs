@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mint_port::Port;
 use mint_saga::Backoff;
 use mint_types::{Clock, Entropy, RequestId, Timestamp};
 use tokio::sync::{Notify, watch};
@@ -113,11 +114,11 @@ pub struct Parts {
     /// The memory, and whether it can be written.
     pub store: Watched,
     /// `identity-provisioner`.
-    pub identities: Arc<dyn Identities>,
+    pub identities: Port<dyn Identities>,
     /// `rotator`.
-    pub rotator: Arc<dyn Rotator>,
+    pub rotator: Port<dyn Rotator>,
     /// `distributor`.
-    pub distributor: Arc<dyn Distributor>,
+    pub distributor: Port<dyn Distributor>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids and jitter.

@@ -42,6 +42,7 @@ pub struct CatalogPage {
 }
 
 /// The catalog, kept by `registry-sync`.
+#[mint_port::port(service = "coordinator", name = "catalog")]
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync {
     /// The records that changed after `since`.
@@ -63,6 +64,7 @@ pub struct Ensured {
 }
 
 /// Service users and clients, kept by `identity-provisioner`.
+#[mint_port::port(service = "coordinator", name = "identities")]
 #[async_trait]
 pub trait Identities: Debug + Send + Sync {
     /// Makes the identity exist as the catalog says.
@@ -106,6 +108,7 @@ pub enum Proof {
 }
 
 /// The issuer's side of a rotation, kept by `rotator`.
+#[mint_port::port(service = "coordinator", name = "rotator")]
 #[async_trait]
 pub trait Rotator: Debug + Send + Sync {
     /// Makes a version; a repetition answers the same.
@@ -141,6 +144,7 @@ pub struct Delivery {
 }
 
 /// Writes to the teams' buckets, kept by `distributor`.
+#[mint_port::port(service = "coordinator", name = "distributor")]
 #[async_trait]
 pub trait Distributor: Debug + Send + Sync {
     /// Opens the envelope and writes it to every destination.

@@ -122,9 +122,11 @@ pub struct Started {
 pub type Edit<'e> = dyn Fn(&mut Desk) -> Vec<Started> + Send + Sync + 'e;
 
 /// The port.
+#[mint_port::port(service = "coordinator", name = "store")]
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
     /// How far the catalog was taken in.
+    #[read]
     async fn revision(&self) -> Result<Revision, StoreError>;
     /// Takes records in, in one write; older records than those known are passed over.
     async fn take_in(
@@ -139,8 +141,10 @@ pub trait Store: Debug + Send + Sync {
     /// Writes something that changes nothing: only to see whether it can be written.
     async fn probe(&self) -> Result<(), StoreError>;
     /// Applications that need a look and that nobody holds.
+    #[read]
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError>;
     /// When the next look is needed.
+    #[read]
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Takes the lease if the application is due, nobody else holds it and there is something to do.
     async fn take(
@@ -153,8 +157,10 @@ pub trait Store: Debug + Send + Sync {
     async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError>;
 
     /// One application.
+    #[read]
     async fn desk(&self, application: &ApplicationId) -> Result<Option<Desk>, StoreError>;
     /// Applications by id.
+    #[read]
     async fn desks(
         &self,
         after: Option<&ApplicationId>,
@@ -162,6 +168,7 @@ pub trait Store: Debug + Send + Sync {
         limit: usize,
     ) -> Result<Vec<Desk>, StoreError>;
     /// What changed at or after a time: application and change counter.
+    #[read]
     async fn changed_since(&self, since: Timestamp) -> Result<Vec<(ApplicationId, u64)>, StoreError>;
 
     /// Lets an operator change a desk beside the holder of the lease; none if there is no such application.
@@ -181,5 +188,6 @@ pub trait Store: Debug + Send + Sync {
     /// Pauses or resumes the whole constellation.
     async fn set_all_paused(&self, reason: Option<&str>, now: Timestamp) -> Result<(), StoreError>;
     /// Whether the whole constellation is paused, and why.
+    #[read]
     async fn all_paused(&self) -> Result<Option<String>, StoreError>;
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mint_port::Port;
 use mint_saga::{Failure, Trouble};
 use mint_types::{Application, ApplicationId, Clock, Problem, Revision, TeamId, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -19,14 +20,14 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// A store that remembers whether it could be written.
 #[derive(Debug)]
 pub struct Watched {
-    store: Arc<dyn Store>,
+    store: Port<dyn Store>,
     clock: Arc<dyn Clock>,
     trouble: Mutex<Option<Trouble>>,
 }
 
 impl Watched {
     /// Watches a store; nothing is wrong with it until a write fails.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Port<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock, trouble: Mutex::default() }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use mint_api::audit_log::{Act, Announced, AuditLog, Outcome};
+use mint_port::Port;
 use mint_secret::{Aad, EnvelopeDigest, KeyRing, KeyUse, NonEmpty, Receipt, Written, sign_receipt};
 use mint_types::{Application, Clock, Destination, Revision, Timestamp};
 use tokio::sync::Semaphore;
@@ -29,13 +30,13 @@ pub struct Ports {
     /// Opens envelopes.
     pub opener: Arc<Opener>,
     /// The catalog.
-    pub catalog: Arc<dyn Catalog>,
+    pub catalog: Port<dyn Catalog>,
     /// The durable memory.
-    pub attempts: Arc<dyn Attempts>,
+    pub attempts: Port<dyn Attempts>,
     /// The stores.
-    pub store: Arc<dyn ObjectStore>,
+    pub store: Port<dyn ObjectStore>,
     /// The log.
-    pub audit: Arc<dyn AuditLog>,
+    pub audit: Port<dyn AuditLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use mint_api::WireFault;
 use mint_api::audit_log::{MemoryAuditLog, Outcome};
+use mint_port::Port;
 use mint_secret::{
     KeyRing, KeyUse, ObjectBody, Purpose, Receipt, SecretValue, Stamp, Subject, VerifyKeys, seal,
     verify_receipt,
@@ -87,11 +88,11 @@ async fn world(buckets: &[&str]) -> World {
     let attempts = Arc::new(FaultyAttempts::new(SqlAttempts::new(database.database.clone())));
     let audit = MemoryAuditLog::default();
     let ports = Ports {
-        opener: Arc::new(Opener::new(ring.clone(), rotator_keys.clone(), Arc::new(clock.clone()))),
-        catalog: catalog.clone(),
-        attempts: attempts.clone(),
-        store: store.clone(),
-        audit: Arc::new(audit.clone()),
+        opener: Arc::new(Opener::new(ring.clone(), Port::new(rotator_keys.clone()), Arc::new(clock.clone()))),
+        catalog: Port::new(catalog.clone()),
+        attempts: Port::new(attempts.clone()),
+        store: Port::new(store.clone()),
+        audit: Port::held_by("distributor", Arc::new(audit.clone())),
         clock: Arc::new(clock.clone()),
     };
     let distributor = Distributor::new(ring.clone(), ports, String::new(), EXPIRY);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mint_port::Port;
 use mint_secret::{Aad, Expected, KeyRing, KeyUse, Purpose, VerifyKeys, Zeroizing, open};
 use mint_types::{ApplicationId, Clock, RotationId, Timestamp};
 
@@ -24,7 +25,7 @@ struct Known {
 #[derive(Debug)]
 pub struct Opener {
     ring: Arc<KeyRing>,
-    rotator: Arc<dyn RotatorKeys>,
+    rotator: Port<dyn RotatorKeys>,
     clock: Arc<dyn Clock>,
     known: Mutex<Option<Known>>,
     fetching: tokio::sync::Mutex<()>,
@@ -32,7 +33,7 @@ pub struct Opener {
 
 impl Opener {
     /// Nothing is fetched yet.
-    pub fn new(ring: Arc<KeyRing>, rotator: Arc<dyn RotatorKeys>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(ring: Arc<KeyRing>, rotator: Port<dyn RotatorKeys>, clock: Arc<dyn Clock>) -> Self {
         Self { ring, rotator, clock, known: Mutex::new(None), fetching: tokio::sync::Mutex::new(()) }
     }
 

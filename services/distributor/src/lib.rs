@@ -56,9 +56,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_api::audit_log::GrpcAuditLog;
+use mint_api::audit_log::{AuditLog, GrpcAuditLog};
 use mint_api::distribution::v1::distribution_service_server::{DistributionServiceServer, SERVICE_NAME};
 use mint_aws::{Environment, Session, StaticKeys};
+use mint_port::{Points, Port, Ported as _};
 use mint_runtime::http::HttpClient;
 use mint_runtime::{Api, ConfigError, Process, Readiness};
 use mint_secret::{Generate, KeyRing, KeyUse};
@@ -86,6 +87,15 @@ const ROTATOR_KEYS: &str = "rotator-keys";
 /// Between attempts to fetch them at start.
 const KEYS_PAUSE: Duration = Duration::from_millis(500);
 
+/// Every fault point of this service: before and after each outside call and each durable write (`libs/port`).
+pub const FAULT_POINTS: &[Points] = &[
+    <dyn Catalog>::POINTS,
+    <dyn RotatorKeys>::POINTS,
+    <dyn Attempts>::POINTS,
+    <dyn ObjectStore>::POINTS,
+    <dyn AuditLog>::POINTS,
+];
+
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database = open_state(&config).await?;
@@ -111,13 +121,16 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         config.s3.deadline.as_duration(),
     );
     let rotator = adapters::GrpcRotatorKeys::new(process.peer(ServiceName::Rotator)?);
-    let opener = Arc::new(Opener::new(ring.clone(), Arc::new(rotator), process.clock()));
+    let opener = Arc::new(Opener::new(ring.clone(), Port::new(Arc::new(rotator)), process.clock()));
     let ports = Ports {
         opener: opener.clone(),
-        catalog: Arc::new(adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?)),
-        attempts: Arc::new(adapters::SqlAttempts::new(database)),
-        store: Arc::new(store),
-        audit: Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
+        catalog: Port::new(Arc::new(adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?))),
+        attempts: Port::new(Arc::new(adapters::SqlAttempts::new(database))),
+        store: Port::new(Arc::new(store)),
+        audit: Port::held_by(
+            ServiceName::Distributor.as_str(),
+            Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
+        ),
         clock: process.clock(),
     };
     let distributor = Arc::new(Distributor::new(ring.clone(), ports, default_store, put_expiry));

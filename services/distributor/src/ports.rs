@@ -16,6 +16,7 @@ use mint_types::{
 use crate::plan::{Attempt, Content, Place};
 
 /// The catalog of `registry-sync`.
+#[mint_port::port(service = "distributor", name = "catalog")]
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync {
     /// The application's record, at least as new as a revision.
@@ -27,6 +28,7 @@ pub trait Catalog: Debug + Send + Sync {
 }
 
 /// The rotator's public keys.
+#[mint_port::port(service = "distributor", name = "rotator-keys")]
 #[async_trait]
 pub trait RotatorKeys: Debug + Send + Sync {
     /// Keys of every use and stage.
@@ -94,9 +96,11 @@ pub enum Answered {
 }
 
 /// The durable memory of attempts.
+#[mint_port::port(service = "distributor", name = "attempts")]
 #[async_trait]
 pub trait Attempts: Debug + Send + Sync {
     /// The application's attempts, for a claim that may be acted upon.
+    #[read]
     async fn read(&self, claim: &Claim) -> Result<Vec<Attempt>, ClaimError>;
 
     /// Makes attempts durable before they are sent, raises what the claim raises, drops what is obsolete; answers the
@@ -185,6 +189,7 @@ pub struct Trouble {
 }
 
 /// The one power: a single-part PUT.
+#[mint_port::port(service = "distributor", name = "store")]
 #[async_trait]
 pub trait ObjectStore: Debug + Send + Sync {
     /// Signs a PUT; nothing is sent to the store.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mint_api::audit_log::{Act, Announced, AuditLog, Outcome};
+use mint_port::Port;
 use mint_types::{Application, ApplicationId, Clock, Entropy, Identity, RequestId};
 
 use crate::{
@@ -18,11 +19,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Provisioner {
     /// The IAM solution.
-    pub issuer: Arc<dyn IdentityIssuer>,
+    pub issuer: Port<dyn IdentityIssuer>,
     /// Which applications there are.
-    pub catalog: Arc<dyn Catalog>,
+    pub catalog: Port<dyn Catalog>,
     /// Where every act is announced.
-    pub audit: Arc<dyn AuditLog>,
+    pub audit: Port<dyn AuditLog>,
     /// What is known.
     pub state: State,
     /// How users are named.
@@ -38,11 +39,11 @@ pub struct Provisioner {
 #[derive(Debug)]
 pub struct Parts {
     /// The IAM solution.
-    pub issuer: Arc<dyn IdentityIssuer>,
+    pub issuer: Port<dyn IdentityIssuer>,
     /// Which applications there are.
-    pub catalog: Arc<dyn Catalog>,
+    pub catalog: Port<dyn Catalog>,
     /// Where every act is announced.
-    pub audit: Arc<dyn AuditLog>,
+    pub audit: Port<dyn AuditLog>,
     /// What is known.
     pub state: State,
     /// How users are named.

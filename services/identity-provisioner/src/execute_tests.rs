@@ -35,9 +35,9 @@ fn world(place: TestDatabase) -> World {
 fn on(place: TestDatabase, issuer: MemoryIssuer, catalog: MemoryCatalog, clock: ManualClock) -> World {
     let audit = MemoryAuditLog::default();
     let provisioner = Arc::new(Provisioner::new(Parts {
-        issuer: Arc::new(issuer.clone()),
-        catalog: Arc::new(catalog.clone()),
-        audit: Arc::new(audit.clone()),
+        issuer: mint_port::Port::new(Arc::new(issuer.clone())),
+        catalog: mint_port::Port::new(Arc::new(catalog.clone())),
+        audit: mint_port::Port::held_by("identity-provisioner", Arc::new(audit.clone())),
         state: State::new(place.database.clone(), Budget::default()),
         naming: naming(),
         clock: Arc::new(clock.clone()),

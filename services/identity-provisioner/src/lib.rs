@@ -53,7 +53,11 @@ mod turns;
 
 use std::sync::Arc;
 
-use mint_api::{audit_log::GrpcAuditLog, identity::v1::identity_service_server::IdentityServiceServer};
+use mint_api::{
+    audit_log::{AuditLog, GrpcAuditLog},
+    identity::v1::identity_service_server::IdentityServiceServer,
+};
+use mint_port::{Points, Port, Ported as _};
 use mint_runtime::{Api, Process};
 use mint_store::Database;
 use mint_types::ServiceName;
@@ -71,6 +75,14 @@ pub use error::Error;
 /// Who may call what.
 pub const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
 
+/// Every fault point of this service: before and after each outside call and each durable write (`libs/port`).
+pub const FAULT_POINTS: &[Points] = &[
+    <dyn ports::IdentityIssuer>::POINTS,
+    <dyn ports::Catalog>::POINTS,
+    <dyn AuditLog>::POINTS,
+    State::POINTS,
+];
+
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database =
@@ -85,9 +97,12 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         )?,
     };
     let provisioner = Provisioner::new(Parts {
-        issuer: Arc::new(issuer),
-        catalog: Arc::new(RegistryCatalog::new(process.peer(ServiceName::RegistrySync)?)),
-        audit: Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
+        issuer: Port::new(Arc::new(issuer)),
+        catalog: Port::new(Arc::new(RegistryCatalog::new(process.peer(ServiceName::RegistrySync)?))),
+        audit: Port::held_by(
+            ServiceName::IdentityProvisioner.as_str(),
+            Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
+        ),
         state: State::new(database, config.budget()),
         naming: config.naming(),
         clock: process.clock(),

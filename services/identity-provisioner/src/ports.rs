@@ -76,6 +76,7 @@ impl IssuerError {
 }
 
 /// An IAM solution, by the calls that this service may make, and no others.
+#[mint_port::port(service = "identity-provisioner", name = "issuer")]
 #[async_trait]
 pub trait IdentityIssuer: std::fmt::Debug + Send + Sync {
     /// The names of all users.
@@ -109,6 +110,7 @@ pub enum CatalogError {
 }
 
 /// The catalog of applications.
+#[mint_port::port(service = "identity-provisioner", name = "catalog")]
 #[async_trait]
 pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// The record, at this revision or a later one.

@@ -64,6 +64,7 @@ pub struct State {
     budget: Budget,
 }
 
+#[mint_port::points(service = "identity-provisioner", name = "state", list = POINTS)]
 impl State {
     /// In a database, with invariant I6's numbers.
     pub fn new(database: Database, budget: Budget) -> Self {
@@ -76,6 +77,7 @@ impl State {
     }
 
     /// What is known of an identity.
+    #[read]
     pub async fn known(&self, application: &ApplicationId) -> Result<Option<Known>, Error> {
         let row = self.database.query_optional(ONE, &[application.as_str().into()]).await?;
         row.as_ref().map(known).transpose()

@@ -45,6 +45,7 @@ pub struct Catalog {
 /// What an edit makes of a record; nothing leaves it as it was.
 type Edit<'e> = dyn Fn(Option<&Record>, Timestamp) -> Result<Option<Record>, Error> + Send + Sync + 'e;
 
+#[mint_port::points(service = "registry-sync", name = "catalog", list = POINTS)]
 impl Catalog {
     /// The catalog in a database. If the defaults are others than the last time, every record changes, because what is
     /// served of it does.
@@ -67,36 +68,42 @@ impl Catalog {
     }
 
     /// The revision of the last change.
+    #[read]
     pub async fn revision(&self) -> Result<Revision, Error> {
         let row = self.database.query_optional("SELECT revision FROM catalog WHERE id = 1", &[]).await?;
         Ok(Revision(row.map_or(Ok(0), |row| row.unsigned("revision"))?))
     }
 
     /// One record.
+    #[read]
     pub async fn record(&self, id: &ApplicationId) -> Result<Option<Record>, Error> {
         let row = self.database.query_optional(ONE, &[id.as_str().into()]).await?;
         row.as_ref().map(record).transpose()
     }
 
     /// Every record.
+    #[read]
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
         let rows = self.database.query("SELECT * FROM applications ORDER BY id", &[]).await?;
         rows.iter().map(|row| record(row).map(|record| (record.id.clone(), record))).collect()
     }
 
     /// How many records there are.
+    #[read]
     pub async fn size(&self) -> Result<u64, Error> {
         let row = self.database.query_optional("SELECT COUNT(*) AS size FROM applications", &[]).await?;
         Ok(row.map_or(Ok(0), |row| row.unsigned("size"))?)
     }
 
     /// The latest change that the registry dates.
+    #[read]
     pub async fn latest_modification(&self) -> Result<Option<Timestamp>, Error> {
         let row = self.database.query_optional(LATEST, &[]).await?;
         Ok(row.map_or(Ok(None), |row| row.optional_timestamp("latest"))?)
     }
 
     /// At most `limit` records changed after one revision and not after another, by revision.
+    #[read]
     pub async fn page(&self, after: Revision, until: Revision, limit: u32) -> Result<Vec<Record>, Error> {
         let args = [Value::unsigned(after.0)?, Value::unsigned(until.0)?, limit.into()];
         let rows = self.database.query(PAGE, &args).await?;
@@ -162,6 +169,7 @@ impl Catalog {
     }
 
     /// What was remembered of the source.
+    #[read]
     pub async fn source_memory(&self) -> Result<SourceMemory, Error> {
         let row = self
             .database

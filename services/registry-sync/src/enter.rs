@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_port::Port;
 use mint_types::{ApplicationId, Entropy, Principal, RequestId};
 
 use crate::{
@@ -46,7 +47,7 @@ impl Author {
 #[derive(Debug, Clone)]
 pub struct Entering {
     catalog: Catalog,
-    audit: Arc<dyn AuditLog>,
+    audit: Port<dyn AuditLog>,
     entropy: Arc<dyn Entropy>,
     defaults: Arc<Defaults>,
 }
@@ -55,7 +56,7 @@ impl Entering {
     /// Into this catalog.
     pub fn new(
         catalog: Catalog,
-        audit: Arc<dyn AuditLog>,
+        audit: Port<dyn AuditLog>,
         entropy: Arc<dyn Entropy>,
         defaults: Arc<Defaults>,
     ) -> Self {

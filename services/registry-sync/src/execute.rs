@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use mint_port::Port;
 use mint_types::{ApplicationId, Clock, Period, Revision, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +35,7 @@ pub struct Schedule {
 /// Keeps the catalog in step with a source.
 #[derive(Debug)]
 pub struct Synchronizer {
-    source: Arc<dyn Source>,
+    source: Port<dyn Source>,
     catalog: Catalog,
     entering: Entering,
     clock: Arc<dyn Clock>,
@@ -46,7 +47,7 @@ pub struct Synchronizer {
 impl Synchronizer {
     /// Remembers what the last process knew of the source.
     pub async fn open(
-        source: Arc<dyn Source>,
+        source: Port<dyn Source>,
         catalog: Catalog,
         entering: Entering,
         clock: Arc<dyn Clock>,
@@ -57,7 +58,7 @@ impl Synchronizer {
 
     /// The source that is read.
     pub fn source(&self) -> &dyn Source {
-        self.source.as_ref()
+        &*self.source
     }
 
     /// How reading goes.

@@ -41,8 +41,15 @@ async fn world(place: TestDatabase, source: MemorySource, defaults: Defaults) ->
     let time: Arc<dyn Clock> = Arc::new(clock.clone());
     let catalog = Catalog::open(place.database.clone(), Arc::clone(&time), &defaults).await.unwrap();
     let entropy = Arc::new(SeededEntropy::default());
-    let entering = Entering::new(catalog.clone(), Arc::new(audit.clone()), entropy, defaults);
-    let opened = Synchronizer::open(Arc::new(source.clone()), catalog.clone(), entering.clone(), time);
+    let log: mint_port::Port<dyn mint_api::audit_log::AuditLog> =
+        mint_port::Port::held_by("registry-sync", Arc::new(audit.clone()));
+    let entering = Entering::new(catalog.clone(), log, entropy, defaults);
+    let opened = Synchronizer::open(
+        mint_port::Port::new(Arc::new(source.clone())),
+        catalog.clone(),
+        entering.clone(),
+        time,
+    );
     let synchronizer = Arc::new(opened.await.unwrap());
     World { source, catalog, synchronizer, entering, audit, clock, place }
 }

@@ -56,7 +56,9 @@ pub mod settings;
 
 use std::sync::Arc;
 
-use mint_api::{audit_log::GrpcAuditLog, registry::v1::registry_service_server::RegistryServiceServer};
+use mint_api::audit_log::{AuditLog, GrpcAuditLog};
+use mint_api::registry::v1::registry_service_server::RegistryServiceServer;
+use mint_port::{Points, Port, Ported as _};
 use mint_runtime::{Api, Process};
 use mint_store::Database;
 use mint_types::ServiceName;
@@ -72,6 +74,9 @@ pub const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
 /// What readiness waits for besides the peers.
 const SOURCE: &str = "source";
 
+/// Every fault point of this service: before and after each outside call and each durable write (`libs/port`).
+pub const FAULT_POINTS: &[Points] = &[<dyn ports::Source>::POINTS, <dyn AuditLog>::POINTS, Catalog::POINTS];
+
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let defaults = Arc::new(config.defaults().map_err(mint_runtime::Error::from)?);
@@ -81,14 +86,16 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database = database.await.map_err(Error::opening)?;
 
     let catalog = Catalog::open(database, process.clock(), &defaults).await?;
-    let audit = Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy()));
+    let audit = GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy());
+    let audit: Port<dyn AuditLog> = Port::held_by(ServiceName::RegistrySync.as_str(), Arc::new(audit));
     let entering = Entering::new(catalog.clone(), audit, process.entropy(), Arc::clone(&defaults));
     let mut source = adapters::source(&source_config, Arc::clone(&defaults))?;
     if let Some(file) = config.settings_file() {
         let told = adapters::beside::WithSettingsFile::new(source, file, Arc::clone(&defaults));
         source = Arc::new(told);
     }
-    let synchronizer = Synchronizer::open(source, catalog.clone(), entering.clone(), process.clock()).await?;
+    let synchronizer =
+        Synchronizer::open(Port::new(source), catalog.clone(), entering.clone(), process.clock()).await?;
     let synchronizer = Arc::new(synchronizer);
 
     let readiness = process.readiness();

@@ -74,6 +74,7 @@ impl SourceFault {
 }
 
 /// A registry of applications.
+#[mint_port::port(service = "registry-sync", name = "source")]
 #[async_trait]
 pub trait Source: std::fmt::Debug + Send + Sync {
     /// `kio` or `file`.

@@ -7,6 +7,7 @@ mod retire;
 use std::sync::Arc;
 
 use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_port::Port;
 use mint_secret::KeyRing;
 use mint_types::{
     ApplicationId, Clock, CredentialKind, Entropy, FencingToken, RequestId, Revision, RotationId,
@@ -31,15 +32,15 @@ pub struct Parts {
     /// The durable memory.
     pub ledger: Ledger,
     /// The IAM solution's admin API.
-    pub issuer: Arc<dyn Issuer>,
+    pub issuer: Port<dyn Issuer>,
     /// Its token endpoint.
-    pub login: Arc<dyn Login>,
+    pub login: Port<dyn Login>,
     /// The catalog.
-    pub catalog: Arc<dyn Catalog>,
+    pub catalog: Port<dyn Catalog>,
     /// The distributor's keys.
     pub distributor: KnownKeys,
     /// The log.
-    pub audit: Arc<dyn AuditLog>,
+    pub audit: Port<dyn AuditLog>,
     /// The rotator's own keys.
     pub keys: KeyRing,
     /// Calls to the issuer.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mint_port::Port;
 use mint_secret::{KeyUse, PublishedKey, Receipt, SealPublicKey, VerifyKeys, verify_receipt};
 use mint_types::{Clock, Monotonic};
 
@@ -16,14 +17,14 @@ const FRESH: Duration = Duration::from_secs(10);
 /// The keys as they were last seen.
 #[derive(Debug)]
 pub struct KnownKeys {
-    source: Arc<dyn DistributorKeys>,
+    source: Port<dyn DistributorKeys>,
     clock: Arc<dyn Clock>,
     seen: Mutex<Option<(Monotonic, Arc<Vec<PublishedKey>>)>>,
 }
 
 impl KnownKeys {
     /// Nothing is known yet.
-    pub fn new(source: Arc<dyn DistributorKeys>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(source: Port<dyn DistributorKeys>, clock: Arc<dyn Clock>) -> Self {
         Self { source, clock, seen: Mutex::new(None) }
     }
 

@@ -31,6 +31,7 @@ pub struct Ledger {
     database: Database,
 }
 
+#[mint_port::points(service = "rotator", name = "ledger", list = FENCE_POINTS)]
 impl Ledger {
     /// A ledger in an open database.
     pub fn new(database: Database) -> Self {
@@ -68,6 +69,7 @@ impl Ledger {
     }
 
     /// What decisions about a rotation need: its row, the open ones, live versions, unsettled calls.
+    #[read]
     pub async fn load(
         &self,
         application: &ApplicationId,
@@ -85,6 +87,7 @@ impl Ledger {
     }
 
     /// The ledger of an application for operators, newest first, with the number of unsettled calls.
+    #[read]
     pub async fn list(&self, application: &ApplicationId) -> Result<(Vec<ListedVersion>, u32), Error> {
         let args = [application.as_str().into()];
         let rows = self.database.query(read::LIST, &args).await?;

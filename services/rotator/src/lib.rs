@@ -60,8 +60,9 @@ mod turns;
 
 use std::sync::Arc;
 
-use mint_api::audit_log::GrpcAuditLog;
+use mint_api::audit_log::{AuditLog, GrpcAuditLog};
 use mint_api::rotation::v1::rotation_service_server::RotationServiceServer;
+use mint_port::{Points, Port, Ported as _};
 use mint_runtime::http::HttpClient;
 use mint_runtime::secret_file::SecretFile;
 use mint_runtime::{Api, Process};
@@ -100,6 +101,20 @@ pub enum StartError {
 /// The keys that the rotator owns.
 const KEY_USES: [KeyUse; 3] = [KeyUse::RotatorSign, KeyUse::RotatorProbe, KeyUse::RotatorFingerprint];
 const SERVICES: &[&str] = &["mint.rotation.v1.RotationService"];
+
+/// Every fault point of this service: before and after each outside call and each durable write (`libs/port`).
+pub const FAULT_POINTS: &[Points] = &[
+    <dyn ports::Issuer>::POINTS,
+    <dyn ports::Login>::POINTS,
+    <dyn ports::Catalog>::POINTS,
+    <dyn ports::DistributorKeys>::POINTS,
+    <dyn AuditLog>::POINTS,
+    Ledger::FENCE_POINTS,
+    Ledger::WRITE_POINTS,
+    Ledger::CREATE_POINTS,
+    Ledger::DELIVER_POINTS,
+    Ledger::RETIRE_POINTS,
+];
 
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), StartError> {
@@ -145,11 +160,14 @@ fn assemble(config: &Config, process: &Process, database: Database) -> Result<Ro
     let distributor = GrpcDistributorKeys::new(process.peer(ServiceName::Distributor)?);
     Ok(Rotator::new(Parts {
         ledger: Ledger::new(database),
-        issuer: Arc::new(issuer),
-        login: Arc::new(login),
-        catalog: Arc::new(GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?)),
-        distributor: KnownKeys::new(Arc::new(distributor), process.clock()),
-        audit: Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
+        issuer: Port::new(Arc::new(issuer)),
+        login: Port::new(Arc::new(login)),
+        catalog: Port::new(Arc::new(GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?))),
+        distributor: KnownKeys::new(Port::new(Arc::new(distributor)), process.clock()),
+        audit: Port::held_by(
+            ServiceName::Rotator.as_str(),
+            Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
+        ),
         keys,
         budget: RateBudget::new(config.rotation.rate_per_minute),
         rules: config.rules(),

@@ -33,6 +33,7 @@ pub struct NewClient {
 
 /// The IAM solution's admin API, as far as credentials go. Every call is sent at most once. Each takes the proof that it
 /// was announced; a commit also takes the proof that the new version was delivered.
+#[mint_port::port(service = "rotator", name = "issuer")]
 #[async_trait]
 pub trait Issuer: Debug + Send + Sync {
     /// Makes a password, valid at once beside the older ones.
@@ -88,6 +89,7 @@ pub enum LoginVerdict {
 }
 
 /// The token endpoint: tests what was made, proves dead what was ended.
+#[mint_port::port(service = "rotator", name = "login")]
 #[async_trait]
 pub trait Login: Debug + Send + Sync {
     /// Logs in with a password, through Mint's own prober client; that this client is refused is an error, no verdict.
@@ -122,6 +124,7 @@ pub enum PublicVerdict {
 }
 
 /// The catalog of `registry-sync`.
+#[mint_port::port(service = "rotator", name = "catalog")]
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync {
     /// The application's record, at least as new as a revision.
@@ -133,6 +136,7 @@ pub trait Catalog: Debug + Send + Sync {
 }
 
 /// The distributor's public keys.
+#[mint_port::port(service = "rotator", name = "distributor-keys")]
 #[async_trait]
 pub trait DistributorKeys: Debug + Send + Sync {
     /// Keys of every use and stage.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mint_audit::{DatabaseLog, Draft, Error, Filter, Leaf, Log, LogStore, MIGRATIONS, Page, Refusal, SCHEMA};
+use mint_port::Port;
 use mint_testkit::{ManualClock, SeededEntropy, databases};
 
 use crate::stage::init;
@@ -47,7 +48,7 @@ async fn gated() -> (Arc<Gated>, mint_testkit::TestDatabase) {
 #[tokio::test]
 async fn appends_that_wait_for_a_commit_share_the_next_one() {
     let (store, _at) = gated().await;
-    let (log, writer) = Log::new(store.clone());
+    let (log, writer) = Log::new(Port::new(store.clone()));
     tokio::spawn(writer.run());
     let entropy = SeededEntropy::default();
     let appends: Vec<_> = (0..200)
@@ -78,7 +79,7 @@ async fn appends_that_wait_for_a_commit_share_the_next_one() {
 #[tokio::test]
 async fn a_failed_commit_fails_every_entry_of_its_batch() {
     let (store, _at) = gated().await;
-    let (log, writer) = Log::new(store.clone());
+    let (log, writer) = Log::new(Port::new(store.clone()));
     tokio::spawn(writer.run());
     let entropy = SeededEntropy::default();
     store.broken.store(true, Ordering::SeqCst);
@@ -104,7 +105,7 @@ async fn a_failed_commit_fails_every_entry_of_its_batch() {
 #[tokio::test]
 async fn without_its_writer_the_log_refuses() {
     let (store, _at) = gated().await;
-    let (log, writer) = Log::new(store);
+    let (log, writer) = Log::new(Port::new(store));
     drop(writer);
     let refused = log.append(init(&SeededEntropy::default(), "stups_kio")).await;
     assert!(matches!(refused, Err(Error::ShuttingDown)));

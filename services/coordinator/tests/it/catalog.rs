@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use mint_coordinator::{Catalog, CatalogPage, Store, take_in_catalog};
+use mint_port::Port;
 use mint_saga::Failure;
 use mint_types::{Application, Revision};
 use tokio::sync::watch;
@@ -104,8 +105,11 @@ async fn the_catalog_is_listed_in_pages_and_then_followed_across_broken_streams(
         catalog.put(application(&format!("app-{number}"), number));
     }
     let shutdown = CancellationToken::new();
-    let intake =
-        tokio::spawn(take_in_catalog(Arc::clone(&stage.parts), Arc::new(catalog.clone()), shutdown.clone()));
+    let intake = tokio::spawn(take_in_catalog(
+        Arc::clone(&stage.parts),
+        Port::new(Arc::new(catalog.clone())),
+        shutdown.clone(),
+    ));
     wait_for(&stage, "app-5", 5).await;
     catalog.put(application("app-2", 6));
     wait_for(&stage, "app-2", 6).await;
@@ -128,8 +132,11 @@ async fn a_restart_goes_on_at_the_durable_revision() {
     let catalog = MemoryCatalog::new(10);
     catalog.put(application("app-2", 9));
     let shutdown = CancellationToken::new();
-    let intake =
-        tokio::spawn(take_in_catalog(Arc::clone(&stage.parts), Arc::new(catalog.clone()), shutdown.clone()));
+    let intake = tokio::spawn(take_in_catalog(
+        Arc::clone(&stage.parts),
+        Port::new(Arc::new(catalog.clone())),
+        shutdown.clone(),
+    ));
     wait_for(&stage, "app-2", 9).await;
     shutdown.cancel();
     intake.await.unwrap();

@@ -16,6 +16,7 @@ use mint_coordinator::{
     ApplicationState, Change, Decide, Desk, Edit, Engine, Held, Lease, Operator, Rpc, SqlStore, Started,
     Store, StoreError, Taker,
 };
+use mint_port::Port;
 use mint_types::{Application, ApplicationId, Clock, Revision, SpiffeId, TeamId, Timestamp};
 use tonic::Request;
 
@@ -127,7 +128,10 @@ async fn stage_on_disk() -> (Stage, Rpc, Arc<AtomicBool>) {
     let disk = FullDisk { store: stage.store.clone(), full: Arc::clone(&full) };
     stage.parts = parts(&stage.world, Arc::new(disk), policy("one"), 1);
     stage.engine = Engine::new(Arc::clone(&stage.parts));
-    let rpc = Rpc::new(Operator::new(Arc::clone(&stage.parts), Arc::new(MemoryAuditLog::default())));
+    let rpc = Rpc::new(Operator::new(
+        Arc::clone(&stage.parts),
+        Port::held_by("coordinator", Arc::new(MemoryAuditLog::default())),
+    ));
     (stage, rpc, full)
 }
 

@@ -12,6 +12,7 @@ use mint_api::coordination::v1::{
     RotateApplicationRequest, WatchApplicationsRequest,
 };
 use mint_coordinator::{Operator, Rpc};
+use mint_port::Port;
 use mint_types::{CredentialKind, Revision, SpiffeId};
 use tokio::sync::Notify;
 use tonic::Request;
@@ -21,7 +22,13 @@ use crate::world::Fault;
 
 fn rpc(stage: &Stage) -> (Rpc, MemoryAuditLog) {
     let audit = MemoryAuditLog::default();
-    (Rpc::new(Operator::new(Arc::clone(&stage.parts), Arc::new(audit.clone()))), audit)
+    (
+        Rpc::new(Operator::new(
+            Arc::clone(&stage.parts),
+            Port::held_by("coordinator", Arc::new(audit.clone())),
+        )),
+        audit,
+    )
 }
 
 /// A request as the operator `second` sends it.

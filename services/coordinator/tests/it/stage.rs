@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mint_coordinator::{Bell, Engine, IssuerGate, Parts, Policy, SqlStore, Status, Store, Watched, status};
+use mint_port::Port;
 use mint_saga::Backoff;
 use mint_store::Database;
 use mint_testkit::{ManualClock, SeededEntropy, TestDatabase};
@@ -130,10 +131,10 @@ impl Stage {
 pub(crate) fn parts(world: &World, store: Arc<dyn Store>, policy: Policy, seed: u64) -> Arc<Parts> {
     Arc::new(Parts {
         policy,
-        store: Watched::new(store, Arc::new(world.clock.clone())),
-        identities: Arc::new(world.clone()),
-        rotator: Arc::new(world.clone()),
-        distributor: Arc::new(world.clone()),
+        store: Watched::new(Port::new(store), Arc::new(world.clock.clone())),
+        identities: Port::new(Arc::new(world.clone())),
+        rotator: Port::new(Arc::new(world.clone())),
+        distributor: Port::new(Arc::new(world.clone())),
         clock: Arc::new(world.clock.clone()),
         entropy: Arc::new(SeededEntropy::new(seed)),
         bell: Bell::default(),

@@ -1,6 +1,5 @@
 //! Prove: log in once with the ended version, and see it refused.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use mint_api::audit_log::{Announced, Outcome};
@@ -116,7 +115,7 @@ impl Rotator {
     }
 
     fn revoke_proof(&self, token: SecretValue, client: Option<(String, SecretValue)>) {
-        let login = Arc::clone(&self.parts.login);
+        let login = self.parts.login.clone();
         self.parts.background.spawn(async move {
             let client = client.as_ref().map(|(id, secret)| ClientLogin { id, secret });
             if let Err(error) = login.revoke(&token, client).await {

@@ -139,11 +139,14 @@ fn rotator(world: &World, state: &TestDatabase) -> Rotator {
     let world = std::sync::Arc::new(world.clone());
     Rotator::new(Parts {
         ledger: Ledger::new(state.database.clone()),
-        issuer: world.clone(),
-        login: world.clone(),
-        catalog: world.clone(),
-        distributor: KnownKeys::new(world.clone(), std::sync::Arc::new(world.clock.clone())),
-        audit: world.clone(),
+        issuer: mint_port::Port::new(world.clone()),
+        login: mint_port::Port::new(world.clone()),
+        catalog: mint_port::Port::new(world.clone()),
+        distributor: KnownKeys::new(
+            mint_port::Port::new(world.clone()),
+            std::sync::Arc::new(world.clock.clone()),
+        ),
+        audit: mint_port::Port::held_by("rotator", world.clone()),
         keys: KeyRing::in_memory(&KEY_USES, &SeededEntropy::new(5)).unwrap(),
         budget: RateBudget::new(100_000),
         rules: rules(),

@@ -33,6 +33,7 @@ pub enum ToldOf {
     Prove,
 }
 
+#[mint_port::points(service = "rotator", name = "ledger", list = WRITE_POINTS)]
 impl Ledger {
     /// Records that the audit log has an outcome.
     pub async fn told(&self, rotation: RotationId, of: ToldOf) -> Result<(), Error> {

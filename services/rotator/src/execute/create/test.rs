@@ -43,7 +43,7 @@ impl Rotator {
         if token.is_empty() {
             return;
         }
-        let login = Arc::clone(&self.parts.login);
+        let login = self.parts.login.clone();
         self.parts.background.spawn(async move {
             let client = match fresh.as_ref() {
                 Fresh::Client(client) | Fresh::Combined(_, client) => Some(client_login(client)),

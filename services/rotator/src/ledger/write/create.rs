@@ -49,6 +49,7 @@ pub enum Failed {
     Unknown(&'static str),
 }
 
+#[mint_port::points(service = "rotator", name = "ledger", list = CREATE_POINTS)]
 impl Ledger {
     /// Makes the intents of a Create durable, after deciding on the state as it is in the same transaction.
     pub async fn begin_create(

@@ -17,6 +17,7 @@ const CURRENT: &str = "UPDATE version SET stage = 'current', delivered_at = $2 W
 const OVERLAP: &str =
     "INSERT INTO overlap (rotation, boot, nanos) VALUES ($1, $2, $3) ON CONFLICT (rotation, boot) DO NOTHING";
 
+#[mint_port::points(service = "rotator", name = "ledger", list = DELIVER_POINTS)]
 impl Ledger {
     /// Accepts a receipt: the version becomes current, the envelopes are forgotten, the overlap begins.
     pub async fn deliver(

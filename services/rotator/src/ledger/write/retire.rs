@@ -25,6 +25,7 @@ const RETIRED: &str = "UPDATE rotation SET state = 'retired', retired_version = 
      retired_boot = $4, retired_nanos = $5 WHERE rotation = $1 AND state = 'retiring'";
 const DEAD: &str = "UPDATE rotation SET dead_at = $2 WHERE rotation = $1 AND dead_at IS NULL";
 
+#[mint_port::points(service = "rotator", name = "ledger", list = RETIRE_POINTS)]
 impl Ledger {
     /// Makes the intent of a commit durable.
     pub async fn begin_retire(
