@@ -80,7 +80,7 @@ impl Faults {
 }
 
 /// What the names of calls begin with.
-const FAMILIES: [&str; 6] = ["kio.", "service-user.", "oauth2.", "sts.", "s3.", "platform."];
+const FAMILIES: [&str; 7] = ["kio.", "service-user.", "oauth2.", "glewlwyd.", "sts.", "s3.", "platform."];
 
 impl Fault {
     /// Whether a call can ever meet it; a fault for a misspelt family would make a test prove nothing.

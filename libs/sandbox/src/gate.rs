@@ -81,10 +81,13 @@ impl Gate {
     }
 }
 
+/// Calls whose path is everybody's: only the form says whose they are.
+const WITH_FORM: [&str; 5] = ["oauth2.", "sts.", "glewlwyd.token", "glewlwyd.introspect", "glewlwyd.revoke"];
+
 /// What a fault's `match` is looked for in. The token endpoint has one path for everybody: there the form counts too.
 fn sought(api: &str, parts: &Parts, body: &Bytes) -> String {
     let mut sought = parts.uri.to_string();
-    if api.starts_with("oauth2.") || api.starts_with("sts.") {
+    if WITH_FORM.iter().any(|family| api.starts_with(family)) {
         sought.push('\n');
         sought.push_str(&String::from_utf8_lossy(body));
     }

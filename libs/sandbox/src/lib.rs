@@ -3,8 +3,9 @@
 //!
 //! # Purpose
 //! `mint-sandbox` plays everything that Mint does not own: the Kio registry, the service-user
-//! API and OAuth 2.0 token endpoint, the platform's token issuer, STS and S3 that evaluate the very policies of
-//! `services/*/permissions/aws.json`. It logs every call, and lets ordered faults happen to them.
+//! API and OAuth 2.0 token endpoint, a second IAM solution (Glewlwyd), the platform's token issuer, STS and S3 that
+//! evaluate the very policies of `services/*/permissions/aws.json`. It logs every call, and lets ordered faults happen
+//! to them.
 //!
 //! # Permission
 //! None outside this machine: it listens on loopback and calls nobody.
@@ -12,6 +13,11 @@
 //! # Never
 //! - keeps a secret in plaintext: `no_issued_secret_is_in_the_state_in_plaintext`
 //! - answers a change before it is durable: `a_restart_keeps_users_credentials_and_open_transactions`
+//! - ends a Glewlwyd password that a PUT keeps, or keeps one that it retires:
+//!   `a_glewlwyd_user_lives_with_several_passwords_until_it_is_deleted`
+//! - lets two secrets of a Glewlwyd client live: `a_glewlwyd_client_has_one_secret_that_is_replaced_at_once`
+//! - leaves a credential that has not ended out of `/live`, or shows a secret there:
+//!   `every_credential_that_has_not_ended_is_listed_as_alive`, `what_is_alive_is_listed_without_a_secret`
 //! - ends a password at once that a commit supersedes: `older_passwords_live_on_for_the_grace_and_end_after_it`
 //! - lets one service make another one's calls: `a_token_is_good_for_its_own_calls_only`
 //! - forgets a call because its caller has gone: `a_lost_answer_was_done_and_is_in_the_log`
@@ -24,13 +30,28 @@
 //! - keeps an object outside of `DIR/sandbox/s3`: `a_key_never_leaves_its_bucket`
 //!
 //! # Shape
-//! [`world`] is the registry file. `kio`, `issuer` and `oauth` answer on the main listener, with `sts` and `platform`;
-//! `s3` has its own. Each call passes the [`gate`], which enters it into [`calls`] and takes [`faults`]. `state` is
+//! `world` is the registry file. `kio`, `issuer`, `oauth` and `glewlwyd` answer on the main listener, with `sts` and
+//! `platform`; `s3` has its own. Each call passes the `gate`, which enters it into `calls` and takes `faults`. `state` is
 //! SQLite below `DIR/sandbox`. [`Sandbox::start`] is where the parts meet.
+//!
+//! For tests only, on the main listener: `GET /calls?since=N`, `GET|POST|DELETE /faults`, `POST /registry`, and
+//! `GET /live?application=ID`: `{"application", "objects": [{"issuer": "service-user"|"glewlwyd", "object":
+//! "user"|"client", "name", "state": "enabled"|"disabled"|"deleted", "deleted_us", "live", "versions", "refresh_tokens"}]}`.
+//! `versions` are the credentials that have not ended: `{"id", "transaction", "state":
+//! "pending"|"committed"|"in_grace", "opens", "created_us", "valid_until_us"}`; `live` is how many of them open the door
+//! now. `transaction` is the `txid` of the service-user API, `id` a client's id or an id inside Glewlwyd, never a secret.
+//!
+//! What a driver of Glewlwyd needs: base URL `…/glewlwyd`, API keys in `DIR/run/secrets/<service>/glewlwyd-token` of
+//! identity-provisioner and rotator (`Authorization: token KEY`), and for refresh tokens, which no key opens, an
+//! administrator in `rotator/glewlwyd-admin.json`: the body of `POST /api/auth/`, which answers a session cookie.
 //!
 //! # Decisions
 //! - *It is not a vault.* Secrets are hashed with argon2id at m = 1 MiB, t = 1, p = 1, so that a constellation under
 //!   test can log in fifty times a second in a debug build; the canary tests need hashes, not strength.
+//! - *Glewlwyd answers as the real server did*, call by call, also where that surprises. It has one power for the
+//!   whole admin API, so either service's key may do all of it; the log says who did. Secrets are the caller's, so
+//!   canaries are too. Whose a user or client is, is told from its name: prefix and application id, and more after `_`,
+//!   `-` or `.`.
 //! - *Issued secrets are marked* (`mint-canary-pw-…`, `mint-canary-cs-…`) so that a leak is found by a search. Bearer
 //!   tokens and the prober's secret are not: they stand in files on purpose. They survive a restart in these files.
 //! - *A call runs on when its caller has gone*, as in a real server: otherwise no unknown outcome could be tested.
@@ -64,11 +85,13 @@ mod cloud_fixture;
 mod error;
 mod faults;
 mod gate;
+mod glewlwyd;
 mod ground;
 mod hooks;
 mod issuer;
 mod jwt;
 mod kio;
+mod live;
 mod naming;
 mod oauth;
 mod options;

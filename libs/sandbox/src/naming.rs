@@ -1,10 +1,14 @@
 //! The names of the calls on the main listener, as the request log and faults use them.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use http::Method;
 use http::request::Parts;
+use tokio::sync::watch;
 
 use crate::gate::Named;
+use crate::world::World;
 
 /// A call that this world does not have.
 pub(crate) const UNKNOWN: &str = "unknown";
@@ -25,6 +29,9 @@ pub(crate) fn name(parts: &Parts, body: &Bytes) -> Named {
         (&Method::GET, ["platform", "jwks"]) => unowned("platform.jwks"),
         (&Method::GET, ["platform", ".well-known", "openid-configuration"]) => unowned("platform.discovery"),
         (method, ["service-user", rest @ ..]) => unowned(service_user(method, rest)),
+        (method, ["glewlwyd", "api", rest @ .., ""] | ["glewlwyd", "api", rest @ ..]) => {
+            unowned(glewlwyd(method, rest))
+        }
         _ => unowned(UNKNOWN),
     }
 }
@@ -41,6 +48,53 @@ pub(crate) fn service_user(method: &Method, rest: &[&str]) -> &'static str {
         (&Method::POST, ["services", _, "client"]) => "service-user.create_client",
         (&Method::PUT, ["services", _, "client"]) => "service-user.commit_client",
         _ => UNKNOWN,
+    }
+}
+
+/// The name of a call of Glewlwyd's, without the slash at its end.
+fn glewlwyd(method: &Method, rest: &[&str]) -> &'static str {
+    match (method, rest) {
+        (&Method::POST, ["auth"]) => "glewlwyd.session.create",
+        (&Method::DELETE, ["auth"]) => "glewlwyd.session.delete",
+        (&Method::GET, ["user"]) => "glewlwyd.user.list",
+        (&Method::POST, ["user"]) => "glewlwyd.user.create",
+        (&Method::GET, ["user", _]) => "glewlwyd.user.get",
+        (&Method::PUT, ["user", _]) => "glewlwyd.user.put",
+        (&Method::DELETE, ["user", _]) => "glewlwyd.user.delete",
+        (&Method::GET, ["client"]) => "glewlwyd.client.list",
+        (&Method::POST, ["client"]) => "glewlwyd.client.create",
+        (&Method::GET, ["client", _]) => "glewlwyd.client.get",
+        (&Method::PUT, ["client", _]) => "glewlwyd.client.put",
+        (&Method::DELETE, ["client", _]) => "glewlwyd.client.delete",
+        (&Method::POST, ["oidc", "token"]) => "glewlwyd.token",
+        (&Method::GET, ["oidc", "token"]) => "glewlwyd.refresh_token.list",
+        (&Method::DELETE, ["oidc", "token", _]) => "glewlwyd.refresh_token.delete",
+        (&Method::POST, ["oidc", "introspect"]) => "glewlwyd.introspect",
+        (&Method::POST, ["oidc", "revoke"]) => "glewlwyd.revoke",
+        (&Method::GET, ["oidc", "jwks"]) => "glewlwyd.jwks",
+        (&Method::GET, ["oidc", ".well-known", "openid-configuration"]) => "glewlwyd.discovery",
+        _ => UNKNOWN,
+    }
+}
+
+/// Which application a user or client of Glewlwyd belongs to: its name is the prefix and the application's id, or
+/// that and more after `_`, `-` or `.` (a second identity, used in turn).
+#[derive(Debug, Clone)]
+pub(crate) struct Applications {
+    pub(crate) prefix: Arc<str>,
+    pub(crate) world: watch::Receiver<Arc<World>>,
+}
+
+impl Applications {
+    /// The application of that name; the longest registered one, else what stands after the prefix.
+    pub(crate) fn of(&self, name: &str) -> Option<String> {
+        let rest = name.strip_prefix(&*self.prefix)?;
+        let world = self.world.borrow();
+        let ids = world.applications.iter().map(|application| application.id.as_str());
+        let own = ids.filter(|id| {
+            rest.strip_prefix(id).is_some_and(|more| more.is_empty() || more.starts_with(['_', '-', '.']))
+        });
+        Some(own.max_by_key(|id| id.len()).unwrap_or(rest).to_owned())
     }
 }
 

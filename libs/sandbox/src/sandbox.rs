@@ -16,15 +16,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::bearer::Bearers;
 use crate::cloud::Cloud;
+use crate::glewlwyd::Glewlwyd;
 use crate::issuer::Issuer;
 use crate::jwt::SigningKey;
 use crate::kio::Registry;
+use crate::naming::Applications;
 use crate::oauth::{Prober, Server};
 use crate::reply::error_reply;
 use crate::vault::Vault;
 use crate::world::World;
 use crate::{
-    Error, Ground, Options, gate, hooks, issuer, kio, naming, oauth, platform, s3, serve, state, sts,
+    Error, Ground, Options, gate, glewlwyd, hooks, issuer, kio, live, naming, oauth, platform, s3, serve,
+    state, sts,
 };
 
 /// A running world.
@@ -120,6 +123,11 @@ async fn main_router(
         .map_err(files("the prober's credentials"))?;
     let key = SigningKey::load_or_create(&ground.directory.join("sandbox/keys/oauth2.p8"))
         .map_err(files("the token endpoint's key"))?;
+    let applications =
+        Applications { prefix: options.username_prefix.as_str().into(), world: ground.world.clone() };
+    let glewlwyd =
+        Glewlwyd::open(ground, applications).await.map_err(files("Glewlwyd's keys and administrator"))?;
+    let glewlwyd = Arc::new(glewlwyd);
     let server = Server {
         issuer: Arc::clone(&issuer),
         key,
@@ -130,14 +138,16 @@ async fn main_router(
     };
     let world = Router::new()
         .merge(kio::router(Arc::clone(&registry), Arc::clone(&bearers)))
-        .merge(issuer::router(issuer, bearers, &options.username_prefix))
+        .merge(issuer::router(Arc::clone(&issuer), bearers, &options.username_prefix))
+        .merge(glewlwyd::router(Arc::clone(&glewlwyd)))
         .merge(oauth::router(Arc::new(server)))
         .merge(sts::router(Arc::clone(cloud)))
         .merge(platform::router(Arc::clone(cloud)))
         .fallback(|| async { error_reply(StatusCode::NOT_FOUND, "not_found", "this world has no such call") })
         .layer(from_fn_with_state(ground.gate(naming::name), gate::pass));
-    let hooks =
-        hooks::router(Arc::clone(&ground.calls), Arc::clone(&ground.faults)).merge(kio::hook(registry));
+    let hooks = hooks::router(Arc::clone(&ground.calls), Arc::clone(&ground.faults))
+        .merge(kio::hook(registry))
+        .merge(live::hook(issuer, glewlwyd, &options.username_prefix));
     Ok(hooks.fallback_service(world))
 }
 

@@ -64,6 +64,16 @@ impl Vault {
         self.apart(matches).await.unwrap_or(false)
     }
 
+    /// How many of these hashes the secret is of.
+    pub(crate) async fn matches(&self, secret: Zeroizing<String>, hashes: Vec<String>) -> usize {
+        let matches = move || {
+            let hasher = hasher();
+            let of = |hash: &&String| hasher.verify_password(secret.as_bytes(), hash.as_str()).is_ok();
+            hashes.iter().filter(of).count()
+        };
+        self.apart(matches).await.unwrap_or(0)
+    }
+
     /// Hashing is work for a processor, not for the threads that answer.
     async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let _slot = self.slots.acquire().await.ok()?;

@@ -22,8 +22,8 @@ pub(crate) struct Client {
     pub(crate) public: bool,
 }
 
-const CREATE: &str = "INSERT INTO client (client_id, username, txid, hash, public, committed, ended) \
-     VALUES ($1, $2, $3, $4, $5, 0, 0)";
+const CREATE: &str = "INSERT INTO client (client_id, username, txid, hash, public, committed, ended, created) \
+     VALUES ($1, $2, $3, $4, $5, 0, 0, $6)";
 const FIND: &str = "SELECT client_id, committed, ended FROM client WHERE txid = $1 AND username = $2";
 const COMMIT: &str = "UPDATE client SET committed = 1 WHERE txid = $1";
 const END_OTHERS: &str = "UPDATE client SET ended = 1, hash = NULL WHERE username = $1 AND client_id <> $2";
@@ -40,6 +40,7 @@ impl Issuer {
         let (txid, client_id) = (self.fresh_id(), self.fresh_client_id(username));
         let secret = self.vault.fresh(CLIENT_SECRET_MARK);
         let hash = self.vault.hash(&secret).await?;
+        let now = self.clock.now();
         let confidential = self
             .database
             .write(|transaction| {
@@ -58,6 +59,7 @@ impl Issuer {
                         txid.into(),
                         hash.into(),
                         Value::from(!confidential),
+                        now.into(),
                     ];
                     transaction.execute(CREATE, &args).await?;
                     Ok::<_, Refusal>(confidential)

@@ -1,6 +1,7 @@
 //! The IAM solution's service-user API (COMPAT §3), and what the token endpoint asks about users and clients.
 
 mod client;
+mod live;
 mod password;
 mod routes;
 mod user;

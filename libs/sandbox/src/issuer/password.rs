@@ -11,8 +11,8 @@ pub(crate) struct Made {
     pub(crate) password: Zeroizing<String>,
 }
 
-const CREATE: &str = "INSERT INTO password (txid, username, sequence, hash, committed, valid_until) \
-     SELECT $1, $2, COALESCE(MAX(sequence), 0) + 1, $3, 0, NULL FROM password WHERE username = $2";
+const CREATE: &str = "INSERT INTO password (txid, username, sequence, hash, committed, valid_until, created) \
+     SELECT $1, $2, COALESCE(MAX(sequence), 0) + 1, $3, 0, NULL, $4 FROM password WHERE username = $2";
 const FIND: &str = "SELECT sequence, committed, valid_until FROM password WHERE txid = $1 AND username = $2";
 const COMMIT: &str = "UPDATE password SET committed = 1 WHERE txid = $1";
 const END_OLDER: &str = "UPDATE password SET valid_until = $3 \
@@ -25,10 +25,10 @@ impl Issuer {
         self.show(username).await?;
         let password = self.vault.fresh(PASSWORD_MARK);
         let hash = self.vault.hash(&password).await?;
-        let txid = self.fresh_id();
+        let (txid, now) = (self.fresh_id(), self.clock.now());
         self.database
             .write(|transaction| {
-                let args = [Value::from(&txid), username.into(), Value::from(&hash)];
+                let args = [Value::from(&txid), username.into(), Value::from(&hash), now.into()];
                 Box::pin(async move {
                     let user = "SELECT username FROM service_user WHERE username = $1";
                     transaction

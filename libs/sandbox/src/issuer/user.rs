@@ -74,8 +74,11 @@ const INSERT: &str = "INSERT INTO service_user \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const UPDATE: &str = "UPDATE service_user SET name = $2, owner = $3, subtitle = $4, redirect_urls = $5, \
      user_scopes = $6, client_scopes = $7, confidential = $8 WHERE username = $1";
-const FIRST_CLIENT: &str = "INSERT INTO client (client_id, username, txid, hash, public, committed, ended) \
-     VALUES ($1, $2, NULL, NULL, $3, 1, 0)";
+const FIRST_CLIENT: &str = "INSERT INTO client (client_id, username, txid, hash, public, committed, ended, created) \
+     VALUES ($1, $2, NULL, NULL, $3, 1, 0, $4)";
+const REVIVED: &str = "DELETE FROM deleted_identity WHERE kind = 'service-user' AND name = $1";
+const BURIED: &str = "INSERT INTO deleted_identity (kind, name, deleted) VALUES ('service-user', $1, $2) \
+     ON CONFLICT (kind, name) DO UPDATE SET deleted = $2";
 const OPEN_UP: &str = "UPDATE client SET public = 1 WHERE client_id = $1";
 
 impl Issuer {
@@ -95,7 +98,7 @@ impl Issuer {
         let username = written.id.clone();
         let fresh_client = self.fresh_client_id(&username);
         let args = written.columns()?;
-        let confidential = written.client_config.confidential;
+        let (confidential, now) = (written.client_config.confidential, self.clock.now());
         self.database
             .write(|transaction| {
                 let (username, fresh_client, mut args) =
@@ -115,9 +118,14 @@ impl Issuer {
                     }
                     args.push(fresh_client.as_str().into());
                     transaction.execute(INSERT, &args).await?;
-                    let client =
-                        [fresh_client.as_str().into(), username.as_str().into(), Value::from(!confidential)];
+                    let client = [
+                        fresh_client.as_str().into(),
+                        username.as_str().into(),
+                        Value::from(!confidential),
+                        now.into(),
+                    ];
                     transaction.execute(FIRST_CLIENT, &client).await?;
+                    transaction.execute(REVIVED, &[username.as_str().into()]).await?;
                     Ok(fresh_client)
                 })
             })
@@ -126,6 +134,7 @@ impl Issuer {
 
     /// Deletes the user with all its credentials.
     pub(crate) async fn delete(&self, username: &str) -> Result<(), Refusal> {
+        let now = self.clock.now();
         let deleted = self
             .database
             .write(|transaction| {
@@ -134,7 +143,12 @@ impl Issuer {
                     let args = [Value::from(username)];
                     transaction.execute("DELETE FROM password WHERE username = $1", &args).await?;
                     transaction.execute("DELETE FROM client WHERE username = $1", &args).await?;
-                    transaction.execute("DELETE FROM service_user WHERE username = $1", &args).await
+                    let deleted =
+                        transaction.execute("DELETE FROM service_user WHERE username = $1", &args).await?;
+                    if deleted > 0 {
+                        transaction.execute(BURIED, &[args[0].clone(), now.into()]).await?;
+                    }
+                    Ok::<_, mint_store::Error>(deleted)
                 })
             })
             .await?;

@@ -52,8 +52,7 @@ pub(crate) struct Basic {
 
 impl Basic {
     pub(crate) fn parse(headers: &HeaderMap, form: &Form) -> Result<Self, OauthError> {
-        let basic = headers.get(header::AUTHORIZATION).and_then(|value| decode(value.to_str().ok()?));
-        let basic = basic.ok_or(OauthError::InvalidClient)?;
+        let basic = Self::of(headers).ok_or(OauthError::InvalidClient)?;
         if form.optional("client_secret").is_some() {
             return Err(OauthError::InvalidRequest("a client may authenticate in one way only"));
         }
@@ -61,6 +60,11 @@ impl Basic {
             return Err(OauthError::InvalidRequest("client_id is not the client that authenticates"));
         }
         Ok(basic)
+    }
+
+    /// What the header says, if it is there and well formed.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        decode(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::jwt::SigningKey;
 use crate::reply::json_reply;
 
 pub(crate) use client::Prober;
+pub(crate) use form::{Basic, Form};
 
 #[derive(Debug)]
 pub(crate) struct Server {

@@ -236,6 +236,13 @@ impl World {
         self.oauth("token", (id, secret), "grant_type=client_credentials").await
     }
 
+    /// What is alive at the issuers for the application.
+    pub(crate) async fn live(&self, application: &str) -> Vec<Value> {
+        let answer = self.get(&format!("/live?application={application}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["objects"].as_array().unwrap().clone()
+    }
+
     pub(crate) async fn order_fault(&self, fault: Value) {
         let answer = self.send(Method::POST, "/faults", &[], &fault.to_string()).await;
         assert_eq!(answer.status, 204, "{answer:?}");

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own helpers fail the test as its body does")]
 
 mod faults;
+mod glewlwyd;
 mod harness;
 mod issuer;
 mod kio;
+mod live;
 mod process;
 mod restart;
 mod token;

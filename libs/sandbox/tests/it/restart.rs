@@ -69,7 +69,7 @@ async fn files_with_secrets_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::start().await;
     let secrets = files_below(&world.data().join("run/secrets"));
-    assert_eq!(secrets.len(), 4, "{secrets:?}");
+    assert_eq!(secrets.len(), 7, "{secrets:?}");
     let files = secrets.into_iter().chain(files_below(&world.data().join("sandbox")));
     for file in files {
         let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
