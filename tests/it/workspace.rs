@@ -109,12 +109,12 @@ fn services_never_depend_on_services_and_libs_never_on_services() {
         .map(|(name, _)| name)
         .collect();
     assert!(services.len() >= 8, "the services are found: {services:?}");
-    for (name, package) in &packages {
-        if package.directory == "tests" {
-            continue;
-        }
+    let is_test = |package: &Package| package.directory.split('/').next() == Some("tests");
+    for (name, package) in packages.iter().filter(|(_, package)| !is_test(package)) {
         for dependency in package.normal.iter().chain(&package.dev) {
             assert!(!services.contains(dependency), "{name} depends on the service {dependency}");
+            let tests = packages.get(dependency).is_some_and(is_test);
+            assert!(!tests, "{name} depends on the tests {dependency}");
         }
     }
 }
@@ -122,8 +122,10 @@ fn services_never_depend_on_services_and_libs_never_on_services() {
 #[test]
 fn directories_carry_no_prefix_and_packages_do() {
     for (name, package) in packages() {
-        let directory = package.directory.rsplit('/').next().expect("a name").to_owned();
-        let expected = if directory == "mint" { directory } else { format!("mint-{directory}") };
+        // below services, libs or tests; a package inside of another one's directory carries that one's name too
+        let (_, below) = package.directory.split_once('/').unwrap_or(("", &package.directory));
+        let expected =
+            if below == "mint" { below.to_owned() } else { format!("mint-{}", below.replace('/', "-")) };
         assert_eq!(name, expected, "{}", package.directory);
     }
 }

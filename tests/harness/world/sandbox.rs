@@ -3,8 +3,6 @@
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
 
 use super::World;
 use crate::client;
@@ -30,35 +28,41 @@ pub struct Call {
     pub ended_us: i64,
 }
 
-/// How much of an application opens the door at the issuer.
+/// How many credentials of an application have not ended at the issuer, whether somebody knows them or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
     /// Passwords that are valid now, with those in their grace.
-    pub passwords: i64,
+    pub passwords: usize,
     /// Clients that have not ended.
-    pub clients: i64,
+    pub clients: usize,
 }
 
-const LIVE_PASSWORDS: &str = "SELECT COUNT(*) FROM password \
-     WHERE username = $1 AND (valid_until IS NULL OR valid_until > $2)";
-const LIVE_CLIENTS: &str = "SELECT COUNT(*) FROM client WHERE username = $1 AND ended = 0";
+/// An answer of `/live`.
+#[derive(Debug, Deserialize)]
+struct Objects {
+    objects: Vec<Object>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Object {
+    object: String,
+    versions: Vec<Value>,
+}
 
 impl World {
     /// What the issuer itself remembers of an application, whatever Mint says.
     ///
     /// # Panics
-    /// If the issuer's state cannot be read.
+    /// If the sandbox does not answer.
     pub async fn live(&self, id: &str) -> Live {
-        let file = self.data().join("sandbox/state.db");
-        let options = SqliteConnectOptions::new().filename(file).read_only(true);
-        let mut state = options.connect().await.expect("the issuer's state");
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        let now = i64::try_from(now.as_micros()).expect("before the year 292277");
-        let user = format!("stups_{id}");
-        let passwords = sqlx::query_scalar(LIVE_PASSWORDS).bind(&user).bind(now).fetch_one(&mut state);
-        let passwords = passwords.await.expect("passwords");
-        let clients = sqlx::query_scalar(LIVE_CLIENTS).bind(&user).fetch_one(&mut state);
-        Live { passwords, clients: clients.await.expect("clients") }
+        let url = format!("{}/live?application={id}", self.endpoints.sandbox_url);
+        let answer = client::fetch(&url).await.expect("the sandbox answers");
+        let Objects { objects } = serde_json::from_slice(&answer.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {:?}", answer.status, answer.body));
+        let of = |kind: &str| {
+            objects.iter().filter(|object| object.object == kind).map(|object| object.versions.len()).sum()
+        };
+        Live { passwords: of("user"), clients: of("client") }
     }
 
     /// The sandbox's request log after a call's id; 0 for all.
