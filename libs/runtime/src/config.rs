@@ -147,6 +147,24 @@ impl TelemetryConfig {
     }
 }
 
+/// Whose signed statements are believed. It is no common section: only services that verify statements have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatementsConfig {
+    /// The trusted public keys (JSON), read at each use; absent: every statement is refused.
+    pub keys_file: Option<PathBuf>,
+}
+
+/// [`StatementsConfig`] of a service that signs statements too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigningStatementsConfig {
+    /// As in [`StatementsConfig`].
+    pub keys_file: Option<PathBuf>,
+    /// The service's own signing key (mode 0600); absent: it signs nothing.
+    pub key_file: Option<PathBuf>,
+}
+
 /// Where the peers are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peers(BTreeMap<ServiceName, OutboundUrl>);

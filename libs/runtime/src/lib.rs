@@ -60,7 +60,8 @@ pub mod trace;
 pub use client::{Channel, connect};
 pub use clock::SystemClock;
 pub use config::{
-    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
+    CommonConfig, ConfigError, Peers, ServiceConfig, SigningStatementsConfig, StateConfig, StatementsConfig,
+    TelemetryConfig, TlsConfig, default_drain,
 };
 pub use entropy::SystemEntropy;
 pub use entry::{Ending, main};

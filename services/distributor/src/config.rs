@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mint_runtime::{
-    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
+    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, StatementsConfig, TelemetryConfig,
+    TlsConfig, default_drain,
 };
 use mint_types::{OutboundUrl, Period, ServiceName, TrustDomain};
 use serde::{Deserialize, Deserializer};
@@ -36,6 +37,9 @@ pub struct Config {
     /// How stores are written to.
     #[serde(default)]
     pub s3: S3Config,
+    /// Whose statements are believed.
+    #[serde(default)]
+    pub statements: StatementsConfig,
 }
 
 /// Where keys are.

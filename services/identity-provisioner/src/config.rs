@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use mint_runtime::{
-    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
+    CommonConfig, ConfigError, Peers, ServiceConfig, SigningStatementsConfig, StateConfig, TelemetryConfig,
+    TlsConfig, default_drain,
 };
 use mint_types::{Budget, OutboundUrl, Period, Scope, ServiceName, TrustDomain};
 use serde::Deserialize;
@@ -29,6 +30,9 @@ pub struct Config {
     pub issuer: IssuerSection,
     #[serde(default)]
     budget: BudgetSection,
+    /// Whose statements are believed, and what permits are signed with.
+    #[serde(default)]
+    pub statements: SigningStatementsConfig,
 }
 
 /// Which IAM solution, and how users are named there.

@@ -6,7 +6,8 @@ use std::{
 };
 
 use mint_runtime::{
-    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
+    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, StatementsConfig, TelemetryConfig,
+    TlsConfig, default_drain,
 };
 use mint_types::{OutboundUrl, Period, ServiceName, TrustDomain};
 use serde::Deserialize;
@@ -31,6 +32,9 @@ pub struct Config {
     source: SourceSection,
     #[serde(default)]
     defaults: DefaultsSection,
+    /// Whose statements are believed.
+    #[serde(default)]
+    pub statements: StatementsConfig,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mint_runtime::{
-    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, TelemetryConfig, TlsConfig, default_drain,
+    CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, StatementsConfig, TelemetryConfig,
+    TlsConfig, default_drain,
 };
 use mint_types::{OutboundUrl, Period, ServiceName, TrustDomain};
 use serde::Deserialize;
@@ -42,6 +43,9 @@ pub struct Config {
     /// Overlaps and budgets.
     #[serde(default)]
     pub rotation: RotationConfig,
+    /// Whose statements are believed.
+    #[serde(default)]
+    pub statements: StatementsConfig,
 }
 
 /// The IAM solution.
