@@ -5,6 +5,7 @@ use toml::{Table, Value};
 
 use super::layout::{DataDirectory, private_directory, write_private};
 use super::ports::Ports;
+use super::statements;
 use super::urls::Urls;
 use super::{REGION, TRUST_DOMAIN};
 use crate::Error;
@@ -94,19 +95,27 @@ impl Plan<'_> {
                 ])),
             ),
             ("defaults", Value::Table(table([("region", text(REGION)), ("endpoint", text(self.urls.s3()))]))),
+            self.statements(),
         ])
     }
 
     fn identity_provisioner(&self) -> Table {
-        table([(
-            "issuer",
-            Value::Table(table([
-                ("driver", text("service-user")),
-                ("url", text(self.urls.service_user())),
-                ("token_file", self.secret(ServiceName::IdentityProvisioner, "issuer-token")),
-                ("username_prefix", text(USERNAME_PREFIX)),
-            ])),
-        )])
+        let statements = [
+            ("keys_file", text(statements::trusted(self.directory).display())),
+            ("key_file", text(statements::of_provisioner(self.directory).display())),
+        ];
+        table([
+            (
+                "issuer",
+                Value::Table(table([
+                    ("driver", text("service-user")),
+                    ("url", text(self.urls.service_user())),
+                    ("token_file", self.secret(ServiceName::IdentityProvisioner, "issuer-token")),
+                    ("username_prefix", text(USERNAME_PREFIX)),
+                ])),
+            ),
+            ("statements", Value::Table(table(statements))),
+        ])
     }
 
     fn rotator(&self) -> Table {
@@ -126,6 +135,7 @@ impl Plan<'_> {
             ),
             self.keys(ServiceName::Rotator),
             ("rotation", Value::Table(table([("min_overlap", text(self.tempo.min_overlap))]))),
+            self.statements(),
         ])
     }
 
@@ -139,6 +149,7 @@ impl Plan<'_> {
                     ("default_region", text(REGION)),
                 ])),
             ),
+            self.statements(),
         ])
     }
 
@@ -152,6 +163,11 @@ impl Plan<'_> {
         let keys =
             [("directory", text(self.directory.keys(service).display())), ("generate", Value::Boolean(true))];
         ("keys", Value::Table(table(keys)))
+    }
+
+    fn statements(&self) -> (&'static str, Value) {
+        let file = text(statements::trusted(self.directory).display());
+        ("statements", Value::Table(table([("keys_file", file)])))
     }
 
     fn secret(&self, service: ServiceName, file: &str) -> Value {
@@ -232,12 +248,30 @@ min_overlap = "5s"
 [state]
 url = "sqlite:///data/state/rotator/state.db"
 
+[statements]
+keys_file = "/data/run/statement-keys.json"
+
 [tls]
 ca = "/data/pki/ca.pem"
 cert = "/data/run/tls/rotator/cert.pem"
 key = "/data/run/tls/rotator/key.pem"
 "#
         );
+    }
+
+    #[test]
+    fn whoever_verifies_statements_knows_the_keys_and_only_the_provisioner_has_one_to_sign_with() {
+        use ServiceName::{Audit, Coordinator, Distributor, IdentityProvisioner, RegistrySync, Rotator};
+        for service in [RegistrySync, IdentityProvisioner, Rotator, Distributor] {
+            assert!(rendered(service).contains("keys_file = \"/data/run/statement-keys.json\""), "{service}");
+        }
+        for service in [RegistrySync, Rotator, Distributor, Audit, Coordinator] {
+            assert!(!rendered(service).contains("key_file"), "{service}");
+        }
+        assert!(
+            rendered(IdentityProvisioner).contains("key_file = \"/data/run/secrets/identity-provisioner/")
+        );
+        assert!(!rendered(Audit).contains("statements") && !rendered(Coordinator).contains("statements"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod programs;
 mod provide;
 mod sandbox;
 mod settle;
+mod statements;
 mod supervisor;
 mod urls;
 
@@ -82,6 +83,7 @@ pub(crate) async fn run(global: &GlobalOptions, options: &Up) -> Result<ExitCode
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(&entropy));
     let authority = Authority::open(&directory.pki(), reach::embedded_trust_domain(), Arc::clone(&clock))?;
     provide::principals(&directory, &authority, &registry)?;
+    statements::provide(&directory, &registry, &entropy)?;
     let ports = Ports::choose(&directory, &entropy)?;
     let urls = Urls::new(&ports);
     let tempo = Tempo {

@@ -14,7 +14,7 @@ use crate::registry_file::RegistryFile;
 use crate::remote::Remote;
 
 /// The operators of an embedded world; some acts need two.
-const OPERATORS: [&str; 2] = ["operator", "second"];
+pub(super) const OPERATORS: [&str; 2] = ["operator", "second"];
 /// The one member that each team has here.
 const MEMBER: &str = "member";
 const POLL: Duration = Duration::from_millis(50);
