@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mint_store::{Row, Value};
 use mint_types::Timestamp;
 use serde_json::{Map, json};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Glewlwyd;
@@ -178,6 +179,13 @@ impl Client {
         self.property_hash.as_deref().or(self.password_hash.as_deref())
     }
 
+    /// What stands for the property `client_secret`, where the real server shows the secret itself. Sent back, it
+    /// means the same as the secret would: a driver that puts what it got keeps the old secret in both worlds.
+    fn hidden_secret(&self) -> Option<String> {
+        let hash = self.property_hash.as_deref()?;
+        Some(format!("hidden-{}", hex::encode(&Sha256::digest(hash.as_bytes())[..12])))
+    }
+
     /// Whether a property that is a list has this entry.
     pub(super) fn offers(&self, property: &str, entry: &str) -> bool {
         let list = self.properties.get(property).and_then(serde_json::Value::as_array);
@@ -228,6 +236,7 @@ impl Client {
         });
         if let Some(object) = shown.as_object_mut() {
             object.extend(self.properties.clone());
+            object.extend(self.hidden_secret().map(|hidden| ("client_secret".to_owned(), hidden.into())));
         }
         shown
     }
@@ -236,6 +245,8 @@ impl Client {
 impl WrittenClient {
     fn applied(&self, client: Client, hashed: &Hashed) -> Client {
         let before = client.secret_hash().map(str::to_owned);
+        let sent_back = self.client_secret.as_ref().map(|secret| secret.as_str());
+        let keeps = sent_back.is_some() && sent_back == client.hidden_secret().as_deref();
         let mut after = Client {
             name: self.name.clone().unwrap_or(client.name),
             description: self.description.clone().unwrap_or(client.description),
@@ -247,7 +258,7 @@ impl WrittenClient {
                 Some(_) => hashed.password.clone(),
                 None => client.password_hash,
             },
-            property_hash: hashed.client_secret.clone(),
+            property_hash: if keeps { client.property_hash } else { hashed.client_secret.clone() },
             ..client
         };
         let now = after.secret_hash().map(str::to_owned);

@@ -5,8 +5,9 @@
 //! PUT forgets ([`client`]), statuses without a body ([`token`]), refresh tokens that outlive their password and that
 //! an API key can neither list nor end ([`refresh`]).
 //!
-//! Unlike the real server it never shows a `client_secret` again, because it keeps a hash only, and every scope that
-//! a user or a client is given counts as defined.
+//! Unlike the real server it never shows a `client_secret` but something that stands for it, because it keeps a hash
+//! only; every scope that a user or a client is given counts as defined; there is no `userinfo`; and a
+//! password grant without any client, which the real server takes, is refused.
 
 mod admin;
 mod answer;
@@ -102,5 +103,6 @@ pub(crate) fn router(glewlwyd: Arc<Glewlwyd>) -> Router {
         .route("/glewlwyd/api/oidc/revoke", post(standing::revoke))
         .route("/glewlwyd/api/oidc/jwks", get(oidc::jwks))
         .route("/glewlwyd/api/oidc/.well-known/openid-configuration", get(oidc::discovery))
+        .method_not_allowed_fallback(|| async { answer::NOT_FOUND })
         .with_state(glewlwyd)
 }

@@ -92,7 +92,7 @@ impl Glewlwyd {
         let claim = Claim::of(headers, &form).ok_or(UNAUTHORIZED)?;
         let client = self.proven(claim).await.map_err(|unproven| match unproven {
             Unproven::State(error) => Refusal::State(error),
-            Unproven::Wrong | Unproven::NoWay => UNAUTHORIZED,
+            Unproven::Wrong | Unproven::WrongWay => UNAUTHORIZED,
         })?;
         *caller = Caller::principal(&client.id);
         caller.application = self.applications.of(&client.id).map(Into::into);

@@ -1,7 +1,8 @@
 //! The plugin's token endpoint: grants `password`, `client_credentials` and `refresh_token`.
 //!
 //! Its refusals are not RFC 6749's: mostly a status without a body. A wrong user password is 403, a wrong client
-//! secret is 400 with `password` and `refresh_token` and 403 with `client_credentials`.
+//! secret is 400 with `password` and `refresh_token` and 403 with `client_credentials`, a right one shown in a way that
+//! the client does not offer is 500 with `password`.
 
 use std::sync::Arc;
 
@@ -27,17 +28,17 @@ const LIFETIME_SECONDS: i64 = 300;
 #[derive(Debug)]
 pub(super) enum Unproven {
     Wrong,
-    /// The client has no way to authenticate at all.
-    NoWay,
+    /// The secret is right, but this client may not show it in this way.
+    WrongWay,
     State(mint_store::Error),
 }
 
 impl Unproven {
     /// As the grant answers it, which differs.
-    fn answered(self, wrong: Refusal, no_way: Refusal) -> Refusal {
+    fn answered(self, wrong: Refusal, wrong_way: Refusal) -> Refusal {
         match self {
             Self::Wrong => wrong,
-            Self::NoWay => no_way,
+            Self::WrongWay => wrong_way,
             Self::State(error) => Refusal::State(error),
         }
     }
@@ -174,16 +175,15 @@ impl Glewlwyd {
         if !client.enabled || !client.confidential {
             return Err(Unproven::Wrong);
         }
-        if !client.says_how_it_authenticates() {
-            return Err(Unproven::NoWay);
-        }
         let hashes = Vec::from_iter(client.secret_hash().map(str::to_owned));
-        if client.offers("token_endpoint_auth_method", claim.way)
-            && self.vault.opens(claim.secret, hashes).await
-        {
-            return Ok(client);
+        if !self.vault.opens(claim.secret, hashes).await {
+            return Err(Unproven::Wrong);
         }
-        Err(Unproven::Wrong)
+        if client.offers("token_endpoint_auth_method", claim.way) {
+            Ok(client)
+        } else {
+            Err(Unproven::WrongWay)
+        }
     }
 
     fn access(&self, subject: &str, client: &Client, scope: &str) -> Result<Value, Refusal> {
