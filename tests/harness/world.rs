@@ -30,6 +30,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Where to keep the world; none for a fresh temporary directory.
     pub data: Option<PathBuf>,
+    /// The directory of the programs; none for those that cargo built.
+    pub programs: Option<PathBuf>,
 }
 
 /// A running world; dropping it kills it.
@@ -78,7 +80,8 @@ impl World {
             (Some(directory), data)
         };
         let beside = data.parent().expect("the data directory has a parent").to_owned();
-        let mut command = Command::new(executable("mint"));
+        let mint = options.programs.map_or_else(|| executable("mint"), |programs| programs.join("mint"));
+        let mut command = Command::new(mint);
         command.arg("up").arg("--data").arg(&data);
         if let Some(registry) = options.registry {
             let file = beside.join("registry.yaml");

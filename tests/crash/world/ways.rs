@@ -1,0 +1,374 @@
+//! Walks an application to a point, and on until it has converged.
+
+use mint_api::coordination::v1::{
+    ApplicationState, ApplicationStatus, GetApplicationRequest, Node, PauseRequest, ResumeRequest,
+    RotateApplicationRequest,
+};
+use mint_api::registry::v1::{
+    Bucket, GetApplicationRequest as GetRecordRequest, Settings, SyncSourceRequest, UpdateSettingsRequest,
+};
+use mint_api::types::v1::{CredentialKind, Layout};
+use mint_tests::world::at_rest;
+use mint_types::ServiceName;
+use serde_json::json;
+
+use crate::cases::{Case, Way};
+use crate::slate;
+use crate::stage::{Stage, until};
+
+impl Stage {
+    /// Fires a case's point and sees everything come to rest.
+    pub(crate) async fn walk(&self, case: &Case) -> Result<(), String> {
+        let walked = self.walk_armed(case).await;
+        self.arming.disarm(case);
+        walked
+    }
+
+    async fn walk_armed(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        match case.way {
+            Way::Password => self.rotates(case, &[CredentialKind::Password]).await,
+            Way::Client => self.rotates(case, &[CredentialKind::Client]).await,
+            Way::Combined => self.rotates(case, &[CredentialKind::Combined]).await,
+            Way::Public => self.rotates(case, &[CredentialKind::PublicClient]).await,
+            Way::OtherMachine => self.continues_elsewhere(case).await,
+            Way::Anybody => self.somebody(case).await,
+            Way::First => {
+                self.arming.arm(case);
+                self.put(json!({"id": id, "active": true})).await;
+                self.fires(case).await?;
+                self.rests(id, 1).await?;
+                self.is_clean(id, slate::Alive::Enabled).await
+            }
+            Way::Disable => {
+                self.arming.arm(case);
+                self.put(json!({"id": id, "active": false})).await;
+                self.fires(case).await?;
+                self.retired(id).await?;
+                self.is_clean(id, slate::Alive::Disabled).await?;
+                self.comes_back(id).await
+            }
+            Way::Enable => {
+                self.put(json!({"id": id, "active": false})).await;
+                self.retired(id).await?;
+                self.arming.arm(case);
+                self.put(json!({"id": id, "active": true})).await;
+                self.fires(case).await?;
+                self.comes_back(id).await
+            }
+            Way::Settings => {
+                self.arming.arm(case);
+                self.edit(id, |settings| settings.scopes = vec!["sales_order.read".to_owned()]).await?;
+                self.fires(case).await?;
+                self.rests(id, 1).await?;
+                self.is_clean(id, slate::Alive::Enabled).await
+            }
+            Way::Facts => {
+                self.arming.arm(case);
+                self.put(json!({"id": id, "name": "another name"})).await;
+                self.fires(case).await?;
+                self.rests(id, 1).await?;
+                self.is_clean(id, slate::Alive::Enabled).await
+            }
+            Way::Lookup => self.is_looked_up(case).await,
+            Way::Refused => {
+                self.world
+                    .fault(json!({"api": "service-user.create_password", "kind": "fail", "match": id}))
+                    .await;
+                self.rotates(case, &[CredentialKind::Password]).await
+            }
+            Way::Abandoned => self.is_abandoned(case).await,
+            Way::Pause => self.is_paused(case).await,
+            Way::PauseAll => self.all_pause(case).await,
+            Way::Delete => self.is_deleted(case).await,
+            Way::Start => {
+                self.arming.arm(case);
+                self.arming.kill(case.service);
+                self.fires(case).await
+            }
+            Way::Sync => {
+                self.arming.arm(case);
+                self.sync().await?;
+                self.fires(case).await
+            }
+        }
+    }
+
+    /// Waits until the point has fired.
+    async fn fires(&self, case: &Case) -> Result<(), String> {
+        until("the point fires", || async { self.arming.has_fired(case).then_some(()) }).await
+    }
+
+    /// Rotates, sees the point fire on the way and the rotation end.
+    async fn rotates(&self, case: &Case, kinds: &[CredentialKind]) -> Result<(), String> {
+        let id = case.application.as_str();
+        let before = completed(&self.standing(id).await?, kinds);
+        self.arming.arm(case);
+        self.rotate(id, kinds).await?;
+        let ended = until("the rotation ends", || async {
+            let status = self.status(id).await?;
+            (at_rest(&status) && completed(&status, kinds) > before).then_some(())
+        });
+        if let Err(late) = ended.await {
+            let status =
+                self.standing(id).await.map(|status| format!("{status:?}")).unwrap_or_else(|error| error);
+            return Err(format!("{late}; fired: {}; {status}", self.arming.has_fired(case)));
+        }
+        if !self.arming.has_fired(case) {
+            return Err("the rotation ended, and the point was not reached".to_owned());
+        }
+        self.is_clean(id, slate::Alive::Enabled).await
+    }
+
+    /// Asks for a rotation until somebody says yes.
+    pub(crate) async fn rotate(&self, id: &str, kinds: &[CredentialKind]) -> Result<(), String> {
+        let kinds: Vec<i32> = kinds.iter().map(|kind| *kind as i32).collect();
+        until("a rotation is started", || async {
+            let request = RotateApplicationRequest { application_id: id.to_owned(), kinds: kinds.clone() };
+            self.coordination.clone().rotate_application(request).await.ok()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// How it stands, if the coordinator answers; over one channel for all.
+    async fn status(&self, id: &str) -> Option<ApplicationStatus> {
+        let request = GetApplicationRequest { application_id: id.to_owned() };
+        self.coordination.clone().get_application(request).await.ok()?.into_inner().application
+    }
+
+    pub(crate) async fn standing(&self, id: &str) -> Result<ApplicationStatus, String> {
+        until("the coordinator says how it stands", || async { self.status(id).await }).await
+    }
+
+    /// Waits until everything of an application is delivered and nothing is under way.
+    pub(crate) async fn rests(&self, id: &str, deliveries: u64) -> Result<(), String> {
+        let rests = until("it is delivered and at rest", || async {
+            let status = self.status(id).await?;
+            let delivered = status.credentials.iter().all(|line| line.completed_rotations >= deliveries);
+            (at_rest(&status) && !status.credentials.is_empty() && delivered).then_some(())
+        });
+        match rests.await {
+            Ok(()) => Ok(()),
+            Err(late) => Err(format!("{late}; {:?}", self.standing(id).await)),
+        }
+    }
+
+    async fn retired(&self, id: &str) -> Result<(), String> {
+        until("it is inactive", || async {
+            let status = self.status(id).await?;
+            let inactive = status.state == ApplicationState::Inactive as i32 && status.problems.is_empty();
+            inactive.then_some(())
+        })
+        .await
+    }
+
+    async fn comes_back(&self, id: &str) -> Result<(), String> {
+        self.put(json!({"id": id, "active": true})).await;
+        self.rests(id, 1).await?;
+        self.is_clean(id, slate::Alive::Enabled).await
+    }
+
+    /// Changes the registry and has it read.
+    async fn put(&self, fields: serde_json::Value) {
+        self.world.registry(json!({ "put": fields })).await;
+        // whoever dies while reading reads again by itself
+        let _ = self.registry.clone().sync_source(SyncSourceRequest {}).await;
+    }
+
+    async fn sync(&self) -> Result<(), String> {
+        until("the registry is read", || async {
+            self.registry.clone().sync_source(SyncSourceRequest {}).await.ok()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Enters settings until they are in force.
+    async fn edit(
+        &self,
+        id: &str,
+        edit: impl Fn(&mut mint_api::registry::v1::Settings),
+    ) -> Result<(), String> {
+        until("the settings are in force", || async {
+            let request = GetRecordRequest { application_id: id.to_owned(), ..Default::default() };
+            let record =
+                self.registry.clone().get_application(request).await.ok()?.into_inner().application?;
+            let before = record.settings?;
+            let mut settings = before.clone();
+            edit(&mut settings);
+            if settings == before {
+                return Some(());
+            }
+            let request = UpdateSettingsRequest {
+                application_id: id.to_owned(),
+                settings: Some(settings),
+                expected_generation: record.settings_generation,
+                ..Default::default()
+            };
+            self.registry.clone().update_settings(request).await.ok().map(drop)
+        })
+        .await
+    }
+
+    /// An owner is quicker than any list.
+    async fn is_looked_up(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        self.arming.arm(case);
+        let known = json!({"id": id, "team_id": "team", "name": id, "active": true});
+        self.world.registry(json!({ "put": known })).await;
+        let settings = Settings {
+            buckets: vec![Bucket { name: "team-credentials".to_owned(), ..Default::default() }],
+            layout: Layout::Split as i32,
+            confidential: true,
+            ..Default::default()
+        };
+        until("it is known", || async {
+            let request = UpdateSettingsRequest {
+                application_id: id.to_owned(),
+                settings: Some(settings.clone()),
+                expected_generation: 0,
+                ..Default::default()
+            };
+            match self.registry.clone().update_settings(request).await {
+                Ok(_) => Some(()),
+                // the answer to the one before was lost
+                Err(refused) => refused.message().contains("generation").then_some(()),
+            }
+        })
+        .await?;
+        self.fires(case).await?;
+        self.rests(id, 1).await
+    }
+
+    /// What was made is given up when the store refuses it and the settings want something else.
+    async fn is_abandoned(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        let refusal = json!({"api": "s3.PutObject", "kind": "fail", "status": 403, "count": 6, "match": format!("/{id}/")});
+        self.world.fault(refusal).await;
+        self.rotate(id, &[CredentialKind::Password]).await?;
+        until("the delivery is refused", || async {
+            let status = self.status(id).await?;
+            let refused =
+                status.credentials.iter().any(|line| line.node == Node::Deliver as i32 && line.attempts > 0);
+            refused.then_some(())
+        })
+        .await?;
+        self.arming.arm(case);
+        self.edit(id, |settings| settings.layout = Layout::Combined as i32).await?;
+        self.fires(case).await?;
+        self.rests(id, 1).await?;
+        self.is_clean(id, slate::Alive::Enabled).await
+    }
+
+    /// The overlap's beginning is one of another machine: this one counts its own.
+    async fn continues_elsewhere(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        let kinds = [CredentialKind::Password];
+        let before = completed(&self.standing(id).await?, &kinds);
+        self.arming.arm(case);
+        self.rotate(id, &kinds).await?;
+        until("the overlap begins on another machine", || async { self.move_overlap(id).then_some(()) })
+            .await?;
+        self.fires(case).await?;
+        until("the rotation ends", || async {
+            let status = self.status(id).await?;
+            (at_rest(&status) && completed(&status, &kinds) > before).then_some(())
+        })
+        .await?;
+        self.is_clean(id, slate::Alive::Enabled).await
+    }
+
+    fn move_overlap(&self, id: &str) -> bool {
+        let file = self.world.data().join("state/rotator/state.db");
+        let Ok(ledger) = rusqlite::Connection::open(file) else { return false };
+        let _ = ledger.busy_timeout(std::time::Duration::from_secs(5));
+        let moved = ledger.execute(
+            "UPDATE overlap SET boot = 'another-machine' WHERE rotation IN \
+             (SELECT rotation FROM rotation WHERE application = ?1 AND state = 'delivered')",
+            [id],
+        );
+        moved.is_ok_and(|rows| rows > 0)
+    }
+
+    async fn is_paused(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        self.arming.arm(case);
+        until("it is paused", || async {
+            let request = PauseRequest { application_id: id.to_owned(), reason: "a test".to_owned() };
+            self.coordination.clone().pause(request).await.ok()
+        })
+        .await?;
+        self.fires(case).await?;
+        until("it goes on", || async {
+            let request = ResumeRequest { application_id: id.to_owned() };
+            self.coordination.clone().resume(request).await.ok()
+        })
+        .await?;
+        self.rests(id, 1).await
+    }
+
+    async fn all_pause(&self, case: &Case) -> Result<(), String> {
+        self.arming.arm(case);
+        until("everything is paused", || async {
+            let request = PauseRequest { application_id: String::new(), reason: "a test".to_owned() };
+            self.coordination.clone().pause(request).await.ok()
+        })
+        .await?;
+        self.fires(case).await?;
+        until("everything goes on", || async {
+            let request = ResumeRequest { application_id: String::new() };
+            self.coordination.clone().resume(request).await.ok()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// By the coordinator's own right: nobody else may.
+    async fn is_deleted(&self, case: &Case) -> Result<(), String> {
+        use mint_api::identity::v1::DeleteIdentityRequest;
+        use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
+        let id = case.application.as_str();
+        self.put(json!({"id": id, "active": false})).await;
+        self.retired(id).await?;
+        self.arming.arm(case);
+        let coordinator = self.world.service(ServiceName::Coordinator);
+        let channel = self.world.channel(ServiceName::IdentityProvisioner, &coordinator);
+        until("it is deleted", || async {
+            let revision = self.standing(id).await.ok()?.catalog_revision;
+            let request = DeleteIdentityRequest {
+                application_id: id.to_owned(),
+                catalog_revision: revision,
+                fencing_token: slate::unix_millis(),
+                ..Default::default()
+            };
+            IdentityServiceClient::new(channel.clone()).delete_identity(request).await.ok()
+        })
+        .await?;
+        self.fires(case).await?;
+        self.is_clean(id, slate::Alive::Deleted).await
+    }
+
+    /// The call does not say whom it is for: whoever makes it next.
+    async fn somebody(&self, case: &Case) -> Result<(), String> {
+        self.arming.arm(case);
+        let id = case.application.as_str();
+        until("somebody reaches the point", || async {
+            if self.arming.has_fired(case) {
+                return Some(());
+            }
+            self.rotate(id, &[]).await.ok()?;
+            self.rests(id, 1).await.ok()?;
+            self.arming.has_fired(case).then_some(())
+        })
+        .await?;
+        self.rests(id, 1).await?;
+        self.is_clean(id, slate::Alive::Enabled).await
+    }
+}
+
+fn completed(status: &ApplicationStatus, kinds: &[CredentialKind]) -> u64 {
+    let of = |kind: i32| kinds.iter().any(|wanted| *wanted as i32 == kind);
+    let lines = status.credentials.iter().filter(|line| of(line.kind));
+    lines.map(|line| line.completed_rotations).min().unwrap_or_default()
+}
