@@ -1,0 +1,13 @@
+//! What the services act upon, with its own rules.
+
+mod catalog;
+mod consumers;
+mod issuer;
+mod log;
+mod stores;
+
+pub(crate) use catalog::{Catalog, record};
+pub(crate) use consumers::PREFIX;
+pub(crate) use issuer::{Client, Denied, Issuer, Password, User};
+pub(crate) use log::Log;
+pub(crate) use stores::{Stores, Usable, application_of};

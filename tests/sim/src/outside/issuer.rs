@@ -1,0 +1,162 @@
+//! The IAM solution, with the rules of COMPAT section 3.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mint_invariants::Taking;
+use mint_types::{ApplicationId, IssuerObject, Timestamp};
+
+use super::Usable;
+
+/// Every user, and what was ever made for it.
+#[derive(Debug, Default)]
+pub(crate) struct Issuer {
+    pub(crate) users: BTreeMap<String, User>,
+    made: u64,
+    /// Whatever was taken away from an application: I6 counts it.
+    pub(crate) takings: Vec<Taking>,
+    /// Calls under way, by whom: I3.
+    pub(crate) acting: BTreeMap<(String, IssuerObject), u32>,
+}
+
+/// A service user.
+#[derive(Debug, Default)]
+pub(crate) struct User {
+    pub(crate) client_id: String,
+    pub(crate) confidential: bool,
+    pub(crate) enabled: bool,
+    pub(crate) passwords: Vec<Password>,
+    pub(crate) clients: Vec<Client>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Password {
+    pub(crate) txid: String,
+    pub(crate) plaintext: String,
+    pub(crate) valid_until: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) txid: String,
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) ended: bool,
+}
+
+/// It said no, with this status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denied(pub(crate) u16);
+
+const UNKNOWN: Denied = Denied(404);
+/// Ended credentials are kept this long for whoever looks, then forgotten.
+const FORGOTTEN_AFTER: usize = 24;
+
+impl Password {
+    pub(crate) fn lives(&self, now: Timestamp) -> bool {
+        self.valid_until.is_none_or(|until| until > now)
+    }
+}
+
+impl Issuer {
+    fn user(&mut self, username: &str) -> Result<&mut User, Denied> {
+        self.users.get_mut(username).ok_or(UNKNOWN)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    /// Makes a password beside the older ones; answers handle and password.
+    pub(crate) fn create_password(&mut self, username: &str) -> Result<(String, String), Denied> {
+        let number = self.number();
+        let user = self.user(username)?;
+        let (txid, plaintext) = (format!("tx-{number}"), format!("mint-canary-pw-{number:08}"));
+        let ended = user.passwords.iter().filter(|password| password.valid_until.is_some()).count();
+        if ended > FORGOTTEN_AFTER {
+            user.passwords.remove(0);
+        }
+        user.passwords.push(Password { txid: txid.clone(), plaintext: plaintext.clone(), valid_until: None });
+        Ok((txid, plaintext))
+    }
+
+    /// Commits a password: the older ones end after the grace.
+    pub(crate) fn commit_password(
+        &mut self,
+        username: &str,
+        txid: &str,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<(), Denied> {
+        let user = self.user(username)?;
+        let index = user.passwords.iter().position(|password| password.txid == txid).ok_or(UNKNOWN)?;
+        for older in user.passwords[..index].iter_mut().filter(|password| password.valid_until.is_none()) {
+            older.valid_until = Some(now.plus(grace));
+        }
+        Ok(())
+    }
+
+    /// Makes a client beside the older one; answers handle, id and secret.
+    pub(crate) fn create_client(&mut self, username: &str) -> Result<(String, String, String), Denied> {
+        let number = self.number();
+        let user = self.user(username)?;
+        let (txid, id) = (format!("tx-{number}"), format!("client-{number}"));
+        let secret = format!("mint-canary-cs-{number:08}");
+        user.clients.retain(|client| !client.ended);
+        user.clients.push(Client { txid: txid.clone(), id: id.clone(), secret: secret.clone(), ended: false });
+        Ok((txid, id, secret))
+    }
+
+    /// Commits a client: all others end at once.
+    pub(crate) fn commit_client(&mut self, username: &str, txid: &str) -> Result<(), Denied> {
+        let user = self.user(username)?;
+        let id = user.clients.iter().find(|client| client.txid == txid).map(|client| client.id.clone());
+        user.client_id = id.ok_or(UNKNOWN)?;
+        for other in user.clients.iter_mut().filter(|client| client.txid != txid) {
+            other.ended = true;
+        }
+        Ok(())
+    }
+
+    /// Makes a user be as asked; answers its client id.
+    pub(crate) fn put(&mut self, username: &str, confidential: bool, enabled: bool) -> String {
+        let number = self.number();
+        let user = self.users.entry(username.to_owned()).or_insert_with(|| User {
+            client_id: format!("client-{number}"),
+            ..User::default()
+        });
+        user.confidential = confidential;
+        user.enabled = enabled;
+        user.client_id.clone()
+    }
+
+    /// Whether what an application holds opens its doors.
+    pub(crate) fn accepts(&self, username: &str, held: &Usable, now: Timestamp) -> bool {
+        let Some(user) = self.users.get(username).filter(|user| user.enabled) else {
+            return false;
+        };
+        let password = held.user.as_ref().is_none_or(|(name, password)| {
+            name == username
+                && user.passwords.iter().any(|known| known.plaintext == *password && known.lives(now))
+        });
+        let client = held.client.as_ref().is_none_or(|(id, secret)| match secret {
+            Some(secret) => user.clients.iter().any(|known| known.id == *id && known.secret == *secret && !known.ended),
+            None => !user.confidential && user.client_id == *id,
+        });
+        password && client
+    }
+
+    /// Notes that something was taken from an application.
+    pub(crate) fn taken(&mut self, application: &ApplicationId, at: Timestamp) {
+        self.takings.push(Taking { application: application.clone(), at, released: false });
+    }
+}
+
+impl Issuer {
+    /// Whose client this is; nobody's name if it is nobody's.
+    pub(crate) fn owner_of_client(&self, id: &str) -> String {
+        let owner = self.users.iter().find(|(_, user)| user.clients.iter().any(|client| client.id == id));
+        owner.map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+}

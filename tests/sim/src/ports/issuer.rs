@@ -1,0 +1,144 @@
+//! A call to the issuer, whoever makes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mint_invariants::{Invariant, Violation};
+use mint_types::{ApplicationId, IssuerObject};
+
+use crate::faults::Fault;
+use crate::outside::{Denied, PREFIX};
+use crate::scene::{Life, Scene, State};
+
+/// Why there is no good answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    NotSent,
+    Denied(u16),
+    RateLimited(Duration),
+    Unknown,
+    Rubbish,
+    LoginRefused,
+}
+
+/// Somebody acts on an issuer object until this is dropped.
+struct Acting {
+    scene: Arc<Scene>,
+    key: (String, IssuerObject),
+}
+
+impl Acting {
+    fn begin(scene: &Arc<Scene>, username: &str, object: IssuerObject) -> Self {
+        let key = (username.to_owned(), object);
+        let mut state = scene.locked();
+        let others = state.issuer.acting.entry(key.clone()).or_default();
+        *others += 1;
+        if *others > 1 {
+            let id = username.strip_prefix(PREFIX).unwrap_or(username).parse::<ApplicationId>();
+            let detail = format!("two calls to the issuer are under way on {object:?} of {username}");
+            state.violated(id.map_or_else(
+                |_| Violation::of_all(Invariant::OneAtATime, detail.clone()),
+                |id| Violation::of(Invariant::OneAtATime, &id, detail.clone()),
+            ));
+        }
+        drop(state);
+        Self { scene: Arc::clone(scene), key }
+    }
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        let mut state = self.scene.locked();
+        if let Some(count) = state.issuer.acting.get_mut(&self.key) {
+            *count -= 1;
+        }
+    }
+}
+
+impl Life {
+    /// Asks the issuer; `act` is what it does with the question.
+    pub(crate) async fn at_issuer<T, F>(
+        &self,
+        point: &'static str,
+        kinds: &[Fault],
+        on: Option<(&str, IssuerObject)>,
+        act: F,
+    ) -> Result<T, Trouble>
+    where
+        T: Send,
+        F: Fn(&mut State) -> Result<T, Denied> + Clone + Send + Sync + 'static,
+    {
+        let deadline = self.scene.numbers.issuer_deadline;
+        let fault = self.meets(point, kinds).await;
+        let _acting = on.map(|(username, object)| Acting::begin(&self.scene, username, object));
+        match fault {
+            Some(Fault::NotSent) => return Err(Trouble::NotSent),
+            Some(Fault::RateLimited) => {
+                self.travel().await;
+                return Err(Trouble::RateLimited(self.scene.locked().within(Duration::from_secs(60))));
+            }
+            Some(Fault::ErrorBefore) => {
+                self.travel().await;
+                return Err(Trouble::Unknown);
+            }
+            Some(Fault::RubbishBefore) => {
+                self.travel().await;
+                return Err(Trouble::Rubbish);
+            }
+            Some(Fault::LoginRefused) => {
+                self.travel().await;
+                return Err(Trouble::LoginRefused);
+            }
+            Some(Fault::Late) => {
+                let life = self.scene.numbers.request_life.saturating_sub(Duration::from_millis(100));
+                self.later(point, life, act);
+                tokio::time::sleep(deadline).await;
+                return Err(Trouble::Unknown);
+            }
+            _ => {}
+        }
+        self.travel().await;
+        let answer = {
+            let mut state = self.scene.locked();
+            state.trace(|| format!("issuer: {point}"));
+            act(&mut state)
+        };
+        match fault {
+            Some(Fault::LostReply) => {
+                tokio::time::sleep(deadline).await;
+                return Err(Trouble::Unknown);
+            }
+            Some(Fault::ErrorAfter) => return Err(Trouble::Unknown),
+            Some(Fault::RubbishAfter) => return Err(Trouble::Rubbish),
+            Some(Fault::CrashAfter) => return self.die().await,
+            Some(Fault::Duplicate) => self.later(point, Duration::from_secs(1), act),
+            _ => {}
+        }
+        self.travel().await;
+        answer.map_err(|denied| Trouble::Denied(denied.0))
+    }
+
+    /// It happens later, whatever becomes of who asked.
+    fn later<T, F>(&self, point: &'static str, longest: Duration, act: F)
+    where
+        F: Fn(&mut State) -> Result<T, Denied> + Send + 'static,
+    {
+        let delay = self.scene.locked().within(longest);
+        let scene = Arc::clone(&self.scene);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let mut state = scene.locked();
+            state.trace(|| format!("issuer, late: {point}"));
+            let _nobody_waits = act(&mut state);
+        });
+    }
+
+    /// Looks at an application again when a grace has passed.
+    pub(crate) fn look_again(&self, application: String, after: Duration, moment: &'static str) {
+        let scene = Arc::clone(&self.scene);
+        tokio::spawn(async move {
+            tokio::time::sleep(after + Duration::from_millis(2)).await;
+            scene.locked().log_in_as(&application, moment);
+        });
+    }
+}

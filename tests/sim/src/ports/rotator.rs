@@ -1,0 +1,192 @@
+//! What the rotator sees.
+
+
+use async_trait::async_trait;
+use mint_api::audit_log::Announced;
+use mint_rotator::ports::{
+    Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, NewClient, NewPassword, PublicVerdict,
+};
+use mint_rotator::{Delivered, Error, IssuerError};
+use mint_secret::{PublishedKey, SecretValue};
+use mint_types::{Application, ApplicationId, IssuerObject, Revision};
+
+use super::issuer::Trouble;
+use super::{NoRecord, outage};
+use crate::faults::{LOGIN, MAKE, SET};
+use crate::outside::{Denied, PREFIX, Usable};
+use crate::scene::{Life, State};
+
+const SERVICE: &str = "rotator";
+
+/// The outside of one rotator.
+#[derive(Debug, Clone)]
+pub(crate) struct RotatorWorld(pub(crate) Life);
+
+fn error_of(trouble: Trouble) -> IssuerError {
+    match trouble {
+        Trouble::NotSent => IssuerError::NotSent("injected".to_owned()),
+        Trouble::Denied(status) => IssuerError::Refused { status },
+        Trouble::RateLimited(retry_after) => IssuerError::RateLimited { retry_after },
+        Trouble::Unknown | Trouble::LoginRefused => IssuerError::Unknown("injected".to_owned()),
+        Trouble::Rubbish => IssuerError::Malformed("injected"),
+    }
+}
+
+fn application_of(username: &str) -> String {
+    username.strip_prefix(PREFIX).unwrap_or(username).to_owned()
+}
+
+impl RotatorWorld {
+    fn says(&self, announced: &Announced) {
+        self.0.scene.locked().acts(announced.leaf_index(), announced.act(), SERVICE);
+    }
+
+    /// Logs in; an ended credential is refused with this code.
+    async fn log_in(&self, username: &str, held: Usable, code: &'static str) -> Result<LoginVerdict, IssuerError> {
+        let username = username.to_owned();
+        let answer = self
+            .0
+            .at_issuer("login", LOGIN, None, move |state: &mut State| {
+                let now = state.time.now();
+                Ok(state.issuer.accepts(&username, &held, now))
+            })
+            .await;
+        match answer {
+            Ok(true) => Ok(LoginVerdict::Accepted(SecretValue::new("a-token".to_owned()))),
+            Ok(false) | Err(Trouble::LoginRefused) => Ok(LoginVerdict::Refused(code.to_owned())),
+            Err(trouble) => Err(error_of(trouble)),
+        }
+    }
+}
+
+#[async_trait]
+impl Issuer for RotatorWorld {
+    async fn create_password(&self, announced: &Announced, username: &str) -> Result<NewPassword, IssuerError> {
+        self.says(announced);
+        let user = username.to_owned();
+        let act = move |state: &mut State| state.issuer.create_password(&user);
+        let on = Some((username, IssuerObject::User));
+        let (txid, plaintext) = self.0.at_issuer("create password", MAKE, on, act).await.map_err(error_of)?;
+        Ok(NewPassword { txid, password: SecretValue::new(plaintext) })
+    }
+
+    async fn commit_password(
+        &self,
+        announced: &Announced,
+        _delivered: &Delivered,
+        username: &str,
+        txid: &str,
+    ) -> Result<(), IssuerError> {
+        self.says(announced);
+        let (user, handle, life) = (username.to_owned(), txid.to_owned(), self.0.clone());
+        let grace = self.0.scene.numbers.grace;
+        let act = move |state: &mut State| {
+            let application = application_of(&user);
+            state.log_in_as(&application, "before a commit");
+            let now = state.time.now();
+            let done = state.issuer.commit_password(&user, &handle, now, grace);
+            state.log_in_as(&application, "after a commit");
+            life.look_again(application, grace, "after the grace");
+            done
+        };
+        let on = Some((username, IssuerObject::User));
+        self.0.at_issuer("commit password", SET, on, act).await.map_err(error_of)
+    }
+
+    async fn create_client(
+        &self,
+        announced: &Announced,
+        username: &str,
+        _client_id: &str,
+    ) -> Result<NewClient, IssuerError> {
+        self.says(announced);
+        let user = username.to_owned();
+        let act = move |state: &mut State| state.issuer.create_client(&user);
+        let on = Some((username, IssuerObject::Client));
+        let (txid, client_id, secret) = self.0.at_issuer("create client", MAKE, on, act).await.map_err(error_of)?;
+        Ok(NewClient { txid, client_id, client_secret: SecretValue::new(secret) })
+    }
+
+    async fn commit_client(
+        &self,
+        announced: &Announced,
+        _delivered: &Delivered,
+        username: &str,
+        txid: &str,
+    ) -> Result<(), IssuerError> {
+        self.says(announced);
+        let (user, handle) = (username.to_owned(), txid.to_owned());
+        let act = move |state: &mut State| {
+            let application = application_of(&user);
+            state.log_in_as(&application, "before a commit");
+            let done = state.issuer.commit_client(&user, &handle);
+            state.log_in_as(&application, "after a commit");
+            done
+        };
+        let on = Some((username, IssuerObject::Client));
+        self.0.at_issuer("commit client", SET, on, act).await.map_err(error_of)
+    }
+}
+
+#[async_trait]
+impl Login for RotatorWorld {
+    async fn password(&self, username: &str, password: &SecretValue) -> Result<LoginVerdict, IssuerError> {
+        let user = Some((username.to_owned(), password.expose().to_owned()));
+        self.log_in(username, Usable { user, client: None }, "invalid_grant").await
+    }
+
+    async fn password_and_client(
+        &self,
+        username: &str,
+        password: &SecretValue,
+        client: ClientLogin<'_>,
+    ) -> Result<LoginVerdict, IssuerError> {
+        let user = Some((username.to_owned(), password.expose().to_owned()));
+        let client = Some((client.id.to_owned(), Some(client.secret.expose().to_owned())));
+        self.log_in(username, Usable { user, client }, "invalid_grant").await
+    }
+
+    async fn client(&self, client: ClientLogin<'_>) -> Result<LoginVerdict, IssuerError> {
+        let username = self.0.scene.locked().issuer.owner_of_client(client.id);
+        let client = Some((client.id.to_owned(), Some(client.secret.expose().to_owned())));
+        self.log_in(&username, Usable { user: None, client }, "invalid_client").await
+    }
+
+    async fn public_client(&self, client_id: &str) -> Result<PublicVerdict, IssuerError> {
+        let id = client_id.to_owned();
+        let known = move |state: &mut State| -> Result<bool, Denied> {
+            Ok(state.issuer.users.values().any(|user| !user.confidential && user.client_id == id))
+        };
+        match self.0.at_issuer("login", LOGIN, None, known).await {
+            Ok(true) => Ok(PublicVerdict::Known),
+            Ok(false) | Err(Trouble::LoginRefused) => Ok(PublicVerdict::Unknown("invalid_client".to_owned())),
+            Err(trouble) => Err(error_of(trouble)),
+        }
+    }
+
+    async fn revoke(&self, _token: &SecretValue, _client: Option<ClientLogin<'_>>) -> Result<(), IssuerError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Catalog for RotatorWorld {
+    async fn application(&self, id: &ApplicationId, at_least: Revision) -> Result<Application, Error> {
+        let found = self.0.record(id, at_least).await;
+        found.map_err(|why| match why {
+            NoRecord::Outage | NoRecord::Behind => Error::CatalogUnavailable(outage()),
+            NoRecord::Unknown => Error::Catalog(outage()),
+        })
+    }
+}
+
+#[async_trait]
+impl DistributorKeys for RotatorWorld {
+    async fn list(&self) -> Result<Vec<PublishedKey>, Error> {
+        if self.0.reads("distributor.keys").await {
+            return Ok(self.0.scene.distributor_keys.published().to_vec());
+        }
+        Err(Error::KeysUnavailable("injected".to_owned()))
+    }
+}
+

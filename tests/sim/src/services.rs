@@ -1,0 +1,271 @@
+//! The real services, built from their parts in front of the scene, and built again when they died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mint_api::audit_log::{AuditLog, MemoryAuditLog};
+use mint_coordinator::{Bell, Engine, IssuerGate, Policy, SqlStore, Store as _, Watched, take_in_catalog};
+use mint_distributor::{Opener, Ports};
+use mint_identity_provisioner::model::Naming;
+use mint_identity_provisioner::{execute as provisioning, state as identities};
+use mint_port::Port;
+use mint_rotator::{KnownKeys, Ledger, RateBudget, Rules};
+use mint_saga::Backoff;
+use mint_secret::{KeyRing, KeyUse};
+use mint_store::{Database, Error, SimulatedDisk};
+use mint_types::{Budget, Clock, Entropy};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::outside::PREFIX;
+use crate::ports::{Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes};
+use crate::rng::{SimulatedEntropy, derived};
+use crate::scene::{Life, ProcessId, Scene};
+
+/// How long a coordinator looks away at most: applications whose holder died are noticed this late.
+const LONGEST_NAP: Duration = Duration::from_secs(15);
+const SHORTEST_NAP: Duration = Duration::from_millis(20);
+/// The issuer of a simulation answers as many calls as anybody makes.
+const CALLS_PER_MINUTE: u32 = 60_000;
+
+/// Which service a process is, and which of its replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Coordinator(usize),
+    Rotator(usize),
+    Distributor(usize),
+    Provisioner(usize),
+}
+
+/// What the services find again.
+#[derive(Debug)]
+pub(crate) struct Disks {
+    coordinator: SimulatedDisk,
+    rotator: SimulatedDisk,
+    distributor: SimulatedDisk,
+    provisioner: SimulatedDisk,
+}
+
+impl Disks {
+    pub(crate) fn new() -> Result<Self, Error> {
+        Ok(Self {
+            coordinator: SimulatedDisk::new()?,
+            rotator: SimulatedDisk::new()?,
+            distributor: SimulatedDisk::new()?,
+            provisioner: SimulatedDisk::new()?,
+        })
+    }
+}
+
+/// Everything that starts processes.
+#[derive(Debug)]
+pub(crate) struct Machines {
+    pub(crate) scene: Arc<Scene>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) disks: Disks,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) log: MemoryAuditLog,
+    pub(crate) seed: u64,
+}
+
+impl Machines {
+    /// Starts a process; it is alive when this is done, unless its disk is not well.
+    pub(crate) async fn start(&self, process: ProcessId) -> Result<(), Error> {
+        let life = Life { scene: Arc::clone(&self.scene), process };
+        let (clock, incarnation) = {
+            let state = self.scene.locked();
+            (state.processes[process].clock.clone(), state.processes[process].incarnation)
+        };
+        let part = u64::try_from(process).unwrap_or(0) * 1_000_000 + incarnation;
+        let being = Being {
+            life,
+            clock: Arc::new(clock),
+            entropy: Arc::new(SimulatedEntropy::new(derived(self.seed, part))),
+        };
+        match self.roles[process] {
+            Role::Coordinator(replica) => self.coordinator(&being, replica).await?,
+            Role::Rotator(replica) => self.rotator(&being, replica).await?,
+            Role::Distributor(replica) => self.distributor(&being, replica).await?,
+            Role::Provisioner(replica) => self.provisioner(&being, replica).await?,
+        }
+        let mut state = self.scene.locked();
+        state.processes[process].alive = true;
+        let name = state.processes[process].name.clone();
+        state.trace(|| format!("{name} runs"));
+        Ok(())
+    }
+
+    fn audit(&self, being: &Being, service: &'static str) -> Port<dyn AuditLog> {
+        let log = Audit { life: being.life.clone(), service, log: self.log.clone() };
+        Port::held_by(service, Arc::new(log))
+    }
+
+    async fn coordinator(&self, being: &Being, replica: usize) -> Result<(), Error> {
+        use mint_coordinator::{MIGRATIONS, Parts, SCHEMA};
+        let probe = Writes::of(&being.life);
+        let disk = &self.disks.coordinator;
+        let database = Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?;
+        drop(database);
+        let database = Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, probe).await?;
+        let wire = Arc::new(Wire { life: being.life.clone(), network: Arc::clone(&self.network) });
+        let lease = self.scene.numbers.lease;
+        let parts = Arc::new(Parts {
+            policy: Policy {
+                holder: format!("coordinator-{replica}"),
+                concurrency: 32,
+                lease,
+                call_deadline: lease * 2 / 3,
+                backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) },
+                failed_after: 3,
+            },
+            store: Watched::new(Port::new(Arc::new(SqlStore::new(database))), being.clock()),
+            identities: Port::new(wire.clone()),
+            rotator: Port::new(wire.clone()),
+            distributor: Port::new(wire.clone()),
+            clock: being.clock(),
+            entropy: being.entropy(),
+            bell: Bell::default(),
+            issuer: IssuerGate::default(),
+        });
+        self.network.coordinators.members[replica].share(Arc::clone(&parts));
+        let never = CancellationToken::new();
+        being.life.spawn(take_in_catalog(Arc::clone(&parts), Port::new(wire), never));
+        being.life.spawn(work(parts));
+        Ok(())
+    }
+
+    async fn rotator(&self, being: &Being, replica: usize) -> Result<(), Error> {
+        use mint_rotator::{MIGRATIONS, Parts, Rotator, SCHEMA, rpc::Rpc};
+        let disk = &self.disks.rotator;
+        drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
+        let database =
+            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Writes::of(&being.life)).await?;
+        let world = Arc::new(RotatorWorld(being.life.clone()));
+        let numbers = &self.scene.numbers;
+        let rotator = Rotator::new(Parts {
+            ledger: Ledger::new(database),
+            issuer: Port::new(world.clone()),
+            login: Port::new(world.clone()),
+            catalog: Port::new(world.clone()),
+            distributor: KnownKeys::new(Port::new(world), being.clock()),
+            audit: self.audit(being, "rotator"),
+            keys: rotator_keys(self.seed),
+            budget: RateBudget::new(CALLS_PER_MINUTE),
+            rules: Rules {
+                min_overlap: numbers.min_overlap,
+                max_overlap: numbers.max_overlap,
+                password_grace: numbers.grace,
+                request_life: numbers.request_life,
+                unresolved_hold: Duration::from_mins(2),
+                login_pause: Duration::from_secs(1),
+            },
+            username_prefix: PREFIX.to_owned(),
+            clock: being.clock(),
+            entropy: being.entropy(),
+            background: TaskTracker::new(),
+        });
+        let rpc = Rpc::new(Arc::new(rotator), being.clock(), being.entropy());
+        self.network.rotators.members[replica].share(Arc::new(rpc));
+        Ok(())
+    }
+
+    async fn distributor(&self, being: &Being, replica: usize) -> Result<(), Error> {
+        use mint_distributor::adapters::{MIGRATIONS, SCHEMA, SqlAttempts};
+        use mint_distributor::{Distributor, Rpc};
+        let disk = &self.disks.distributor;
+        drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
+        let database =
+            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Writes::of(&being.life)).await?;
+        let world = Arc::new(DistributorWorld(being.life.clone()));
+        let ring = Arc::clone(&self.scene.distributor_keys);
+        let ports = Ports {
+            opener: Arc::new(Opener::new(Arc::clone(&ring), Port::new(world.clone()), being.clock())),
+            catalog: Port::new(world.clone()),
+            attempts: Port::new(Arc::new(SqlAttempts::new(database))),
+            store: Port::new(world),
+            audit: self.audit(being, "distributor"),
+            clock: being.clock(),
+        };
+        let distributor =
+            Distributor::new(Arc::clone(&ring), ports, String::new(), self.scene.numbers.put_expiry);
+        let rpc =
+            Rpc { distributor: Arc::new(distributor), ring, clock: being.clock(), entropy: being.entropy() };
+        self.network.distributors.members[replica].share(Arc::new(rpc));
+        Ok(())
+    }
+
+    async fn provisioner(&self, being: &Being, replica: usize) -> Result<(), Error> {
+        use identities::{MIGRATIONS, SCHEMA, State};
+        let disk = &self.disks.provisioner;
+        drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
+        let database =
+            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Writes::of(&being.life)).await?;
+        let world = Arc::new(ProvisionerWorld(being.life.clone()));
+        let provisioner = provisioning::Provisioner::new(provisioning::Parts {
+            issuer: Port::new(world.clone()),
+            catalog: Port::new(world),
+            audit: self.audit(being, "identity-provisioner"),
+            state: State::new(database, Budget::default()),
+            naming: Naming {
+                username_prefix: PREFIX.to_owned(),
+                realm: "services".to_owned(),
+                base_scopes: vec!["uid".to_owned(), "cn".to_owned()],
+                reserved_scopes: Vec::new(),
+            },
+            clock: being.clock(),
+            entropy: being.entropy(),
+        });
+        let rpc = mint_identity_provisioner::rpc::Rpc { provisioner: Arc::new(provisioner), clock: being.clock() };
+        self.network.provisioners.members[replica].share(Arc::new(rpc));
+        Ok(())
+    }
+}
+
+/// One incarnation of a process.
+#[derive(Debug)]
+struct Being {
+    life: Life,
+    clock: Arc<crate::clock::MachineClock>,
+    entropy: Arc<SimulatedEntropy>,
+}
+
+impl Being {
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    fn entropy(&self) -> Arc<dyn Entropy> {
+        self.entropy.clone()
+    }
+}
+
+/// The rotator's keys: all replicas and incarnations share them.
+pub(crate) fn rotator_keys(seed: u64) -> KeyRing {
+    let uses = [KeyUse::RotatorSign, KeyUse::RotatorProbe, KeyUse::RotatorFingerprint];
+    keys(&uses, derived(seed, 2))
+}
+
+/// The distributor's.
+pub(crate) fn distributor_keys(seed: u64) -> KeyRing {
+    keys(&[KeyUse::DistributorSeal, KeyUse::DistributorReceipt], derived(seed, 3))
+}
+
+/// Keys of a seed.
+#[expect(clippy::expect_used, reason = "keys of 32 random bytes are always good")]
+pub(crate) fn keys(uses: &[KeyUse], seed: u64) -> KeyRing {
+    KeyRing::in_memory(uses, &SimulatedEntropy::new(seed)).expect("keys in memory")
+}
+
+/// A coordinator's life: everything that is due, then a nap.
+async fn work(parts: Arc<mint_coordinator::Parts>) {
+    let _asked_again_by_every_lease = parts.store.reclaim(&parts.policy.holder).await;
+    let mut engine = Engine::new(Arc::clone(&parts));
+    loop {
+        let nap = match engine.turn().await {
+            Ok(Some(at)) => at.since(parts.clock.now()).clamp(SHORTEST_NAP, LONGEST_NAP),
+            Ok(None) => LONGEST_NAP,
+            Err(_) => Duration::from_secs(1),
+        };
+        tokio::time::sleep(nap).await;
+    }
+}
