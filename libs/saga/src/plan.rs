@@ -56,7 +56,7 @@ pub enum Step {
     Finish,
     /// Give it up: nothing was written, and nobody wants it or can open it.
     Abandon,
-    /// Give it up in favour of the next version, which overwrites what was written.
+    /// Give it up in favour of the next version, of whatever kind, which ends what was written.
     Supersede,
 }
 
@@ -92,7 +92,8 @@ fn create(now: Timestamp, facts: &Facts) -> Step {
 fn deliver(delivery: &Sealed, written: Written, spoiled: bool, facts: &Facts) -> Step {
     match written {
         Written::Nowhere if spoiled || !facts.wanted => return Step::Abandon,
-        Written::Unknown | Written::Somewhere if spoiled => return Step::Supersede,
+        // nobody delivers a kind that the settings do not want: without an end it would occupy its object for ever
+        Written::Unknown | Written::Somewhere if spoiled || !facts.wanted => return Step::Supersede,
         Written::Nowhere | Written::Unknown | Written::Somewhere => {}
     }
     if !facts.deliverable {

@@ -498,3 +498,18 @@ fn a_password_is_due_by_its_period_whatever_the_client_id() {
     let Due::At(due) = wish("client-2").due(&credential, START, None) else { panic!("not yet due") };
     assert_eq!(wish("client-2").due(&credential, due, None), Due::Now(Cause::Scheduled));
 }
+
+#[test]
+fn a_kind_that_is_wanted_no_more_does_not_occupy_its_object_for_ever() {
+    let (later, unwanted) = (START.plus(Duration::from_hours(1)), Facts { wanted: false, ..facts() });
+    assert_eq!(plan(&after([opened(1), made(1, 0)]), later, &unwanted), Step::Supersede);
+    for (written, expected) in [
+        (Written::Nowhere, Step::Abandon),
+        (Written::Unknown, Step::Supersede),
+        (Written::Somewhere, Step::Supersede),
+    ] {
+        let refused = after([opened(1), made(1, 0), failed(Node::Deliver, "SETTINGS_CHANGED", written)]);
+        assert_eq!(plan(&refused, later, &unwanted), expected);
+        assert!(apply(&refused, Event::GivenUp, later).unwrap().rotation.is_none());
+    }
+}
