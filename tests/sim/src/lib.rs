@@ -15,7 +15,7 @@
 //! `world` ([`run`]: populate, live, settle) · `scene` (all state outside of the services, one lock) with `outside`
 //! (issuer, stores, consumers, catalog, log) and `clock` · `ports` (the services' ports into the scene, and the network
 //! between them) · `services` (builds the real ones, and again after they died) · `faults` (what a call meets), `weather`
-//! (what happens by itself), `hostile` (a fallen coordinator) · `settle` (the last look) · `shards` (many worlds on many
+//! (what happens by itself), `owners` (who change their minds), `hostile` (a fallen coordinator) · `settle` (the last look) · `shards` (many worlds on many
 //! threads) · `tally` · `seed` (seeds that once failed) · `mutants` (with a rule of the real code switched off).
 //!
 //! # Decisions
@@ -34,6 +34,7 @@ mod hostile;
 #[cfg(feature = "mutations")]
 mod mutants;
 mod outside;
+mod owners;
 mod ports;
 mod rng;
 mod scene;

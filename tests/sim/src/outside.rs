@@ -6,7 +6,7 @@ mod issuer;
 mod log;
 mod stores;
 
-pub(crate) use catalog::{Catalog, record};
+pub(crate) use catalog::{Catalog, bucket, record};
 pub(crate) use consumers::PREFIX;
 pub(crate) use issuer::{Client, Denied, Issuer, Password, User};
 pub(crate) use log::Log;

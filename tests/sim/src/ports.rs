@@ -13,7 +13,7 @@ pub(crate) use coordinator::Wire;
 pub(crate) use distributor::DistributorWorld;
 pub(crate) use network::{Member, Network, Replicas};
 pub(crate) use provisioner::ProvisionerWorld;
-pub(crate) use rotator::RotatorWorld;
+pub(crate) use rotator::{RotatorWorld, declaration};
 
 use std::sync::Arc;
 

@@ -7,9 +7,10 @@ use mint_api::audit_log::{AuditLog, MemoryAuditLog};
 use mint_coordinator::{Bell, Engine, IssuerGate, Policy, SqlStore, Store as _, Watched, take_in_catalog};
 use mint_distributor::{Opener, Ports};
 use mint_identity_provisioner::model::Naming;
+use mint_identity_provisioner::statements::Statements;
 use mint_identity_provisioner::{execute as provisioning, state as identities};
 use mint_port::Port;
-use mint_rotator::{KnownKeys, Ledger, RateBudget, Rules};
+use mint_rotator::{ErrorBudget, KnownKeys, Ledger, Metrics, Proving, RateBudget, Rules};
 use mint_saga::Backoff;
 use mint_secret::{KeyRing, KeyUse};
 use mint_store::{Database, Error, SimulatedDisk};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::outside::PREFIX;
-use crate::ports::{Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes};
+use crate::ports::{Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes, declaration};
 use crate::rng::{SimulatedEntropy, derived};
 use crate::scene::{Life, ProcessId, Scene};
 
@@ -27,6 +28,9 @@ const LONGEST_NAP: Duration = Duration::from_secs(15);
 const SHORTEST_NAP: Duration = Duration::from_millis(20);
 /// The issuer of a simulation answers as many calls as anybody makes.
 const CALLS_PER_MINUTE: u32 = 60_000;
+
+/// Owners here sign nothing: what they change is waited for.
+const PIN_WAIT: Duration = Duration::from_mins(15);
 
 /// Which service a process is, and which of its replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +146,7 @@ impl Machines {
             Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Writes::of(&being.life)).await?;
         let world = Arc::new(RotatorWorld(being.life.clone()));
         let numbers = &self.scene.numbers;
+        let declaration = declaration(numbers.grace);
         let rotator = Rotator::new(Parts {
             ledger: Ledger::new(database),
             issuer: Port::new(world.clone()),
@@ -154,11 +159,17 @@ impl Machines {
             rules: Rules {
                 min_overlap: numbers.min_overlap,
                 max_overlap: numbers.max_overlap,
-                password_grace: numbers.grace,
+                ends: declaration.ends(),
                 request_life: numbers.request_life,
                 unresolved_hold: Duration::from_mins(2),
                 login_pause: Duration::from_secs(1),
+                replace_window: Duration::from_secs(30),
+                proving: Proving { by_login: true, attempts: 12 },
             },
+            declaration,
+            // logins that are refused on purpose are no reason to halt an issuer here
+            errors: ErrorBudget { issuer: "simulated", lies: u32::MAX, window: Duration::from_hours(1) },
+            metrics: Metrics::new(&opentelemetry::global::meter("mint-sim")),
             username_prefix: PREFIX.to_owned(),
             clock: being.clock(),
             entropy: being.entropy(),
@@ -170,7 +181,7 @@ impl Machines {
     }
 
     async fn distributor(&self, being: &Being, replica: usize) -> Result<(), Error> {
-        use mint_distributor::adapters::{MIGRATIONS, SCHEMA, SqlAttempts};
+        use mint_distributor::adapters::{MIGRATIONS, SCHEMA, SqlAttempts, SqlPins, SqlTombstones};
         use mint_distributor::{Distributor, Rpc};
         let disk = &self.disks.distributor;
         drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
@@ -181,13 +192,18 @@ impl Machines {
         let ports = Ports {
             opener: Arc::new(Opener::new(Arc::clone(&ring), Port::new(world.clone()), being.clock())),
             catalog: Port::new(world.clone()),
-            attempts: Port::new(Arc::new(SqlAttempts::new(database))),
+            attempts: Port::new(Arc::new(SqlAttempts::new(database.clone()))),
+            pins: Port::new(Arc::new(SqlPins::new(database.clone()))),
+            tombstones: Port::new(Arc::new(SqlTombstones::new(database))),
+            // nobody is believed: no statement is needed here
+            statements: mint_distributor::Statements::new(None),
             store: Port::new(world),
             audit: self.audit(being, "distributor"),
             clock: being.clock(),
         };
         let distributor =
-            Distributor::new(Arc::clone(&ring), ports, String::new(), self.scene.numbers.put_expiry);
+            Distributor::new(Arc::clone(&ring), ports, String::new(), self.scene.numbers.put_expiry)
+                .with_rules(mint_distributor::Rules { pin_wait: PIN_WAIT, allowed_endpoints: None });
         let rpc =
             Rpc { distributor: Arc::new(distributor), ring, clock: being.clock(), entropy: being.entropy() };
         self.network.distributors.members[replica].share(Arc::new(rpc));
@@ -206,6 +222,9 @@ impl Machines {
             catalog: Port::new(world),
             audit: self.audit(being, "identity-provisioner"),
             state: State::new(database, Budget::default()),
+            tombstone: Duration::from_hours(7 * 24),
+            // nobody is believed: no statement is needed here
+            statements: Statements { keys_file: None, key_file: None },
             naming: Naming {
                 username_prefix: PREFIX.to_owned(),
                 realm: "services".to_owned(),

@@ -28,8 +28,8 @@ pub(crate) async fn settle(machines: &Arc<Machines>, entropy: &SimulatedEntropy)
         }
     }
     rest_from_now_on(machines);
-    // what was under way when it became calm may still land
-    tokio::time::sleep(Duration::from_mins(20)).await;
+    // what was under way when it became calm may still land, and who was retired is taken back
+    tokio::time::sleep(Duration::from_mins(100)).await;
     let ids: Vec<ApplicationId> = machines.scene.locked().catalog.records.keys().cloned().collect();
     wait_for_rest(machines, &ids, &[]).await;
     let before = completed(machines, &ids).await;

@@ -12,6 +12,7 @@ use mint_types::{Principal, RequestId};
 
 use crate::faults::Fault;
 use crate::hostile;
+use crate::owners;
 use crate::ports::Network;
 use crate::rng::{SimulatedEntropy, derived};
 use crate::scene::Scene;
@@ -37,12 +38,13 @@ pub(crate) async fn weather(network: Arc<Network>, seed: u64) {
         if calm {
             continue;
         }
-        let chosen = network.scene.locked().rng.below(10);
+        let chosen = network.scene.locked().rng.below(12);
         match chosen {
             0 | 1 => kill(&network.scene, Fault::Crash),
             2 => kill(&network.scene, Fault::Reboot),
             3 | 4 => jump(&network.scene),
             5 | 6 => rotate(&network, &entropy).await,
+            7 | 8 => owners::change_their_mind(&network.scene),
             _ => hostile::trick(&network, &forger, &entropy).await,
         }
     }
@@ -75,6 +77,8 @@ fn jump(scene: &Arc<Scene>) {
     let count = state.processes.len();
     let process = state.rng.index(count);
     let most = match state.rng.below(10) {
+        // whose budget is a day's: it is judged by the true day
+        _ if process == 0 => 5,
         0..=5 => 5,
         6..=8 => 600,
         _ => 3600,

@@ -45,3 +45,27 @@ fn every_seed_that_once_failed_passes() {
     }
     assert!(failed.is_empty(), "{failed:?}");
 }
+
+#[test]
+fn no_shipped_binary_has_the_simulated_engine() {
+    let services = concat!(env!("CARGO_MANIFEST_DIR"), "/../../services");
+    let mut looked = 0;
+    for entry in std::fs::read_dir(services).expect("services") {
+        let manifest = entry.expect("an entry").path().join("Cargo.toml");
+        if !manifest.exists() {
+            continue;
+        }
+        let tree = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--locked", "--offline", "-e", "normal,features", "--prefix", "none", "--manifest-path"])
+            .arg(&manifest)
+            .output()
+            .expect("cargo runs");
+        let tree = String::from_utf8(tree.stdout).expect("UTF-8");
+        assert!(tree.contains("mint-types"), "{}: {tree}", manifest.display());
+        for stranger in ["rusqlite", "mint-store feature \"simulated\""] {
+            assert!(!tree.contains(stranger), "{} has {stranger}", manifest.display());
+        }
+        looked += 1;
+    }
+    assert!(looked >= 8, "{looked} services");
+}

@@ -1,7 +1,7 @@
 //! The applications: they log in with what they last fetched, however long ago within the overlap.
 
 use mint_invariants::{Found, Until, Violation, never_broken};
-use mint_types::{ApplicationId, CredentialKind};
+use mint_types::{ApplicationId, CredentialKind, Settings};
 
 use crate::scene::State;
 
@@ -19,12 +19,7 @@ impl State {
         if self.catalog.reviving.contains(&id) {
             return;
         }
-        let wanted: Vec<(String, String)> = settings
-            .kinds()
-            .iter()
-            .flat_map(|kind: &CredentialKind| settings.destinations(&id, *kind))
-            .map(|destination| (destination.bucket.name.to_string(), destination.key))
-            .collect();
+        let wanted = wanted_by(&id, settings);
         let username = format!("{PREFIX}{application}");
         let Some(places) = self.stores.applications.get(application) else { return };
         let mut found = Vec::new();
@@ -49,4 +44,16 @@ impl State {
             self.violated(Violation { detail, ..violation });
         }
     }
+
+    /// Where an application looks.
+    pub(crate) fn wanted(&self, id: &ApplicationId) -> Vec<(String, String)> {
+        let settings = self.catalog.records.get(id).and_then(|record| record.settings.as_ref());
+        settings.map(|settings| wanted_by(id, settings)).unwrap_or_default()
+    }
+}
+
+fn wanted_by(id: &ApplicationId, settings: &Settings) -> Vec<(String, String)> {
+    let kinds = settings.kinds().iter();
+    let destinations = kinds.flat_map(|kind: &CredentialKind| settings.destinations(id, *kind));
+    destinations.map(|destination| (destination.bucket.name.to_string(), destination.key)).collect()
 }

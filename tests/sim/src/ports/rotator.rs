@@ -1,12 +1,15 @@
 //! What the rotator sees.
 
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mint_api::audit_log::Announced;
+use mint_issuer_contract::{Declaration, Declared, Ends, Handle, MadeBy, NewVersion, Subject};
 use mint_rotator::ports::{
-    Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, NewClient, NewPassword, PublicVerdict,
+    Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, PublicVerdict,
 };
-use mint_rotator::{Delivered, Error, IssuerError};
+use mint_rotator::{Delivered, Error, IssuerError, WrittenSomewhere};
 use mint_secret::{PublishedKey, SecretValue};
 use mint_types::{Application, ApplicationId, IssuerObject, Revision};
 
@@ -61,70 +64,78 @@ impl RotatorWorld {
 
 #[async_trait]
 impl Issuer for RotatorWorld {
-    async fn create_password(&self, announced: &Announced, username: &str) -> Result<NewPassword, IssuerError> {
+    async fn create(
+        &self,
+        announced: &Announced,
+        subject: Subject<'_>,
+        value: Option<SecretValue>,
+    ) -> Result<NewVersion, IssuerError> {
+        if value.is_some() {
+            return Err(IssuerError::Unsupported("the issuer makes its secrets itself"));
+        }
         self.says(announced);
-        let user = username.to_owned();
-        let act = move |state: &mut State| state.issuer.create_password(&user);
-        let on = Some((username, IssuerObject::User));
-        let (txid, plaintext) = self.0.at_issuer("create password", MAKE, on, act).await.map_err(error_of)?;
-        Ok(NewPassword { txid, password: SecretValue::new(plaintext) })
+        let (user, on) = (subject.username.to_owned(), Some((subject.username, subject.object)));
+        let (handle, client_id, secret) = match subject.object {
+            IssuerObject::User => {
+                let act = move |state: &mut State| state.issuer.create_password(&user);
+                let made = self.0.at_issuer("create password", MAKE, on, act).await.map_err(error_of)?;
+                (made.0, None, made.1)
+            }
+            IssuerObject::Client => {
+                let act = move |state: &mut State| state.issuer.create_client(&user);
+                let made = self.0.at_issuer("create client", MAKE, on, act).await.map_err(error_of)?;
+                (made.0, Some(made.1), made.2)
+            }
+        };
+        let handle = Handle::new(handle).ok_or(IssuerError::Malformed("an empty handle"))?;
+        Ok(NewVersion { handle, client_id, secret: SecretValue::new(secret) })
     }
 
-    async fn commit_password(
+    async fn end(
         &self,
         announced: &Announced,
         _delivered: &Delivered,
-        username: &str,
-        txid: &str,
+        subject: Subject<'_>,
+        keep: &Handle,
     ) -> Result<(), IssuerError> {
         self.says(announced);
-        let (user, handle, life) = (username.to_owned(), txid.to_owned(), self.0.clone());
+        let (user, handle, life) = (subject.username.to_owned(), keep.to_string(), self.0.clone());
         let grace = self.0.scene.numbers.grace;
+        let object = subject.object;
         let act = move |state: &mut State| {
             let application = application_of(&user);
             state.log_in_as(&application, "before a commit");
             let now = state.time.now();
-            let done = state.issuer.commit_password(&user, &handle, now, grace);
+            let done = match object {
+                IssuerObject::User => state.issuer.commit_password(&user, &handle, now, grace),
+                IssuerObject::Client => state.issuer.commit_client(&user, &handle),
+            };
             state.log_in_as(&application, "after a commit");
             life.look_again(application, grace, "after the grace");
             done
         };
-        let on = Some((username, IssuerObject::User));
-        self.0.at_issuer("commit password", SET, on, act).await.map_err(error_of)
+        let on = Some((subject.username, subject.object));
+        self.0.at_issuer("commit", SET, on, act).await.map_err(error_of)
     }
 
-    async fn create_client(
+    async fn set(
         &self,
-        announced: &Announced,
-        username: &str,
-        _client_id: &str,
-    ) -> Result<NewClient, IssuerError> {
-        self.says(announced);
-        let user = username.to_owned();
-        let act = move |state: &mut State| state.issuer.create_client(&user);
-        let on = Some((username, IssuerObject::Client));
-        let (txid, client_id, secret) = self.0.at_issuer("create client", MAKE, on, act).await.map_err(error_of)?;
-        Ok(NewClient { txid, client_id, client_secret: SecretValue::new(secret) })
-    }
-
-    async fn commit_client(
-        &self,
-        announced: &Announced,
-        _delivered: &Delivered,
-        username: &str,
-        txid: &str,
+        _announced: &Announced,
+        _written: &WrittenSomewhere,
+        _subject: Subject<'_>,
+        _value: &SecretValue,
     ) -> Result<(), IssuerError> {
-        self.says(announced);
-        let (user, handle) = (username.to_owned(), txid.to_owned());
-        let act = move |state: &mut State| {
-            let application = application_of(&user);
-            state.log_in_as(&application, "before a commit");
-            let done = state.issuer.commit_client(&user, &handle);
-            state.log_in_as(&application, "after a commit");
-            done
-        };
-        let on = Some((username, IssuerObject::Client));
-        self.0.at_issuer("commit client", SET, on, act).await.map_err(error_of)
+        Err(IssuerError::Unsupported("this issuer is told to end, not to replace"))
+    }
+}
+
+/// What this issuer says about itself: the service-user API's rules.
+pub(crate) fn declaration(grace: Duration) -> Declaration {
+    let declared = |ends| Declared { ends, made_by: MadeBy::Issuer, lists: false };
+    Declaration {
+        driver: "service-user",
+        user: declared(Ends::Commit { grace }),
+        client: declared(Ends::CommitAtOnce),
     }
 }
 
