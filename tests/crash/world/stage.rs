@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 pub(crate) const OVERLAP: Duration = Duration::from_secs(2);
 
+/// An application that nothing happens to: others take its settings.
+pub(crate) const TEMPLATE: &str = "crash-template";
+
 /// A world with its points.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -55,7 +58,8 @@ impl Stage {
         if let Some(mutation) = &options.mutation {
             arming.mutate(mutation);
         }
-        let entries: Vec<Entry> = cases.iter().filter_map(entry).collect();
+        let entries: Vec<Entry> =
+            std::iter::once(Entry::new(TEMPLATE)).chain(cases.iter().filter_map(entry)).collect();
         let world = WorldOptions {
             registry: Some(registry(&entries, &[&format!("password_grace: {}s", GRACE.as_secs())])),
             arguments: ["--min-overlap", &format!("{}s", OVERLAP.as_secs())].map(ToOwned::to_owned).to_vec(),

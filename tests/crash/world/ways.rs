@@ -1,20 +1,20 @@
 //! Walks an application to a point, and on until it has converged.
 
 use mint_api::coordination::v1::{
-    ApplicationState, ApplicationStatus, GetApplicationRequest, Node, PauseRequest, ResumeRequest,
-    RotateApplicationRequest,
+    ApplicationState, ApplicationStatus, GetApplicationRequest, RotateApplicationRequest,
 };
 use mint_api::registry::v1::{
-    Bucket, GetApplicationRequest as GetRecordRequest, Settings, SyncSourceRequest, UpdateSettingsRequest,
+    GetApplicationRequest as GetRecordRequest, SyncSourceRequest, UpdateSettingsRequest,
 };
-use mint_api::types::v1::{CredentialKind, Layout};
+use mint_api::types::v1::CredentialKind;
 use mint_tests::world::at_rest;
-use mint_types::ServiceName;
 use serde_json::json;
 
 use crate::cases::{Case, Way};
 use crate::slate;
 use crate::stage::{Stage, until};
+
+mod particular;
 
 impl Stage {
     /// Fires a case's point and sees everything come to rest.
@@ -51,6 +51,8 @@ impl Stage {
             Way::Enable => {
                 self.put(json!({"id": id, "active": false})).await;
                 self.retired(id).await?;
+                // inactive is what the registry says at once; disabled is what there is to be enabled
+                self.is_clean(id, slate::Alive::Disabled).await?;
                 self.arming.arm(case);
                 self.put(json!({"id": id, "active": true})).await;
                 self.fires(case).await?;
@@ -210,164 +212,9 @@ impl Stage {
         })
         .await
     }
-
-    /// An owner is quicker than any list.
-    async fn is_looked_up(&self, case: &Case) -> Result<(), String> {
-        let id = case.application.as_str();
-        self.arming.arm(case);
-        let known = json!({"id": id, "team_id": "team", "name": id, "active": true});
-        self.world.registry(json!({ "put": known })).await;
-        let settings = Settings {
-            buckets: vec![Bucket { name: "team-credentials".to_owned(), ..Default::default() }],
-            layout: Layout::Split as i32,
-            confidential: true,
-            ..Default::default()
-        };
-        until("it is known", || async {
-            let request = UpdateSettingsRequest {
-                application_id: id.to_owned(),
-                settings: Some(settings.clone()),
-                expected_generation: 0,
-                ..Default::default()
-            };
-            match self.registry.clone().update_settings(request).await {
-                Ok(_) => Some(()),
-                // the answer to the one before was lost
-                Err(refused) => refused.message().contains("generation").then_some(()),
-            }
-        })
-        .await?;
-        self.fires(case).await?;
-        self.rests(id, 1).await
-    }
-
-    /// What was made is given up when the store refuses it and the settings want something else.
-    async fn is_abandoned(&self, case: &Case) -> Result<(), String> {
-        let id = case.application.as_str();
-        let refusal = json!({"api": "s3.PutObject", "kind": "fail", "status": 403, "count": 6, "match": format!("/{id}/")});
-        self.world.fault(refusal).await;
-        self.rotate(id, &[CredentialKind::Password]).await?;
-        until("the delivery is refused", || async {
-            let status = self.status(id).await?;
-            let refused =
-                status.credentials.iter().any(|line| line.node == Node::Deliver as i32 && line.attempts > 0);
-            refused.then_some(())
-        })
-        .await?;
-        self.arming.arm(case);
-        self.edit(id, |settings| settings.layout = Layout::Combined as i32).await?;
-        self.fires(case).await?;
-        self.rests(id, 1).await?;
-        self.is_clean(id, slate::Alive::Enabled).await
-    }
-
-    /// The overlap's beginning is one of another machine: this one counts its own.
-    async fn continues_elsewhere(&self, case: &Case) -> Result<(), String> {
-        let id = case.application.as_str();
-        let kinds = [CredentialKind::Password];
-        let before = completed(&self.standing(id).await?, &kinds);
-        self.arming.arm(case);
-        self.rotate(id, &kinds).await?;
-        until("the overlap begins on another machine", || async { self.move_overlap(id).then_some(()) })
-            .await?;
-        self.fires(case).await?;
-        until("the rotation ends", || async {
-            let status = self.status(id).await?;
-            (at_rest(&status) && completed(&status, &kinds) > before).then_some(())
-        })
-        .await?;
-        self.is_clean(id, slate::Alive::Enabled).await
-    }
-
-    fn move_overlap(&self, id: &str) -> bool {
-        let file = self.world.data().join("state/rotator/state.db");
-        let Ok(ledger) = rusqlite::Connection::open(file) else { return false };
-        let _ = ledger.busy_timeout(std::time::Duration::from_secs(5));
-        let moved = ledger.execute(
-            "UPDATE overlap SET boot = 'another-machine' WHERE rotation IN \
-             (SELECT rotation FROM rotation WHERE application = ?1 AND state = 'delivered')",
-            [id],
-        );
-        moved.is_ok_and(|rows| rows > 0)
-    }
-
-    async fn is_paused(&self, case: &Case) -> Result<(), String> {
-        let id = case.application.as_str();
-        self.arming.arm(case);
-        until("it is paused", || async {
-            let request = PauseRequest { application_id: id.to_owned(), reason: "a test".to_owned() };
-            self.coordination.clone().pause(request).await.ok()
-        })
-        .await?;
-        self.fires(case).await?;
-        until("it goes on", || async {
-            let request = ResumeRequest { application_id: id.to_owned() };
-            self.coordination.clone().resume(request).await.ok()
-        })
-        .await?;
-        self.rests(id, 1).await
-    }
-
-    async fn all_pause(&self, case: &Case) -> Result<(), String> {
-        self.arming.arm(case);
-        until("everything is paused", || async {
-            let request = PauseRequest { application_id: String::new(), reason: "a test".to_owned() };
-            self.coordination.clone().pause(request).await.ok()
-        })
-        .await?;
-        self.fires(case).await?;
-        until("everything goes on", || async {
-            let request = ResumeRequest { application_id: String::new() };
-            self.coordination.clone().resume(request).await.ok()
-        })
-        .await
-        .map(drop)
-    }
-
-    /// By the coordinator's own right: nobody else may.
-    async fn is_deleted(&self, case: &Case) -> Result<(), String> {
-        use mint_api::identity::v1::DeleteIdentityRequest;
-        use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
-        let id = case.application.as_str();
-        self.put(json!({"id": id, "active": false})).await;
-        self.retired(id).await?;
-        self.arming.arm(case);
-        let coordinator = self.world.service(ServiceName::Coordinator);
-        let channel = self.world.channel(ServiceName::IdentityProvisioner, &coordinator);
-        until("it is deleted", || async {
-            let revision = self.standing(id).await.ok()?.catalog_revision;
-            let request = DeleteIdentityRequest {
-                application_id: id.to_owned(),
-                catalog_revision: revision,
-                fencing_token: slate::unix_millis(),
-                ..Default::default()
-            };
-            IdentityServiceClient::new(channel.clone()).delete_identity(request).await.ok()
-        })
-        .await?;
-        self.fires(case).await?;
-        self.is_clean(id, slate::Alive::Deleted).await
-    }
-
-    /// The call does not say whom it is for: whoever makes it next.
-    async fn somebody(&self, case: &Case) -> Result<(), String> {
-        self.arming.arm(case);
-        let id = case.application.as_str();
-        until("somebody reaches the point", || async {
-            if self.arming.has_fired(case) {
-                return Some(());
-            }
-            self.rotate(id, &[]).await.ok()?;
-            self.rests(id, 1).await.ok()?;
-            self.arming.has_fired(case).then_some(())
-        })
-        .await?;
-        self.rests(id, 1).await?;
-        self.is_clean(id, slate::Alive::Enabled).await
-    }
 }
 
-fn completed(status: &ApplicationStatus, kinds: &[CredentialKind]) -> u64 {
+pub(crate) fn completed(status: &ApplicationStatus, kinds: &[CredentialKind]) -> u64 {
     let of = |kind: i32| kinds.iter().any(|wanted| *wanted as i32 == kind);
     let lines = status.credentials.iter().filter(|line| of(line.kind));
     lines.map(|line| line.completed_rotations).min().unwrap_or_default()
