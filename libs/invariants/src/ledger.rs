@@ -37,8 +37,9 @@ pub struct Rotation {
     pub previous: Option<Version>,
     /// On which objects its commit was answered.
     pub committed: Vec<IssuerObject>,
-    /// Whether operators had the previous version ended at once.
-    pub revoked: bool,
+    /// Whether it may end its predecessor before its receipt: operators had that one ended at once, or the issuer knows
+    /// one value at a time and a destination has the new one.
+    pub excused: bool,
 }
 
 /// A version's row that has not ended.
@@ -107,10 +108,13 @@ fn check_rotation(rotation: &Rotation, ledger: &Ledger) -> Result<(), (Invariant
     if has_receipt && !rotation.made {
         return Err((Invariant::NothingLost, "is delivered and made nothing"));
     }
-    if !rotation.committed.is_empty() && !matches!(rotation.phase, Phase::Retiring | Phase::Retired) {
+    if !rotation.committed.is_empty()
+        && !rotation.excused
+        && !matches!(rotation.phase, Phase::Retiring | Phase::Retired)
+    {
         return Err((Invariant::NeverBroken, "was committed without an accepted receipt"));
     }
-    let predecessor = rotation.previous.filter(|_| rotation.phase == Phase::Making && !rotation.revoked);
+    let predecessor = rotation.previous.filter(|_| rotation.phase == Phase::Making && !rotation.excused);
     let ended = predecessor.is_some_and(|previous| {
         !ledger.live.iter().any(|live| live.kind == rotation.kind && live.version == previous)
     });
@@ -132,7 +136,7 @@ mod tests {
             made: true,
             previous: Some(Version(1)),
             committed: vec![],
-            revoked: false,
+            excused: false,
         }
     }
 
@@ -182,7 +186,7 @@ mod tests {
         let mut ended = ledger(vec![rotation(Phase::Making)]);
         ended.live.clear();
         assert_eq!(violated(ended.clone()), Some("I1"));
-        ended.rotations[0].revoked = true;
+        ended.rotations[0].excused = true;
         assert_eq!(violated(ended.clone()), None, "operators may end it at once");
         ended.rotations[0] = rotation(Phase::Retiring);
         assert_eq!(violated(ended), None);

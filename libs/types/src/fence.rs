@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::mutation::{Mutation, mutated};
 
 /// Grows with every lease of an application; whoever acts refuses a lower one than it has seen (invariant I3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,12 +27,16 @@ impl FencingToken {
 
     /// Whether a lease could have made it by now.
     pub fn is_plausible(self, now: Timestamp) -> bool {
-        self.0 <= Self::of_clock(now).saturating_add(Self::FARTHEST_AHEAD_MILLIS)
+        mutated(Mutation::TokenFromTheFuture)
+            || self.0 <= Self::of_clock(now).saturating_add(Self::FARTHEST_AHEAD_MILLIS)
     }
 
     /// The token after `last`: one more, and never behind the clock, so that a restored backup cannot repeat one. After an
     /// implausible one, which nobody accepted, the clock's.
     pub fn after(last: Self, now: Timestamp) -> Self {
+        if mutated(Mutation::TokensRepeatAfterRestore) {
+            return Self(last.0.saturating_add(1));
+        }
         let clock = Self::of_clock(now);
         if last.is_plausible(now) { Self(clock.max(last.0.saturating_add(1))) } else { Self(clock) }
     }
@@ -51,6 +56,7 @@ impl Fence {
     /// Whether the holder of a token may act: not once a higher one did.
     pub fn admit(self, given: FencingToken) -> Result<Admitted, Stale> {
         match self.0 {
+            Some(highest) if given < highest && mutated(Mutation::NoFencing) => Ok(Admitted::Again),
             Some(highest) if given < highest => Err(Stale { given, highest }),
             Some(highest) if given == highest => Ok(Admitted::Again),
             Some(_) | None => Ok(Admitted::Raises),

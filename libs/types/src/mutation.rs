@@ -92,18 +92,12 @@ mutations! {
     LeasePerKind = "lease-per-kind", breaks "I3", by [Model, Simulation];
     /// The provisioner does not count what it takes away: it trusts the coordinator's count (I6).
     BudgetCountedByCoordinator = "budget-counted-by-coordinator", breaks "I6", by [Model, Simulation];
-    /// The budget is spent after the act, not before it (I6): a crash forgets what was taken.
-    BudgetSpentAfterTheAct = "budget-spent-after-the-act", breaks "I6", by [Model, Harness];
     /// An identity is deleted that was never disabled (I6).
     DeleteWithoutTombstone = "delete-without-tombstone", breaks "I6", by [Model, Simulation];
-    /// What the registry calls active may be taken away all the same (I6).
-    ActiveMayBeRemoved = "active-may-be-removed", breaks "I6", by [Model, Simulation];
     /// The rotator begins a Create while an unanswered one may still land (I2): it lands behind the sweep.
     EarlierCallNotAwaited = "earlier-call-not-awaited", breaks "I2", by [Model, Simulation];
     /// Create is called however many calls without an outcome stand (I2).
     UnresolvedNotCounted = "unresolved-not-counted", breaks "I2", by [Model, Simulation];
-    /// A commit is taken to have ended nothing that was unresolved (I2): the count never comes down again.
-    CommitDoesNotSweep = "commit-does-not-sweep", breaks "I2", by [Model, Simulation];
     /// Instants of two machines' boots are compared (I1): a machine that is up for longer ends the overlap at once.
     OverlapOfAnotherBoot = "overlap-of-another-boot", breaks "I1", by [Model];
     /// What was in use before Mint came gets the plain overlap only (I1).

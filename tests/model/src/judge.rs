@@ -1,0 +1,70 @@
+//! What is seen of a world, brought to the invariants.
+
+use mint_invariants::{Accounting, Found, Until, Violation, never_broken, nothing_lost};
+use mint_types::{IssuerObject, Version};
+
+use crate::bounds::MOST_STEPS;
+use crate::payload::{Payload, rotation_id};
+use crate::world::{Mint, World};
+
+/// The first invariant that a world breaks.
+pub fn violation(model: &Mint, world: &World) -> Option<Violation> {
+    let application = &model.desk.record.id;
+    let broken = never_broken(application, world.now, &found(model, world))
+        .and_then(|()| nothing_lost(application, &accounting(world)))
+        .and_then(|()| mint_rotator::guard::verdict(application, &world.ledger.load(rotation_id(0))));
+    broken.err()
+}
+
+fn found(model: &Mint, world: &World) -> Vec<Found> {
+    let one = |payload: &Payload, readable, place: &str| {
+        let accepts = |object, serial: Option<u8>| {
+            serial.is_none_or(|serial| world.issuer.accepts(object, serial, world.now))
+        };
+        let overlap = if payload.version == Version::FOREIGN {
+            model.rules.max_overlap
+        } else {
+            model.rules.min_overlap
+        };
+        Found {
+            what: format!("{} {} of {place}", payload.kind, payload.version),
+            readable,
+            overlap,
+            authenticates: accepts(IssuerObject::User, payload.user)
+                && accepts(IssuerObject::Client, payload.client),
+            excused: false,
+        }
+    };
+    let now = world.stores.objects.iter().map(|(place, payload)| one(payload, Until::Now, &place.bucket));
+    let then = world.stores.gone.iter().map(|(payload, until)| one(payload, Until::Then(*until), "a bucket"));
+    now.chain(then).collect()
+}
+
+fn accounting(world: &World) -> Accounting {
+    let (ledger, unresolved) = world.ledger.accounts();
+    let alive = world.issuer.alive().map(|door| (door.object, door.serial.to_string()));
+    let foreign = crate::payload::FOREIGN.to_string();
+    let stuck =
+        if world.steps >= MOST_STEPS { vec![format!("{MOST_STEPS} steps without a rest")] } else { vec![] };
+    Accounting {
+        // what was there before is nobody's to account for until a rotation of ours meets it
+        alive: alive.filter(|(_, handle)| *handle != foreign).collect(),
+        ledger,
+        unresolved,
+        stuck,
+    }
+}
+
+/// Whether a world in which nothing moves any more rests as it should: nothing open, nothing wrong, and every
+/// destination holds the newest version.
+pub fn rests_well(model: &Mint, world: &World) -> bool {
+    let credentials = &world.row.credentials;
+    model.is_done(world)
+        && credentials.values().all(|credential| {
+            let holds = |payload: &Payload| {
+                payload.kind != credential.kind
+                    || credential.current.as_ref().is_some_and(|current| current.version == payload.version)
+            };
+            credential.troubles.is_empty() && world.stores.objects.iter().all(|(_, payload)| holds(payload))
+        })
+}
