@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Sealed, Trouble};
 
+/// So many earlier versions are remembered by their id: an instance that is further behind reads a bucket that nobody
+/// fills any more.
+const MOST_EARLIER: usize = 8;
+
 /// The steps of a rotation, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +72,28 @@ pub enum Written {
     Somewhere,
 }
 
+/// What the issuer knows of a version that it learns of only once a store holds it (*replace*).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "known", rename_all = "snake_case")]
+pub enum FirstWrite {
+    /// No store is known to hold it while the issuer lacks it.
+    #[default]
+    Nowhere,
+    /// A store holds it and the issuer lacks it: applications are shut out until it is told.
+    Owed {
+        /// The distributor's partial receipt.
+        partial: Sealed,
+    },
+    /// The issuer has it; other stores may lack it.
+    Settled,
+}
+
+impl FirstWrite {
+    fn is_nowhere(&self) -> bool {
+        *self == Self::Nowhere
+    }
+}
+
 /// Where a rotation stands. Each stage carries what makes it true.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
@@ -84,6 +110,9 @@ pub enum Stage {
         written: Written,
         /// The distributor cannot open it: start again.
         spoiled: bool,
+        /// Whether the issuer must be told as soon as a store holds it.
+        #[serde(default, skip_serializing_if = "FirstWrite::is_nowhere")]
+        first_write: FirstWrite,
     },
     /// Every destination has it; the rotator does not know yet.
     Delivered {
@@ -136,6 +165,7 @@ impl Rotation {
     pub fn node(&self) -> Node {
         match &self.stage {
             Stage::Intended => Node::Create,
+            Stage::Created { first_write: FirstWrite::Owed { .. }, .. } => Node::Adopt,
             Stage::Created { .. } => Node::Deliver,
             Stage::Delivered { .. } => Node::Adopt,
             Stage::Adopting { .. } => Node::Retire,
@@ -172,6 +202,9 @@ pub struct Credential {
     pub completed: u64,
     /// The open rotation: at most one.
     pub rotation: Option<Rotation>,
+    /// Versions that some destination may have had before, the latest last: what an instance may still hold.
+    #[serde(default)]
+    pub earlier: Vec<VersionId>,
     /// What is wrong, by the step that fails.
     pub troubles: BTreeMap<Node, Trouble>,
 }
@@ -179,7 +212,37 @@ pub struct Credential {
 impl Credential {
     /// A credential of which nothing is known yet.
     pub fn new(kind: CredentialKind) -> Self {
-        Self { kind, current: None, completed: 0, rotation: None, troubles: BTreeMap::new() }
+        Self {
+            kind,
+            current: None,
+            completed: 0,
+            rotation: None,
+            earlier: Vec::new(),
+            troubles: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a version of this id was ever made, as far as is remembered.
+    pub fn knows(&self, id: VersionId) -> bool {
+        let made = self.rotation.as_ref().and_then(|rotation| rotation.stage.created());
+        self.current.as_ref().is_some_and(|current| current.version_id == id)
+            || made.is_some_and(|created| created.version_id == id)
+            || self.earlier.contains(&id)
+    }
+
+    /// What was delivered does not count any more: another kind takes the issuer object over.
+    pub fn supersede(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.remember(current.version_id);
+        }
+        self.troubles.clear();
+    }
+
+    pub(crate) fn remember(&mut self, id: VersionId) {
+        self.earlier.retain(|known| *known != id);
+        self.earlier.push(id);
+        let surplus = self.earlier.len().saturating_sub(MOST_EARLIER);
+        self.earlier.drain(..surplus);
     }
 
     /// How often in a row the step that fails most has failed.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mint_types::{RotationId, Timestamp, Version};
 
 use crate::{
-    Cause, Created, Credential, Current, Failure, Node, Rotation, Sealed, Stage, Trouble, Written, reason,
+    Cause, Created, Credential, Current, Failure, FirstWrite, Node, Rotation, Sealed, Stage, Trouble,
+    Written, reason,
 };
 
 /// What happened.
@@ -26,6 +27,11 @@ pub enum Event {
         created: Created,
         /// The delivery envelope.
         delivery: Sealed,
+    },
+    /// A store has it and others may lack it, and the issuer is to be told before they are tried again.
+    PartlyDelivered {
+        /// The distributor's partial receipt.
+        partial: Sealed,
     },
     /// Every destination has it.
     Delivered {
@@ -102,13 +108,36 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
     match (rotation.stage.clone(), event) {
         (Stage::Intended, Event::Created { created, delivery }) => {
             next.succeeded(Node::Create);
-            rotation.stage = Stage::Created { created, delivery, written: Written::Unknown, spoiled: false };
+            let (written, first_write) = (Written::Unknown, FirstWrite::Nowhere);
+            rotation.stage = Stage::Created { created, delivery, written, spoiled: false, first_write };
         }
-        (Stage::Created { created, delivery, .. }, Event::Delivered { receipt, destinations, client_id })
-            if !receipt.is_empty() =>
-        {
+        (
+            Stage::Created { created, delivery, spoiled, first_write: FirstWrite::Nowhere, .. },
+            Event::PartlyDelivered { partial },
+        ) if !partial.is_empty() => {
+            let (written, first_write) = (Written::Somewhere, FirstWrite::Owed { partial });
+            rotation.stage = Stage::Created { created, delivery, written, spoiled, first_write };
+        }
+        (
+            Stage::Created { created, delivery, written, spoiled, first_write: FirstWrite::Owed { .. } },
+            Event::Accepted { .. },
+        ) => {
+            // only the telling succeeded: what is wrong with other stores is as wrong as before
+            next.troubles.remove(&Node::Adopt);
+            let first_write = FirstWrite::Settled;
+            rotation.stage = Stage::Created { created, delivery, written, spoiled, first_write };
+        }
+        (
+            Stage::Created {
+                created, delivery, first_write: FirstWrite::Nowhere | FirstWrite::Settled, ..
+            },
+            Event::Delivered { receipt, destinations, client_id },
+        ) if !receipt.is_empty() => {
             next.succeeded(Node::Deliver);
             rotation.ending = next.ending_after(&created, rotation.ending.take());
+            if let Some(before) = next.current.take().filter(|before| before.version != created.version) {
+                next.remember(before.version_id);
+            }
             next.current = Some(Current {
                 version: created.version,
                 version_id: created.version_id,
@@ -141,7 +170,15 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
             return Ok(next.completed());
         }
         (Stage::Retired { .. }, Event::Finished) => return Ok(next.completed()),
-        (Stage::Intended | Stage::Created { .. }, Event::GivenUp) => return Ok(next),
+        (Stage::Intended, Event::GivenUp) => return Ok(next),
+        (
+            Stage::Created { created, first_write: FirstWrite::Nowhere | FirstWrite::Settled, .. },
+            Event::GivenUp,
+        ) => {
+            // some destination may have it
+            next.remember(created.version_id);
+            return Ok(next);
+        }
         (stage, Event::Failed { node, failures, written, delay }) if node == rotation.node() => {
             rotation.stage = after_failure(stage, &failures, written);
             next.failed(node, &failures, now, delay);
@@ -156,9 +193,10 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
 fn after_failure(stage: Stage, failures: &[Failure], written: Written) -> Stage {
     let says = |reason| failures.iter().any(|failure| failure.is(reason));
     match stage {
-        Stage::Created { created, delivery, written: before, spoiled } => Stage::Created {
+        Stage::Created { created, delivery, written: before, spoiled, first_write } => Stage::Created {
             created,
             delivery,
+            first_write,
             written: match (before, written) {
                 (Written::Somewhere, _) | (_, Written::Somewhere) => Written::Somewhere,
                 (_, now) => now,
@@ -166,7 +204,8 @@ fn after_failure(stage: Stage, failures: &[Failure], written: Written) -> Stage 
             spoiled: spoiled || says(reason::ENVELOPE_UNOPENABLE) || says(reason::VERSION_SUPERSEDED),
         },
         Stage::Delivered { created, delivery: Some(delivery), .. } if says(reason::RECEIPT_INVALID) => {
-            Stage::Created { created, delivery, written: Written::Somewhere, spoiled: false }
+            let (written, first_write) = (Written::Somewhere, FirstWrite::Nowhere);
+            Stage::Created { created, delivery, written, spoiled: false, first_write }
         }
         Stage::Adopting { created, receipt, .. } if says(reason::RECEIPT_MISSING) => {
             Stage::Delivered { created, delivery: None, receipt }
@@ -215,6 +254,7 @@ fn name_of(event: &Event) -> &'static str {
     match event {
         Event::Opened { .. } => "opened",
         Event::Created { .. } => "created",
+        Event::PartlyDelivered { .. } => "partly delivered",
         Event::Delivered { .. } => "delivered",
         Event::Accepted { .. } => "accepted",
         Event::RetiredTooEarly { .. } => "retired too early",

@@ -28,6 +28,8 @@ pub mod reason {
     pub const PREVIOUS_VERSION_ALIVE: &str = "PREVIOUS_VERSION_ALIVE";
     /// Somebody with a newer lease acts.
     pub const STALE_FENCING_TOKEN: &str = "STALE_FENCING_TOKEN";
+    /// Instances have not taken the new version up within the overlap.
+    pub const INSTANCES_LAGGING: &str = "INSTANCES_LAGGING";
     /// A service of the constellation is not reached: the call was surely not seen, or nobody knows.
     pub const SERVICE_UNREACHABLE: &str = "SERVICE_UNREACHABLE";
     /// A service of the constellation did not answer in time: nobody knows what it did.
@@ -123,6 +125,14 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "The new credential does not log in",
             "Check at the issuer that the user and its client are enabled and have their scopes",
         ),
+        "ISSUER_HALTED" => (
+            "The issuer broke its word too often, so rotations there are halted",
+            "Find out at the issuer why it accepted or ended what it said otherwise; then: mint issuer resume",
+        ),
+        "PROOF_GIVEN_UP" => (
+            "Nobody could show that the ended version is dead",
+            "Check at the issuer that the old credential is gone; Mint tries no more logins with it",
+        ),
         "ISSUER_UNKNOWN_OUTCOME" => (
             "Nobody knows what the issuer did",
             "Nothing: Mint repeats the call with the same id, and sweeps what may have been made",
@@ -190,6 +200,10 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "A service of Mint did not answer in time",
             "Check the service's log and what it calls; Mint repeats by itself",
         ),
+        reason::INSTANCES_LAGGING => (
+            "Instances still hold an older version",
+            "Look at the log of berry on the named instances and at their reader role; restart what does not fetch",
+        ),
         "APPLICATION_MISSING" => (
             "The registry lost the application",
             "Nothing of it is changed. Restore it in the registry, or retire it there (active = false)",
@@ -216,6 +230,8 @@ mod tests {
             "ISSUER_MALFORMED_ANSWER",
             "ISSUER_RATE_LIMITED",
             "ISSUER_REJECTED_LOGIN",
+            "ISSUER_HALTED",
+            "PROOF_GIVEN_UP",
             "ISSUER_UNKNOWN_OUTCOME",
             "OVERLAP_NOT_PASSED",
             "RECEIPT_MISSING",
@@ -241,6 +257,7 @@ mod tests {
             "UNSUPPORTED",
             "SERVICE_UNREACHABLE",
             "SERVICE_UNANSWERED",
+            "INSTANCES_LAGGING",
         ] {
             assert_ne!(words(reason), unknown, "{reason}");
         }

@@ -12,13 +12,17 @@
 //! - gives a rotation up that may have been written, because nobody wants it any more:
 //!   `a_rotation_that_may_have_been_written_is_not_abandoned`.
 //! - lets two periods pass without a rotation: `never_two_periods_without_a_rotation`.
+//! - waits with telling the issuer of a value that a store holds:
+//!   `a_first_write_is_told_to_the_issuer_before_anything_else`
 //! - opens a second rotation of a credential: `a_second_rotation_is_refused`.
+//! - lets a report shorten an overlap, or wait beyond the longest one: `retire_waits_for_laggards_after_the_overlap_only`,
+//!   `nobody_is_waited_for_beyond_the_longest_overlap`.
 //! - reads a clock, draws randomness, does IO: it depends on neither tokio nor the clocks (`pure_libraries_do_no_io`).
 //!
 //! # Shape
 //! [`Credential`] is the durable state: what is current, and at most one [`Rotation`] with its [`Stage`].
 //! `plan` ([`plan`], [`Step`], [`Facts`]) → the caller acts → `event` ([`Event`], [`apply`]). [`Failure`] and
-//! [`Trouble`] turn refusals into problems. [`schedule`] and [`Backoff`] know time. [`Wish`] compares what is
+//! [`Trouble`] turn refusals into problems. [`Roster`] is who reported which version, and says how long Retire waits. [`schedule`] and [`Backoff`] know time. [`Wish`] compares what is
 //! delivered with what is wanted.
 //!
 //! # Decisions
@@ -31,9 +35,15 @@
 //!   delivery, so a repaired bucket needs no new version.
 //! - *An ended version that cannot be proved dead does not stop the next rotation*: the proof is given up when the
 //!   next one is due, and the problem stays until a later proof succeeds. A lying issuer must not freeze a credential.
+//! - *Version ids that were delivered are remembered* (the last few): a report that names another one is not one of ours.
+//! - *A partial receipt is a receipt to whoever carries it*: the rotator tells the two apart by their signatures. Handing
+//!   it over comes before the other stores, has its own trouble and backoff, and cannot be given up; afterwards the
+//!   delivery of the same version goes on. A new version for every store that refuses would shut the others' readers out
+//!   once more each time.
 //! - *Abandon and Supersede are one call*: what was made stays alive at the issuer until the next Retire, which
 //!   comes only after the next version was delivered to the same places.
 
+mod adoption;
 mod backoff;
 mod credential;
 mod event;
@@ -45,8 +55,12 @@ mod sealed;
 mod trouble;
 mod wish;
 
+pub use adoption::{
+    Holding, Instance, InstanceName, InvalidInstance, LONGEST_POLL, MOST_INSTANCES, Report, Roster,
+    SHORTEST_POLL, Unheard,
+};
 pub use backoff::Backoff;
-pub use credential::{Cause, Created, Credential, Current, Node, Rotation, Stage, Written};
+pub use credential::{Cause, Created, Credential, Current, FirstWrite, Node, Rotation, Stage, Written};
 pub use event::{Event, Illegal, apply};
 pub use failure::{Failure, reason};
 pub use plan::{Facts, Step, plan};

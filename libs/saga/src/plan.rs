@@ -3,7 +3,7 @@
 use mint_types::{Timestamp, Version};
 
 use crate::schedule::NEVER;
-use crate::{Created, Credential, Rotation, Sealed, Stage, Written};
+use crate::{Created, Credential, FirstWrite, Rotation, Sealed, Stage, Written};
 
 /// What the plan must know besides the credential itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Facts {
     pub nudged_at: Option<Timestamp>,
     /// When the next rotation is due.
     pub next_due_at: Timestamp,
+    /// Until when Retire waits for instances that still hold an older version ([`crate::Roster::lagging_until`]).
+    pub lagging_until: Option<Timestamp>,
 }
 
 /// The next step of an open rotation.
@@ -70,13 +72,22 @@ pub fn plan(credential: &Credential, now: Timestamp, facts: &Facts) -> Step {
         Stage::Retired { ended, prove_at, .. } => prove(rotation, *ended, *prove_at, gate, now, facts),
         _ if gate.is_some_and(|gate| now < gate) => wait(gate),
         Stage::Intended => create(now, facts),
+        // neither a pause of the issuer nor new settings hold this up: applications are shut out
+        Stage::Created { first_write: FirstWrite::Owed { partial }, .. } => {
+            Step::AcceptReceipt { receipt: partial.clone() }
+        }
         Stage::Created { delivery, written, spoiled, .. } => deliver(delivery, *written, *spoiled, facts),
         Stage::Delivered { receipt, .. } => Step::AcceptReceipt { receipt: receipt.clone() },
         Stage::Adopting { retire_at, .. } if now < *retire_at => Step::Wait { until: *retire_at },
-        Stage::Adopting { receipt, .. } => {
-            paused(now, facts).unwrap_or_else(|| Step::Retire { receipt: receipt.clone() })
-        }
+        Stage::Adopting { receipt, .. } => lagging(now, facts)
+            .or_else(|| paused(now, facts))
+            .unwrap_or_else(|| Step::Retire { receipt: receipt.clone() }),
     }
+}
+
+/// Acknowledgements only lengthen an overlap that has passed already.
+fn lagging(now: Timestamp, facts: &Facts) -> Option<Step> {
+    facts.lagging_until.filter(|until| now < *until).map(|until| Step::Wait { until })
 }
 
 fn create(now: Timestamp, facts: &Facts) -> Step {

@@ -36,6 +36,7 @@ fn facts() -> Facts {
         issuer_paused_until: None,
         nudged_at: None,
         next_due_at: schedule::NEVER,
+        lagging_until: None,
     }
 }
 
@@ -393,6 +394,94 @@ fn a_paused_issuer_stops_only_the_steps_that_call_it() {
         let step = plan(&after(events), START, &paused);
         assert_eq!(matches!(step, Step::Wait { .. }), waits, "{step:?}");
     }
+}
+
+#[test]
+fn retire_waits_for_laggards_after_the_overlap_only() {
+    let adopting = after([opened(1), made(1, 0), delivered(), Event::Accepted { retire_after: OVERLAP }]);
+    let end = START.plus(OVERLAP);
+    let retires = |step: &Step| matches!(step, Step::Retire { .. });
+    let with = |lagging_until, now| plan(&adopting, now, &Facts { lagging_until, ..facts() });
+    assert!(retires(&with(None, end)));
+    let late = end.plus(GRACE);
+    assert_eq!(with(Some(late), end), Step::Wait { until: late });
+    assert!(retires(&with(Some(late), late)), "then it goes on");
+    assert_eq!(with(Some(late), START), Step::Wait { until: end }, "nothing is looked at before");
+    let before = Some(START.plus(GRACE));
+    assert_eq!(with(before, START.plus(GRACE)), Step::Wait { until: end }, "a report never shortens");
+    assert_eq!(
+        plan(&after([opened(1)]), START, &Facts { lagging_until: Some(late), ..facts() }),
+        Step::Create
+    );
+}
+
+#[test]
+fn versions_that_were_delivered_are_remembered_by_their_id() {
+    let id = |number| created(number, 0).version_id;
+    let mut events = first_version();
+    events.extend([opened(2), made(2, 1)]);
+    let second = after(events.clone());
+    assert!(second.knows(id(1)) && second.knows(id(2)) && !second.knows(id(3)));
+    events.extend([delivered(), Event::Accepted { retire_after: OVERLAP }]);
+    let adopting = after(events);
+    assert!(adopting.knows(id(1)), "an instance may still hold it");
+    assert_eq!(adopting.earlier, [id(1)]);
+    let given_up = after([opened(1), made(7, 0), Event::GivenUp]);
+    assert!(given_up.knows(id(7)), "some destination may have it");
+    let mut many = after([]);
+    for number in 0..20 {
+        many.remember(id(number));
+    }
+    assert!(many.earlier.len() == 8 && many.knows(id(19)) && !many.knows(id(11)));
+    let mut taken_over = adopting;
+    taken_over.supersede();
+    assert!(taken_over.current.is_none() && taken_over.knows(id(2)));
+}
+
+fn partly() -> Event {
+    Event::PartlyDelivered { partial: Sealed::new(b"partial".to_vec()) }
+}
+
+#[test]
+fn a_first_write_is_told_to_the_issuer_before_anything_else() {
+    let told = |credential: &Credential, facts: &Facts| match plan(credential, START, facts) {
+        Step::AcceptReceipt { receipt } => receipt.as_bytes() == b"partial",
+        _ => false,
+    };
+    // the other store had failed before, and waits
+    let refused = failed(Node::Deliver, "DESTINATION_REFUSED", Written::Unknown);
+    let owed = after([opened(1), made(1, 0), refused, partly()]);
+    let paused = Facts { issuer_paused_until: Some(START.plus(GRACE)), ..facts() };
+    let unwanted = Facts { wanted: false, deliverable: false, ..facts() };
+    for facts in [facts(), paused, unwanted] {
+        assert!(told(&owed, &facts), "{facts:?}");
+    }
+    assert!(apply(&owed, Event::GivenUp, START).is_err(), "a store has it");
+    assert!(apply(&owed, delivered(), START).is_err(), "nothing else is delivered meanwhile");
+    let rejected =
+        apply(&owed, failed(Node::Adopt, "ISSUER_REJECTED_LOGIN", Written::Unknown), START).unwrap();
+    assert!(matches!(plan(&rejected, START, &facts()), Step::Wait { .. }), "its own backoff");
+    assert!(told(&rejected, &Facts { nudged_at: Some(START.plus(GRACE)), ..facts() }));
+}
+
+#[test]
+fn after_the_issuer_was_told_the_same_version_goes_to_the_rest() {
+    let refused = failed(Node::Deliver, "DESTINATION_REFUSED", Written::Somewhere);
+    let accepted = || Event::Accepted { retire_after: Duration::ZERO };
+    let settled = after([opened(1), made(1, 0), refused, partly(), accepted()]);
+    assert_eq!(settled.problems().count(), 1, "the other store's problem stays");
+    let later = START.plus(Duration::from_hours(1));
+    let Step::Deliver { envelope } = plan(&settled, later, &facts()) else {
+        panic!("the rest is delivered to")
+    };
+    assert_eq!(envelope.as_bytes(), b"delivery-1");
+    assert!(apply(&settled, partly(), START).is_err(), "it is told once");
+    let text = serde_json::to_string(&settled).unwrap();
+    assert_eq!(serde_json::from_str::<Credential>(&text).unwrap(), settled);
+    let whole = [delivered(), accepted()];
+    let adopting = whole.into_iter().fold(settled, |state, event| apply(&state, event, later).unwrap());
+    assert!(matches!(plan(&adopting, later, &facts()), Step::Retire { .. }));
+    assert_eq!(adopting.problems().count(), 0);
 }
 
 #[test]

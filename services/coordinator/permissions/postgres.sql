@@ -16,13 +16,14 @@ DO $$
 BEGIN
   IF to_regclass('coordinator.mint_migrations') IS NOT NULL THEN
     GRANT SELECT ON coordinator.mint_migrations TO mint_coordinator;
-    GRANT SELECT, UPDATE (paused, reason) ON coordinator.control TO mint_coordinator;
+    GRANT SELECT, UPDATE (paused, reason, issuer_paused_until) ON coordinator.control TO mint_coordinator;
     GRANT SELECT, UPDATE (revision) ON coordinator.intake TO mint_coordinator;
     GRANT SELECT, INSERT,
           UPDATE (team_id, revision, record, conditions, standing, paused, pause_reason, nudged_at, fencing_token,
-                  lease_holder, lease_expires_at, stir, wake_at, change, changed_at)
+                  lease_holder, lease_expires_at, reserved_from, stir, wake_at, change, changed_at)
       ON coordinator.applications TO mint_coordinator;
     GRANT SELECT, INSERT, UPDATE (saga) ON coordinator.credentials TO mint_coordinator;
+    GRANT SELECT, INSERT, UPDATE (roster) ON coordinator.adoption TO mint_coordinator;
   END IF;
 END
 $$;

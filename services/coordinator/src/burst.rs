@@ -4,41 +4,80 @@
 
 use futures::future::join_all;
 use mint_saga::{Cause, Event, Node, Step, Written, apply, plan};
-use mint_types::{ApplicationId, CredentialKind, RotationId, Timestamp};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Timestamp};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use crate::desk::Desk;
 use crate::error::BurstError;
 use crate::identity;
+use crate::lease::{Reservation, Reservations};
 use crate::plan::{Decision, World, decide, share_an_object};
 use crate::policy::Parts;
 use crate::ports::{Call, RotationCall};
 use crate::steps::{self, Outcome};
-use crate::store::{Change, Held, Lease, LeaseFate, Store, Taker};
+use crate::store::{Change, Control, Held, Lease, LeaseFate, Store, Taker};
 
 /// Works on an application if it needs it and nobody else does.
-pub(crate) async fn work(parts: &Parts, application: &ApplicationId) -> Result<(), BurstError> {
-    let Some(held) = take(parts, application).await? else {
+pub(crate) async fn work(
+    parts: &Parts,
+    reservations: &Reservations,
+    application: &ApplicationId,
+) -> Result<(), BurstError> {
+    let held = match go_on(parts, reservations, application).await? {
+        Some(held) => Some(held),
+        None => take(parts, application).await?,
+    };
+    let Some(Held { lease, desk, decision, until, .. }) = held else {
         return Ok(());
     };
-    let Held { lease, desk, decision } = held;
     parts.bell.changed();
-    let until = parts.clock.now().plus(parts.policy.lease);
-    let burst = Burst { parts, lease, progress: Mutex::new(Progress { desk, until, active: 0 }) };
-    burst.run(&decision).await
+    let progress = Mutex::new(Progress { desk, until, active: 0 });
+    Burst { parts, reservations, lease, progress }.run(&decision).await
+}
+
+/// Goes on with a reserved lease, without a write: only if the next steps need none, and nothing happened meanwhile.
+async fn go_on(
+    parts: &Parts,
+    reservations: &Reservations,
+    application: &ApplicationId,
+) -> Result<Option<Held>, BurstError> {
+    let Some(Reservation { lease, until, .. }) = reservations.claim(application, parts.clock.as_ref()) else {
+        return Ok(None);
+    };
+    let Some((desk, control)) = parts.store.reserved(&lease).await? else {
+        return Ok(None);
+    };
+    let decision = decide(&desk, &world(parts, control));
+    let needs_a_write = decision.identity.is_some() || !decision.open.is_empty() || decision.is_idle();
+    Ok((!needs_a_write).then_some(Held { lease, desk, decision, until, unless_begun: None }))
+}
+
+/// What holds for everybody, as the store and this process know it.
+fn world(parts: &Parts, control: Control) -> World {
+    if let Some(until) = control.issuer_paused_until {
+        parts.issuer.pause(until);
+    }
+    let now = parts.clock.now();
+    World { now, issuer_paused_until: parts.issuer.paused_until(now), paused: control.paused }
 }
 
 async fn take(parts: &Parts, application: &ApplicationId) -> Result<Option<Held>, BurstError> {
     let now = parts.clock.now();
-    let issuer_paused_until = parts.issuer.paused_until(now);
-    let decide_and_open = move |desk: &mut Desk, paused: bool| {
-        let decision = decide(desk, &World { now, issuer_paused_until, paused });
+    let decide_and_open = move |desk: &mut Desk, control: Control| {
+        let decision = decide(desk, &World { now, ..world(parts, control) });
         open_all(parts, desk, &decision, now);
         decision
     };
     let taker = Taker { holder: &parts.policy.holder, now, until: now.plus(parts.policy.lease) };
-    Ok(parts.store.take(application, taker, &decide_and_open).await?)
+    let held = parts.store.take(application, taker, &decide_and_open).await?;
+    let has_begun = |held: &Held| held.unless_begun.is_some_and(|begins| parts.clock.now() >= begins);
+    if held.as_ref().is_some_and(has_begun) {
+        // the write came late: whoever reserved the application may be acting under the token before ours
+        tracing::info!("a reserved application was taken too late, and is left alone until the lease ends");
+        return Ok(None);
+    }
+    Ok(held)
 }
 
 fn open_all(parts: &Parts, desk: &mut Desk, decision: &Decision, now: Timestamp) {
@@ -64,8 +103,7 @@ pub(crate) fn open(
     };
     for other in desk.credentials.values_mut() {
         if other.kind != kind && share_an_object(other.kind, kind) {
-            other.current = None;
-            other.troubles.clear();
+            other.supersede();
         }
     }
     desk.credentials.insert(kind, opened);
@@ -79,6 +117,7 @@ struct Progress {
 
 struct Burst<'p> {
     parts: &'p Parts,
+    reservations: &'p Reservations,
     lease: Lease,
     progress: Mutex<Progress>,
 }
@@ -270,7 +309,17 @@ impl Burst<'_> {
         let world = World { now, issuer_paused_until: self.parts.issuer.paused_until(now), paused: false };
         let decision = decide(&progress.desk, &world);
         let wake_at = if decision.is_idle() { decision.wake_at } else { now };
-        self.commit(progress, kind, LeaseFate::Release { wake_at, changed }).await?;
+        if !is_worth_reserving(&progress.desk, now, wake_at) {
+            self.commit(progress, kind, LeaseFate::Release { wake_at, changed }).await?;
+            self.parts.bell.ring();
+            return Ok(());
+        }
+        let token = FencingToken::after(self.lease.token, now);
+        let until = wake_at.plus(self.parts.policy.lease);
+        let lease = Lease { token, ..self.lease.clone() };
+        let reservation = Reservation::new(lease, wake_at, until, self.parts.clock.as_ref());
+        self.commit(progress, kind, LeaseFate::Reserve { token, wake_at, until, changed }).await?;
+        self.reservations.keep(reservation);
         self.parts.bell.ring();
         Ok(())
     }
@@ -291,6 +340,12 @@ impl Burst<'_> {
         self.parts.bell.changed();
         Ok(paused)
     }
+}
+
+/// An open rotation waits for a time that is known: the same coordinator goes on then, without another write.
+fn is_worth_reserving(desk: &Desk, now: Timestamp, wake_at: Timestamp) -> bool {
+    let waits = now < wake_at && wake_at < mint_saga::schedule::NEVER;
+    waits && desk.credentials.values().any(|credential| credential.rotation.is_some())
 }
 
 fn log_failure(kind: CredentialKind, rotation: RotationId, node: Node, failure: &mint_saga::Failure) {

@@ -8,6 +8,8 @@ use mint_runtime::{
 use mint_types::{Period, ServiceName, TrustDomain};
 use serde::Deserialize;
 
+use crate::desk::Adoption;
+
 /// The coordinator's configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +44,9 @@ pub struct RotationConfig {
     pub lease: Period,
     /// After so many failures in a row a credential counts as failed.
     pub failed_after: u32,
+    /// Nobody waits longer than this for instances that still hold an older version; like the rotator's key of this
+    /// name, which has the last word.
+    pub max_overlap: Period,
     /// A name that no other running coordinator has: a restarted process takes its own leases over at once. Empty: a
     /// random one, and leases of a dead process must expire.
     pub instance: String,
@@ -55,6 +60,7 @@ impl Default for RotationConfig {
             retry_cap: Period::from_seconds(300),
             lease: Period::from_seconds(30),
             failed_after: 3,
+            max_overlap: Period::new(Adoption::LONGEST),
             instance: String::new(),
         }
     }

@@ -1,11 +1,12 @@
 //! Statuses to messages.
 
-use mint_api::convert::{kind_to_wire, timestamp_to_wire};
+use mint_api::InvalidMessage;
+use mint_api::convert::{duration_from_wire, kind_from_wire, kind_to_wire, parse, timestamp_to_wire};
 use mint_api::coordination::v1;
-use mint_saga::Node;
+use mint_saga::{LONGEST_POLL, Node, Report, SHORTEST_POLL};
 
-use crate::status::{ApplicationState, CredentialState, CredentialStatus, Status};
-use crate::store::Started;
+use crate::status::{ApplicationState, CredentialState, CredentialStatus, InstanceStatus, Status};
+use crate::store::{Reported, Started};
 
 impl From<Status> for v1::ApplicationStatus {
     fn from(status: Status) -> Self {
@@ -19,8 +20,42 @@ impl From<Status> for v1::ApplicationStatus {
             pause_reason: status.paused.unwrap_or_default(),
             catalog_revision: status.revision,
             change: status.change,
+            instances: status.instances.into_iter().map(Into::into).collect(),
+            instance_count: u32::try_from(status.instance_count).unwrap_or(u32::MAX),
         }
     }
+}
+
+impl From<InstanceStatus> for v1::InstanceStatus {
+    fn from(status: InstanceStatus) -> Self {
+        Self {
+            instance: status.instance.into(),
+            kind: kind_to_wire(status.kind).into(),
+            version_id: status.version_id.to_string(),
+            seen_at: Some(timestamp_to_wire(status.seen_at)),
+            lagging: status.lagging,
+        }
+    }
+}
+
+/// A report as an instance sent it.
+pub(crate) fn reported(message: v1::ReportVersionRequest) -> Result<Reported, InvalidMessage> {
+    let interval = message.poll_interval.as_ref();
+    let interval = interval.ok_or_else(|| InvalidMessage::new("poll_interval", "it is required"))?;
+    let poll_interval = duration_from_wire("poll_interval", interval)?;
+    if !(SHORTEST_POLL..=LONGEST_POLL).contains(&poll_interval) {
+        return Err(InvalidMessage::new("poll_interval", "it must be 1 s to 1 h"));
+    }
+    Ok(Reported {
+        application: parse("application_id", &message.application_id)?,
+        instance: parse("instance", &message.instance)?,
+        report: Report {
+            kind: kind_from_wire("kind", message.kind)?,
+            version_id: parse("version_id", &message.version_id)?,
+            sequence: message.sequence,
+            poll_interval,
+        },
+    })
 }
 
 impl From<CredentialStatus> for v1::CredentialStatus {

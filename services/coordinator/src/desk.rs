@@ -1,8 +1,9 @@
 //! Everything the coordinator knows of one application, as it lies in the store.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use mint_saga::{Credential, Due, Facts, Trouble, Wish};
+use mint_saga::{Credential, Due, Facts, Roster, Stage, Trouble, Wish};
 use mint_types::{Application, CredentialKind, Presence, Revision, Settings, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,26 @@ pub(crate) fn calls_for_another_try(before: &Application, after: &Application) -
         || before.presence != after.presence
 }
 
+/// Who holds which version, and how long that matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// What the instances reported.
+    pub roster: Roster,
+    /// Nobody is waited for longer than this after a delivery.
+    pub longest: Duration,
+}
+
+impl Adoption {
+    /// Where nobody says: a day, as at the rotator.
+    pub const LONGEST: Duration = Duration::from_hours(24);
+}
+
+impl Default for Adoption {
+    fn default() -> Self {
+        Self { roster: Roster::default(), longest: Self::LONGEST }
+    }
+}
+
 /// One application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desk {
@@ -82,6 +103,8 @@ pub struct Desk {
     pub standing: Standing,
     /// The credentials that were ever begun.
     pub credentials: BTreeMap<CredentialKind, Credential>,
+    /// What its instances reported.
+    pub adoption: Adoption,
     /// Why it is paused.
     pub paused: Option<String>,
     /// When something changed that makes another try sensible.
@@ -131,7 +154,22 @@ impl Desk {
             issuer_paused_until: issuer_paused,
             nudged_at: self.nudged_at,
             next_due_at,
+            lagging_until: self.lagging_until(kind, now),
         }
+    }
+
+    /// Until when Retire waits for instances that hold an older version.
+    fn lagging_until(&self, kind: CredentialKind, now: Timestamp) -> Option<Timestamp> {
+        let credential = self.credentials.get(&kind)?;
+        let delivered_at = credential.current.as_ref()?.delivered_at;
+        let Stage::Adopting { created, .. } = &credential.rotation.as_ref()?.stage else { return None };
+        let Adoption { roster, longest } = &self.adoption;
+        roster.lagging_until(kind, created.version_id, delivered_at, *longest, now)
+    }
+
+    /// Whether any Retire waits for instances.
+    pub(crate) fn lags(&self, now: Timestamp) -> bool {
+        self.credentials.keys().any(|kind| self.lagging_until(*kind, now).is_some())
     }
 
     /// The client id that consumers should find: the one that Ensure answered, unless the record is newer.

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use crate::burst;
 use crate::error::chain;
+use crate::lease::Reservations;
 use crate::policy::Parts;
 use crate::store::{Store, StoreError};
 
@@ -21,6 +22,7 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Engine {
     parts: Arc<Parts>,
+    reservations: Arc<Reservations>,
     workers: JoinSet<()>,
     in_flight: HashMap<Id, ApplicationId>,
 }
@@ -28,7 +30,7 @@ pub struct Engine {
 impl Engine {
     /// An engine at rest.
     pub fn new(parts: Arc<Parts>) -> Self {
-        Self { parts, workers: JoinSet::new(), in_flight: HashMap::new() }
+        Self { parts, reservations: Arc::default(), workers: JoinSet::new(), in_flight: HashMap::new() }
     }
 
     /// Works until `shutdown`, then lets what is under way end.
@@ -63,7 +65,7 @@ impl Engine {
             self.dispatch().await?;
             match self.workers.join_next_with_id().await {
                 Some(ended) => self.reap(ended),
-                None => return self.parts.store.next_wake(self.parts.clock.now()).await,
+                None => return self.next_look().await,
             }
         }
     }
@@ -78,24 +80,31 @@ impl Engine {
         }
         // those in flight may still be listed: their lease is taken by their own task
         let limit = free + self.in_flight.len();
-        let due = self.parts.store.due(self.parts.clock.now(), limit).await?;
-        let fresh: Vec<ApplicationId> = due
-            .into_iter()
-            .filter(|application| !self.in_flight.values().any(|busy| busy == application))
-            .take(free)
-            .collect();
-        for application in fresh {
-            self.start(application);
+        let mut due = self.reservations.ripe(self.parts.clock.as_ref(), limit);
+        due.extend(self.parts.store.due(&self.parts.policy.holder, self.parts.clock.now(), limit).await?);
+        let mut left = free;
+        for application in due {
+            if left > 0 && !self.in_flight.values().any(|busy| *busy == application) {
+                self.start(application);
+                left -= 1;
+            }
         }
         Ok(())
     }
 
+    /// When the next application has to be looked at: by what the store says, and by what this process has reserved.
+    async fn next_look(&self) -> Result<Option<Timestamp>, StoreError> {
+        let reserved = self.reservations.next_look(self.parts.clock.as_ref());
+        let stored = self.parts.store.next_wake(self.parts.clock.now()).await?;
+        Ok([reserved, stored].into_iter().flatten().min())
+    }
+
     fn start(&mut self, application: ApplicationId) {
-        let parts = Arc::clone(&self.parts);
+        let (parts, reservations) = (Arc::clone(&self.parts), Arc::clone(&self.reservations));
         let span = tracing::info_span!("application", %application);
         let worked_on = application.clone();
         let worker = async move {
-            if let Err(error) = burst::work(&parts, &worked_on).await {
+            if let Err(error) = burst::work(&parts, &reservations, &worked_on).await {
                 tracing::warn!(code = ?error.code(), error = %chain(&error), "work on an application was broken off");
                 // its row still says that it is due: without a pause it would be tried in a tight loop
                 tokio::time::sleep(PAUSE_AFTER_BREAK).await;
@@ -121,7 +130,7 @@ impl Engine {
             return LONGEST_NAP;
         }
         let now = self.parts.clock.now();
-        match self.parts.store.next_wake(now).await {
+        match self.next_look().await {
             // what is due already is in flight or was just looked at: do not spin
             Ok(Some(at)) => at.since(now).clamp(SHORTEST_NAP, LONGEST_NAP),
             Ok(None) | Err(_) => LONGEST_NAP,

@@ -26,7 +26,7 @@ pub(crate) async fn settle(
     match perform(parts, call, step, record, &before).await {
         Ok(standing) => Ok(standing),
         Err(failure) => {
-            steps::heed(parts, &call.application, &failure)?;
+            steps::heed(parts, &call.application, &failure).await?;
             tracing::warn!(?step, code = %failure.reason, detail = %failure.detail, "the identity is not as it should be");
             let failures = [failure];
             let attempts = before.trouble.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);

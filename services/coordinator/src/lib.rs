@@ -3,7 +3,7 @@
 //! envelopes and receipts, and nothing else.
 //!
 //! # Permission
-//! - RPC (`permissions/rpc.json`): everything it serves is for operators.
+//! - RPC (`permissions/rpc.json`): operators, and each application for what its instances report.
 //! - Calls: `registry-sync` (the catalog), `identity-provisioner`, `rotator`, `distributor`, `audit`.
 //! - AWS: nothing. PostgreSQL: its own schema, no DELETE.
 //!
@@ -13,32 +13,47 @@
 //! - repeats a fencing token: `contract_fencing_tokens_only_grow`.
 //! - retires before it has a receipt, whatever crashes when: `a_crash_at_every_call_converges_in_the_right_order`.
 //! - lets one application delay another: `one_applications_trouble_delays_nobody`.
-//! - calls an issuer that asked for a pause: `a_429_pauses_only_calls_to_the_issuer`.
+//! - calls an issuer that asked for a pause: `a_429_pauses_only_calls_to_the_issuer`,
+//!   `a_429_is_obeyed_by_other_coordinators_and_after_a_restart`.
 //! - ensures an identity without a reason: `an_identity_is_ensured_once_not_per_rotation`.
 //! - touches an application that the registry lost: `a_held_application_is_left_alone`.
 //! - does what an operator asks while the audit log is down: `without_the_audit_log_nothing_is_done`.
+//! - retires while an instance that reported within its last three polls holds an older version, before the longest
+//!   overlap: `retire_waits_until_every_instance_holds_the_new_version`; or waits beyond it:
+//!   `retire_goes_on_at_the_longest_overlap_and_the_laggards_stay_a_problem`.
+//! - believes a report of somebody else, or an old one: `a_forged_or_replayed_report_is_refused`.
+//! - goes on with a reserved lease after anything happened beside it:
+//!   `what_happens_before_it_begins_is_anybodys_and_the_holder_notices`,
+//!   `a_taker_whose_write_came_late_leaves_the_application_alone`.
 //! - says "no problems" while there is one: `a_problem_stays_until_it_is_over`.
 //! - looks healthy while it cannot write its own state: `a_coordinator_that_cannot_write_says_so_until_it_can`.
 //!
 //! # Shape
 //! `intake` (catalog → store) · `store` (port: one row per application and credential), `watched` (whether it can
-//! be written) · `engine` (who is due) →
+//! be written) · `lease` (pure: who may act) · `engine` (who is due) →
 //! `burst` (one lease: `identity`, then `steps` side by side) · `plan` and `status` (pure, from a `desk`) ·
-//! `operator` and `feed` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
+//! `operator`, `feed` and `reports` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
 //!
 //! # Decisions
 //! - *A lease is a row's column, taken by an optimistic write*: the same code on SQLite and PostgreSQL. The token is
 //!   also never behind the clock, so that a restored backup cannot repeat one.
 //! - *Taking a lease and opening rotations are one write, each step's outcome is one, the last one gives the lease
-//!   back.* A rotation with an overlap and a grace costs seven: four steps, and three leases of which the first is
-//!   also the intent.
+//!   back and reserves the next* (`lease`): a rotation with an overlap and a grace costs five, the lease that is also the
+//!   intent and four steps. Reserved means: the next token is written, and until the reservation begins anybody may take
+//!   the application all the same. A lease that is simply kept would lock it for the whole overlap; a heartbeat per
+//!   coordinator would cost more writes than it saves where little rotates.
+//! - *No `SKIP LOCKED`*: a worker that loses a lease to another hears it in the same write and goes on with the next
+//!   application. `contract_three_coordinators_never_act_twice` prints what that costs on PostgreSQL.
+//! - *Reports of instances are gathered and kept in one write every two seconds*, one row per application, and answered
+//!   when it is durable. They only lengthen: Retire waits for laggards after the overlap, at most `rotation.max_overlap`.
 //! - *Delivered and accepted are one write*: a crash between them delivers the same envelope again, which the
 //!   distributor answers as before.
 //! - *`stir`* counts what happened beside the holder (catalog, operators): a release that missed something wakes the
 //!   application at once instead of overwriting it.
 //! - *A catalog change or an operator makes a failed step try again at once*: people who repair something should not
 //!   wait for a backoff.
-//! - *The pause after a 429 is not durable*: after a restart one call asks again and is told.
+//! - *The pause after a 429 is durable*, one for the constellation, because it has one issuer: it comes back with every
+//!   lease, so other replicas and a restarted one obey it too. The rotator's own budget asks for moments and is not kept.
 //! - *Restored settings begin anew*: when a rotation of another kind takes an issuer object over, what was delivered
 //!   there counts no longer.
 //! - *State inside failing services is retried within seconds*, whatever the attempt: nothing is wrong with the
@@ -54,10 +69,12 @@ mod error;
 mod feed;
 mod identity;
 mod intake;
+mod lease;
 mod operator;
 mod plan;
 mod policy;
 mod ports;
+mod reports;
 mod rpc;
 mod status;
 mod steps;
@@ -76,11 +93,12 @@ use mint_types::ServiceName;
 
 pub use adapters::{MIGRATIONS, SCHEMA, SqlStore};
 pub use config::{Config, RotationConfig};
-pub use desk::{Conditions, Desk, IdentityPhase, Standing};
+pub use desk::{Adoption, Conditions, Desk, IdentityPhase, Standing};
 pub use engine::Engine;
 pub use error::Error;
 pub use feed::Feed;
 pub use intake::run as take_in_catalog;
+pub use lease::{Claim, Free, HEADSTART, Reservation, Season};
 pub use operator::{Asked, Operator};
 pub use plan::{Decision, IdentityStep, World, decide};
 pub use policy::{Bell, IssuerGate, Parts, Policy};
@@ -89,8 +107,11 @@ pub use ports::{
     Proof, Retirement, RotationCall, Rotator,
 };
 pub use rpc::Rpc;
-pub use status::{ApplicationState, CredentialState, CredentialStatus, Status, status};
-pub use store::{Change, Decide, Edit, Held, Lease, LeaseFate, Started, Store, StoreError, Taker};
+pub use status::{ApplicationState, CredentialState, CredentialStatus, InstanceStatus, Status, status};
+pub use store::{
+    Change, Control, Decide, Edit, Held, Lease, LeaseFate, NotKept, Reported, Started, Store, StoreError,
+    Taker,
+};
 pub use watched::Watched;
 
 /// Which calls whom.
@@ -112,9 +133,10 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database = Database::open(&state.url, SCHEMA, MIGRATIONS, state.migrate()).await?;
     let policy = Policy::new(&config.rotation, process.entropy().as_ref());
     let deadline = policy.call_deadline;
+    let store = SqlStore::new(database).waiting_at_most(config.rotation.max_overlap.as_duration());
     let parts = Arc::new(Parts {
         policy,
-        store: Watched::new(Port::new(Arc::new(SqlStore::new(database))), process.clock()),
+        store: Watched::new(Port::new(Arc::new(store)), process.clock()),
         identities: Port::new(Arc::new(adapters::GrpcIdentities::new(
             process.peer(ServiceName::IdentityProvisioner)?,
             deadline,

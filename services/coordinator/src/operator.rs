@@ -43,7 +43,7 @@ impl Operator {
     }
 
     pub(crate) fn status_of(&self, desk: &Desk) -> Status {
-        status(desk, self.parts.policy.failed_after)
+        status(desk, self.parts.policy.failed_after, self.parts.clock.now())
     }
 
     pub(crate) fn parts(&self) -> &Arc<Parts> {

@@ -88,15 +88,21 @@ impl Bell {
     }
 }
 
-/// The issuer asked everybody to wait. Not durable: after a restart one call asks again.
+/// The issuer asked everybody to wait: what this process knows of it. What the issuer itself asked for is in the store
+/// too, and comes back with every lease.
 #[derive(Debug, Default)]
 pub struct IssuerGate(Mutex<Option<Timestamp>>);
 
+/// Answers of workers that were told to wait at the same time differ by less.
+const SAME_PAUSE: Duration = Duration::from_secs(1);
+
 impl IssuerGate {
-    /// No call before `until`.
-    pub fn pause(&self, until: Timestamp) {
+    /// No call before `until`; answers whether that is news.
+    pub fn pause(&self, until: Timestamp) -> bool {
         let mut gate = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = gate.is_none_or(|known| until.since(known) >= SAME_PAUSE);
         *gate = (*gate).max(Some(until));
+        is_news
     }
 
     /// Until when no call may be made.

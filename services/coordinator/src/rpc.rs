@@ -1,22 +1,25 @@
 //! Translates: decode, one call, encode.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures::{Stream, stream};
 use mint_api::convert::{kind_from_wire, parse, parse_optional};
 use mint_api::coordination::v1::{
     self, GetApplicationRequest, GetApplicationResponse, ListApplicationsRequest, ListApplicationsResponse,
-    PauseRequest, PauseResponse, ResumeRequest, ResumeResponse, RotateApplicationRequest,
-    RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
+    PauseRequest, PauseResponse, ReportVersionRequest, ReportVersionResponse, ResumeRequest, ResumeResponse,
+    RotateApplicationRequest, RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
     coordination_service_server::CoordinationService,
 };
 use mint_api::types::v1::Problem;
 use mint_api::{Fault, InvalidMessage};
-use mint_types::{ApplicationId, RequestId, TeamId};
+use mint_types::{ApplicationId, Code, Principal, RequestId, TeamId};
 use tonic::{Request, Response, Status};
 
+use crate::convert;
 use crate::feed::Feed;
 use crate::operator::{Asked, Operator};
+use crate::reports::Reports;
 use crate::store::Store;
 
 const DEFAULT_PAGE: u32 = 500;
@@ -26,12 +29,14 @@ const LARGEST_PAGE: u32 = 5000;
 #[derive(Debug, Clone)]
 pub struct Rpc {
     operator: Operator,
+    reports: Reports,
 }
 
 impl Rpc {
-    /// In front of the operator's acts.
+    /// In front of the operator's acts and the instances' reports.
     pub fn new(operator: Operator) -> Self {
-        Self { operator }
+        let reports = Reports::new(Arc::clone(operator.parts()));
+        Self { operator, reports }
     }
 
     /// Who asked, and the id of the request being served.
@@ -77,6 +82,12 @@ impl Rpc {
             }
         }
     }
+}
+
+fn not_owner(application: &ApplicationId, caller: &Principal) -> Fault {
+    let message =
+        format!("{caller} reports for {application}: only an application itself says what it holds");
+    Fault::new(Code::PermissionDenied, "NOT_OWNER", message).with("application", application.as_str())
 }
 
 fn page_size(asked: u32) -> Result<usize, InvalidMessage> {
@@ -154,6 +165,19 @@ impl CoordinationService for Rpc {
         let id = parse_optional("application_id", &request.into_inner().application_id)?;
         self.operator.resume(id.as_ref(), &asked).await?;
         Ok(Response::new(ResumeResponse {}))
+    }
+
+    async fn report_version(
+        &self,
+        request: Request<ReportVersionRequest>,
+    ) -> Result<Response<ReportVersionResponse>, Status> {
+        let caller = mint_runtime::peer_of(&request)?.principal;
+        let reported = convert::reported(request.into_inner())?;
+        if caller != Principal::Application(reported.application.clone()) {
+            return Err(not_owner(&reported.application, &caller).into());
+        }
+        self.reports.keep(reported).await?;
+        Ok(Response::new(ReportVersionResponse {}))
     }
 
     type WatchApplicationsStream =

@@ -1,13 +1,15 @@
 //! How an application stands: pure, from its desk.
 
+use std::collections::BTreeSet;
+
 use mint_saga::schedule::NEVER;
-use mint_saga::{Credential, Failure, Node, Stage, reason};
+use mint_saga::{Credential, Failure, InstanceName, Node, Stage, reason};
 use mint_types::{
     ApplicationId, CredentialKind, Presence, Problem, RotationId, TeamId, Timestamp, Version, VersionId,
 };
 
 use crate::desk::{Desk, IdentityPhase};
-use crate::plan::identity_need;
+use crate::plan::{identity_need, share_an_object};
 
 /// How an application stands as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,26 @@ pub struct CredentialStatus {
     pub next_attempt_at: Option<Timestamp>,
 }
 
+/// What an instance reported last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceStatus {
+    /// Its name.
+    pub instance: InstanceName,
+    /// Of which credential.
+    pub kind: CredentialKind,
+    /// What it holds.
+    pub version_id: VersionId,
+    /// When it said so.
+    pub seen_at: Timestamp,
+    /// Whether consumers find a newer version.
+    pub lagging: bool,
+}
+
+/// So many instances stand in a status, laggards first: a list of statuses must stay small.
+const MOST_SHOWN: usize = 20;
+/// So many laggards are named in a problem.
+const MOST_NAMED: usize = 10;
+
 /// One application's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -71,6 +93,10 @@ pub struct Status {
     pub state: ApplicationState,
     /// One per credential.
     pub credentials: Vec<CredentialStatus>,
+    /// The instances that reported within their last three polls, laggards first; not more than 20.
+    pub instances: Vec<InstanceStatus>,
+    /// How many there are.
+    pub instance_count: usize,
     /// What is wrong.
     pub problems: Vec<Problem>,
     /// Why it is paused.
@@ -82,7 +108,10 @@ pub struct Status {
 }
 
 /// How an application stands, when `failed_after` failures in a row count as failed.
-pub fn status(desk: &Desk, failed_after: u32) -> Status {
+pub fn status(desk: &Desk, failed_after: u32, now: Timestamp) -> Status {
+    let mut instances = instances(desk, now);
+    let instance_count = instances.iter().map(|one| &one.instance).collect::<BTreeSet<_>>().len();
+    instances.truncate(MOST_SHOWN);
     let credentials: Vec<CredentialStatus> =
         shown_kinds(desk).into_iter().map(|kind| credential_status(desk, kind, failed_after)).collect();
     Status {
@@ -90,7 +119,9 @@ pub fn status(desk: &Desk, failed_after: u32) -> Status {
         team: desk.record.team_id.clone(),
         state: state(desk, &credentials, failed_after),
         credentials,
-        problems: problems(desk),
+        instances,
+        instance_count,
+        problems: problems(desk, now),
         paused: desk.paused.clone(),
         revision: desk.record.revision.0,
         change: desk.change,
@@ -192,7 +223,53 @@ fn next_attempt(credential: &Credential) -> Option<Timestamp> {
     Some(trouble.map_or(stage, |trouble| trouble.max(stage)))
 }
 
-fn problems(desk: &Desk) -> Vec<Problem> {
+/// What consumers find of a kind, or of the kind that took its issuer object over.
+fn wanted_by(desk: &Desk, held: CredentialKind) -> Option<VersionId> {
+    let current = |kind| desk.credentials.get(&kind).and_then(|credential| credential.current.as_ref());
+    let kinds = [held].into_iter().chain(CredentialKind::ALL).filter(|kind| share_an_object(*kind, held));
+    kinds.filter_map(current).map(|current| current.version_id).next()
+}
+
+fn instances(desk: &Desk, now: Timestamp) -> Vec<InstanceStatus> {
+    let holdings = desk.adoption.roster.holdings(now);
+    let mut all: Vec<_> = holdings
+        .map(|(instance, kind, holding)| InstanceStatus {
+            instance: instance.clone(),
+            kind,
+            version_id: holding.version_id,
+            seen_at: holding.seen_at,
+            lagging: wanted_by(desk, kind).is_some_and(|wanted| wanted != holding.version_id),
+        })
+        .collect();
+    all.sort_by(|one, other| other.lagging.cmp(&one.lagging).then_with(|| one.instance.cmp(&other.instance)));
+    all
+}
+
+/// Laggards are a problem once the overlap has passed: whether Retire waits for them or had to go on.
+fn lagging(desk: &Desk, credential: &Credential, now: Timestamp) -> Option<Problem> {
+    let current = credential.current.as_ref()?;
+    match credential.rotation.as_ref().map(|rotation| &rotation.stage) {
+        Some(Stage::Delivered { .. }) => return None,
+        Some(Stage::Adopting { retire_at, .. }) if now < *retire_at => return None,
+        _ => {}
+    }
+    let names: BTreeSet<&InstanceName> = desk
+        .adoption
+        .roster
+        .laggards(credential.kind, current.version_id, now)
+        .map(|(instance, _, _)| instance)
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    let shown: Vec<&str> = names.iter().take(MOST_NAMED).map(|name| name.as_str()).collect();
+    let more = if names.len() > MOST_NAMED { " and others" } else { "" };
+    let (count, since) = (names.len(), current.delivered_at);
+    let detail = format!("{count} of the instances hold an older version: {}{more}", shown.join(", "));
+    Some(Failure::new(reason::INSTANCES_LAGGING, detail).problem(Some(credential.kind), since))
+}
+
+fn problems(desk: &Desk, now: Timestamp) -> Vec<Problem> {
     let mut problems = desk.record.problems.clone();
     let mut add = |failure: Failure, since: Timestamp| {
         let problem = failure.problem(None, since);
@@ -217,5 +294,7 @@ fn problems(desk: &Desk) -> Vec<Problem> {
         .filter(|credential| shown.contains(&credential.kind))
         .flat_map(Credential::problems);
     problems.extend(identity.chain(credentials).cloned());
+    let all = desk.credentials.values().filter(|credential| shown.contains(&credential.kind));
+    problems.extend(all.filter_map(|credential| lagging(desk, credential, now)));
     problems
 }

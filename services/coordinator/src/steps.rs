@@ -7,6 +7,7 @@ use mint_saga::{Event, Failure, Step, Wish, Written, reason};
 use crate::error::BurstError;
 use crate::policy::{PAUSE_AFTER_429, Parts};
 use crate::ports::{Delivery, DestinationAnswer, Proof, RotationCall};
+use crate::store::Store as _;
 
 /// What came of a step.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub(crate) async fn perform(
             Ok(is(Event::GivenUp))
         }
         Err(failure) => {
-            failed(parts, call, &failure)?;
+            failed(parts, call, &failure).await?;
             let written = (*step == Step::Abandon).then_some(Written::Nowhere);
             Ok(Outcome::Failed { failures: vec![failure], written })
         }
@@ -140,12 +141,12 @@ fn delivered(delivery: Delivery, wish: Option<&Wish>) -> Outcome {
 }
 
 /// What a failed call means for others: a lost lease ends the worker, a 429 pauses every call to the issuer.
-pub(crate) fn failed(parts: &Parts, call: &RotationCall, failure: &Failure) -> Result<(), BurstError> {
-    heed(parts, &call.call.application, failure)
+pub(crate) async fn failed(parts: &Parts, call: &RotationCall, failure: &Failure) -> Result<(), BurstError> {
+    heed(parts, &call.call.application, failure).await
 }
 
 /// The same for calls that belong to no rotation.
-pub(crate) fn heed(
+pub(crate) async fn heed(
     parts: &Parts,
     application: &mint_types::ApplicationId,
     failure: &Failure,
@@ -154,7 +155,11 @@ pub(crate) fn heed(
         return Err(BurstError::Fenced(application.clone()));
     }
     if failure.is(reason::ISSUER_RATE_LIMITED) {
-        parts.issuer.pause(parts.clock.now().plus(failure.retry_after.unwrap_or(PAUSE_AFTER_429)));
+        let until = parts.clock.now().plus(failure.retry_after.unwrap_or(PAUSE_AFTER_429));
+        // others, and whoever restarts, read it with their next lease
+        if parts.issuer.pause(until) {
+            parts.store.pause_issuer(until).await?;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use mint_saga::Credential;
+use mint_saga::{Credential, InstanceName, Report, Unheard};
 use mint_types::{
     Application, ApplicationId, Code, CredentialKind, FencingToken, Revision, RotationId, TeamId, Timestamp,
 };
@@ -63,6 +63,10 @@ pub struct Held {
     pub desk: Desk,
     /// What to do.
     pub decision: Decision,
+    /// When the lease ends.
+    pub until: Timestamp,
+    /// Somebody else had reserved it: act only if it is still before this time.
+    pub unless_begun: Option<Timestamp>,
 }
 
 /// Who takes, when, for how long.
@@ -76,9 +80,42 @@ pub struct Taker<'t> {
     pub until: Timestamp,
 }
 
-/// Decides within the transaction that takes the lease; also opens the rotations on the desk. The flag says whether
-/// the constellation is paused.
-pub type Decide<'d> = dyn Fn(&mut Desk, bool) -> Decision + Send + Sync + 'd;
+/// What holds for every application.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Control {
+    /// The constellation is paused.
+    pub paused: bool,
+    /// The issuer asked not to be called before this time.
+    pub issuer_paused_until: Option<Timestamp>,
+}
+
+/// Decides within the transaction that takes the lease; also opens the rotations on the desk.
+pub type Decide<'d> = dyn Fn(&mut Desk, Control) -> Decision + Send + Sync + 'd;
+
+/// What an instance of an application said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// Of which application.
+    pub application: ApplicationId,
+    /// Which instance.
+    pub instance: InstanceName,
+    /// What it said.
+    pub report: Report,
+}
+
+/// Why a report is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    /// There is no such application.
+    #[error("there is no such application")]
+    ApplicationUnknown,
+    /// Mint did not make that version, or long ago.
+    #[error("the application has no version of this id")]
+    VersionUnknown,
+    /// The roster refuses it.
+    #[error(transparent)]
+    Unheard(#[from] Unheard),
+}
 
 /// What a step changed.
 #[derive(Debug, Clone)]
@@ -102,6 +139,17 @@ pub enum LeaseFate {
     Release {
         /// When to look again.
         wake_at: Timestamp,
+        /// Whether the status changed.
+        changed: bool,
+    },
+    /// It is given back, and the next one is reserved in the same write ([`crate::lease`]).
+    Reserve {
+        /// The next one's token.
+        token: FencingToken,
+        /// When it begins; also when to look again.
+        wake_at: Timestamp,
+        /// When it ends.
+        until: Timestamp,
         /// Whether the status changed.
         changed: bool,
     },
@@ -140,9 +188,10 @@ pub trait Store: Debug + Send + Sync {
     async fn reclaim(&self, holder: &str) -> Result<(), StoreError>;
     /// Writes something that changes nothing: only to see whether it can be written.
     async fn probe(&self) -> Result<(), StoreError>;
-    /// Applications that need a look and that nobody holds.
+    /// Applications that need a look and that `holder` may take.
     #[read]
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError>;
+    async fn due(&self, holder: &str, now: Timestamp, limit: usize)
+    -> Result<Vec<ApplicationId>, StoreError>;
     /// When the next look is needed.
     #[read]
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
@@ -153,6 +202,9 @@ pub trait Store: Debug + Send + Sync {
         taker: Taker<'_>,
         decide: &Decide<'_>,
     ) -> Result<Option<Held>, StoreError>;
+    /// The application of a lease that was reserved, if nothing happened to it or beside it since.
+    #[read]
+    async fn reserved(&self, lease: &Lease) -> Result<Option<(Desk, Control)>, StoreError>;
     /// Writes what a step changed, if the lease still holds; answers whether to pause.
     async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError>;
 
@@ -170,6 +222,15 @@ pub trait Store: Debug + Send + Sync {
     /// What changed at or after a time: application and change counter.
     #[read]
     async fn changed_since(&self, since: Timestamp) -> Result<Vec<(ApplicationId, u64)>, StoreError>;
+
+    /// Keeps what instances reported, in one write; answers each. An application is woken when nobody lags any more.
+    async fn report(
+        &self,
+        reports: &[Reported],
+        now: Timestamp,
+    ) -> Result<Vec<Result<(), NotKept>>, StoreError>;
+    /// No call to the issuer before `until`; an earlier end than the known one changes nothing.
+    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError>;
 
     /// Lets an operator change a desk beside the holder of the lease; none if there is no such application.
     async fn edit(

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
 use crate::error::chain;
-use crate::store::{Change, Decide, Edit, Held, Lease, Started, Store, StoreError, Taker};
+use crate::store::{
+    Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Started, Store, StoreError, Taker,
+};
 
 /// Between two tries to write while nothing can be written.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -110,8 +112,13 @@ impl Store for Watched {
         self.noted(self.store.probe().await, always)
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError> {
-        self.store.due(now, limit).await
+    async fn due(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ApplicationId>, StoreError> {
+        self.store.due(holder, now, limit).await
     }
 
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
@@ -125,6 +132,23 @@ impl Store for Watched {
         decide: &Decide<'_>,
     ) -> Result<Option<Held>, StoreError> {
         self.noted(self.store.take(application, taker, decide).await, Option::is_some)
+    }
+
+    async fn reserved(&self, lease: &Lease) -> Result<Option<(Desk, Control)>, StoreError> {
+        self.store.reserved(lease).await
+    }
+
+    async fn report(
+        &self,
+        reports: &[Reported],
+        now: Timestamp,
+    ) -> Result<Vec<Result<(), NotKept>>, StoreError> {
+        // reports that were refused are not written: such a success proves nothing
+        self.noted(self.store.report(reports, now).await, |answers| answers.iter().any(Result::is_ok))
+    }
+
+    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
+        self.noted(self.store.pause_issuer(until).await, |()| false)
     }
 
     async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError> {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what is not there fails the test")]
 
+#[path = "it/adoption.rs"]
+mod adoption;
 #[path = "it/binary.rs"]
 mod binary;
 #[path = "it/catalog.rs"]
@@ -19,6 +21,8 @@ mod leases;
 mod life;
 #[path = "it/operators.rs"]
 mod operators;
+#[path = "it/reservations.rs"]
+mod reservations;
 #[path = "it/settings.rs"]
 mod settings;
 #[path = "it/stage.rs"]

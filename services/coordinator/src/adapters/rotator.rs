@@ -172,6 +172,7 @@ mod tests {
             delivery_envelope: vec![1],
             probe_envelope: vec![2],
             previous_version: 0,
+            ..CreateResponse::default()
         };
         assert!(new_version(good.clone()).is_ok());
         for bad in [

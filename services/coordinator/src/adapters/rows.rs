@@ -1,18 +1,21 @@
 //! Rows to desks and back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use mint_saga::Credential;
+use mint_saga::{Credential, Roster};
 use mint_store::{Row, Transaction, Value};
 use mint_types::{ApplicationId, CredentialKind, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::desk::Desk;
+use crate::desk::{Adoption, Desk};
+use crate::lease::Claim;
 use crate::store::StoreError;
 
 const ONE: &str = "SELECT * FROM applications WHERE application_id = $1";
 const CREDENTIALS: &str = "SELECT kind, saga FROM credentials WHERE application_id = $1";
+const ROSTER: &str = "SELECT roster FROM adoption WHERE application_id = $1";
 const PUT: &str = "INSERT INTO credentials (application_id, kind, saga) VALUES ($1, $2, $3) \
      ON CONFLICT (application_id, kind) DO UPDATE SET saga = excluded.saga";
 
@@ -43,7 +46,24 @@ pub(super) fn credential(application: &str, row: &Row) -> Result<(CredentialKind
     Ok((credential.kind, credential))
 }
 
-pub(super) fn desk(row: &Row, credentials: BTreeMap<CredentialKind, Credential>) -> Result<Desk, StoreError> {
+pub(super) fn roster(application: &str, row: &Row) -> Result<Roster, StoreError> {
+    from_json(application, &row.text("roster")?)
+}
+
+pub(super) fn claim(row: &Row) -> Result<Claim, StoreError> {
+    let reserved_from = row.integer("reserved_from")?;
+    Ok(Claim {
+        holder: row.text("lease_holder")?,
+        expires_at: Timestamp::from_unix_micros(row.integer("lease_expires_at")?),
+        reserved_from: (reserved_from > 0).then(|| Timestamp::from_unix_micros(reserved_from)),
+    })
+}
+
+pub(super) fn desk(
+    row: &Row,
+    credentials: BTreeMap<CredentialKind, Credential>,
+    adoption: Adoption,
+) -> Result<Desk, StoreError> {
     let application = row.text("application_id")?;
     let nudged_at = row.integer("nudged_at")?;
     Ok(Desk {
@@ -51,6 +71,7 @@ pub(super) fn desk(row: &Row, credentials: BTreeMap<CredentialKind, Credential>)
         conditions: from_json(&application, &row.text("conditions")?)?,
         standing: from_json(&application, &row.text("standing")?)?,
         credentials,
+        adoption,
         paused: if row.boolean("paused")? { Some(row.text("pause_reason")?) } else { None },
         nudged_at: (nudged_at > 0).then(|| Timestamp::from_unix_micros(nudged_at)),
         change: row.unsigned("change")?,
@@ -61,6 +82,7 @@ pub(super) fn desk(row: &Row, credentials: BTreeMap<CredentialKind, Credential>)
 pub(super) async fn load(
     transaction: &mut Transaction<'_>,
     application: &ApplicationId,
+    longest: Duration,
 ) -> Result<Option<(Row, Desk)>, StoreError> {
     let Some(row) = transaction.query_optional(ONE, &[application.as_str().into()]).await? else {
         return Ok(None);
@@ -71,7 +93,9 @@ pub(super) async fn load(
         .iter()
         .map(|row| credential(application.as_str(), row))
         .collect::<Result<_, _>>()?;
-    let desk = desk(&row, credentials)?;
+    let adoption = transaction.query_optional(ROSTER, &[application.as_str().into()]).await?;
+    let roster = adoption.map(|row| roster(application.as_str(), &row)).transpose()?.unwrap_or_default();
+    let desk = desk(&row, credentials, Adoption { roster, longest })?;
     Ok(Some((row, desk)))
 }
 

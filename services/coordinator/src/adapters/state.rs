@@ -3,23 +3,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use mint_saga::Credential;
+use mint_saga::{Credential, Roster};
 use mint_store::{Database, Migration, Row, Value};
 use mint_types::{Application, ApplicationId, CredentialKind, Revision, TeamId, Timestamp};
 
 use super::rows;
-use super::writes::{CONTROL, ONE, micros, take_in_one, try_to_commit, try_to_take};
-use crate::desk::Desk;
-use crate::store::{Change, Decide, Edit, Held, Lease, Started, Store, StoreError, Taker};
+use super::writes::{CONTROL, ONE, control, hear, micros, take_in_one, try_to_commit, try_to_take};
+use crate::desk::{Adoption, Desk};
+use crate::store::{
+    Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Started, Store, StoreError, Taker,
+};
 
 /// The coordinator's schema on PostgreSQL.
 pub const SCHEMA: &str = "coordinator";
 
 /// The schema's history.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "begin", sql: include_str!("../sql/0001_begin.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "begin", sql: include_str!("../sql/0001_begin.sql") },
+    Migration { version: 2, name: "adoption", sql: include_str!("../sql/0002_adoption.sql") },
+];
 
 const STIR: &str = include_str!("../sql/applications_stir.sql");
 const DUE: &str = include_str!("../sql/applications_due.sql");
@@ -27,9 +32,15 @@ const PAUSE: &str = include_str!("../sql/applications_pause.sql");
 
 const REVISION: &str = "SELECT revision FROM intake WHERE id = 1";
 const SET_REVISION: &str = "UPDATE intake SET revision = $1 WHERE id = 1 AND revision < $1";
-const NEXT_WAKE: &str =
-    "SELECT wake_at FROM applications WHERE lease_expires_at <= $1 ORDER BY wake_at LIMIT 1";
-const RECLAIM: &str = "UPDATE applications SET lease_expires_at = 0 WHERE lease_holder = $1";
+const NEXT_WAKE: &str = include_str!("../sql/applications_next_wake.sql");
+// whoever holds it may be dead
+const NEXT_LEASE_END: &str = "SELECT lease_expires_at FROM applications WHERE lease_expires_at > $1 \
+     ORDER BY lease_expires_at LIMIT 1";
+const RESERVED: &str = include_str!("../sql/applications_reserved.sql");
+const RECLAIM: &str =
+    "UPDATE applications SET lease_expires_at = 0, reserved_from = 0 WHERE lease_holder = $1";
+const PAUSE_ISSUER: &str =
+    "UPDATE control SET issuer_paused_until = $1 WHERE id = 1 AND issuer_paused_until < $1";
 // a row is written, whatever it says
 const PROBE: &str = "UPDATE control SET reason = reason WHERE id = 1";
 const SET_CONTROL: &str = "UPDATE control SET paused = $1, reason = $2 WHERE id = 1";
@@ -38,6 +49,8 @@ const CHANGED: &str = "SELECT application_id, change FROM applications WHERE cha
 const PAGE: &str = "SELECT * FROM applications WHERE application_id > $1 ORDER BY application_id LIMIT $2";
 const TEAM_PAGE: &str = "SELECT * FROM applications WHERE application_id > $1 AND team_id = $3 \
      ORDER BY application_id LIMIT $2";
+const ROSTERS_OF_PAGE: &str = "SELECT application_id, roster FROM adoption \
+     WHERE application_id >= $1 AND application_id <= $2";
 const CREDENTIALS_OF_PAGE: &str = "SELECT application_id, saga FROM credentials \
      WHERE application_id >= $1 AND application_id <= $2";
 
@@ -46,12 +59,19 @@ const CREDENTIALS_OF_PAGE: &str = "SELECT application_id, saga FROM credentials 
 pub struct SqlStore {
     database: Database,
     commits: Arc<AtomicU64>,
+    longest_adoption: Duration,
 }
 
 impl SqlStore {
     /// A store in an opened database.
     pub fn new(database: Database) -> Self {
-        Self { database, commits: Arc::default() }
+        Self { database, commits: Arc::default(), longest_adoption: Adoption::LONGEST }
+    }
+
+    /// Desks of this store say that no instance is waited for longer than this.
+    #[must_use]
+    pub fn waiting_at_most(self, longest_adoption: Duration) -> Self {
+        Self { longest_adoption, ..self }
     }
 
     /// How many writes were asked of the database.
@@ -75,8 +95,19 @@ impl SqlStore {
             let (kind, credential) = rows::credential(&application, &row)?;
             credentials.entry(application).or_default().insert(kind, credential);
         }
+        let mut rosters: BTreeMap<String, Roster> = BTreeMap::new();
+        for row in self.database.query(ROSTERS_OF_PAGE, &range).await? {
+            let application = row.text("application_id")?;
+            let roster = rows::roster(&application, &row)?;
+            rosters.insert(application, roster);
+        }
         rows.iter()
-            .map(|row| rows::desk(row, credentials.remove(&row.text("application_id")?).unwrap_or_default()))
+            .map(|row| {
+                let application = row.text("application_id")?;
+                let roster = rosters.remove(&application).unwrap_or_default();
+                let adoption = Adoption { roster, longest: self.longest_adoption };
+                rows::desk(row, credentials.remove(&application).unwrap_or_default(), adoption)
+            })
             .collect()
     }
 }
@@ -121,14 +152,22 @@ impl Store for SqlStore {
         Ok(())
     }
 
-    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<ApplicationId>, StoreError> {
-        let rows = self.database.query(DUE, &[micros(now), limit(at_most)]).await?;
+    async fn due(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        at_most: usize,
+    ) -> Result<Vec<ApplicationId>, StoreError> {
+        let rows = self.database.query(DUE, &[micros(now), limit(at_most), holder.into()]).await?;
         rows.iter().map(rows::application_id).collect()
     }
 
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let row = self.database.query_optional(NEXT_WAKE, &[micros(now)]).await?;
-        Ok(row.map(|row| row.integer("wake_at")).transpose()?.map(Timestamp::from_unix_micros))
+        let free = self.database.query_optional(NEXT_WAKE, &[micros(now)]).await?;
+        let held = self.database.query_optional(NEXT_LEASE_END, &[micros(now)]).await?;
+        let free = free.map(|row| row.integer("wake_at")).transpose()?;
+        let held = held.map(|row| row.integer("lease_expires_at")).transpose()?;
+        Ok([free, held].into_iter().flatten().min().map(Timestamp::from_unix_micros))
     }
 
     async fn take(
@@ -137,9 +176,56 @@ impl Store for SqlStore {
         taker: Taker<'_>,
         decide: &Decide<'_>,
     ) -> Result<Option<Held>, StoreError> {
+        let longest = self.longest_adoption;
         self.writing()
-            .write(|transaction| Box::pin(try_to_take(transaction, application, taker, decide)))
+            .write(|transaction| Box::pin(try_to_take(transaction, application, taker, decide, longest)))
             .await
+    }
+
+    async fn reserved(&self, lease: &Lease) -> Result<Option<(Desk, Control)>, StoreError> {
+        let args: [Value; 4] = [
+            lease.application.as_str().into(),
+            Value::unsigned(lease.token.0)?,
+            lease.holder.as_str().into(),
+            lease.stir.into(),
+        ];
+        let rows = self.database.query(RESERVED, &args).await?;
+        let Some(desk) = self.desks_of(&rows).await?.into_iter().next() else { return Ok(None) };
+        let control = control(self.database.query_optional(CONTROL, &[]).await?.as_ref())?;
+        Ok(Some((desk, control)))
+    }
+
+    async fn report(
+        &self,
+        reports: &[Reported],
+        now: Timestamp,
+    ) -> Result<Vec<Result<(), NotKept>>, StoreError> {
+        let longest = self.longest_adoption;
+        let mut by_application: BTreeMap<&ApplicationId, Vec<usize>> = BTreeMap::new();
+        for (index, reported) in reports.iter().enumerate() {
+            by_application.entry(&reported.application).or_default().push(index);
+        }
+        self.writing()
+            .write(|transaction| {
+                let by_application = &by_application;
+                Box::pin(async move {
+                    let mut answers = vec![Ok(()); reports.len()];
+                    for (application, indices) in by_application {
+                        let theirs: Vec<&Reported> = indices.iter().map(|index| &reports[*index]).collect();
+                        let heard = hear(transaction, application, &theirs, now, longest).await?;
+                        for (index, answer) in indices.iter().zip(heard) {
+                            answers[*index] = answer;
+                        }
+                    }
+                    Ok(answers)
+                })
+            })
+            .await
+    }
+
+    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
+        self.writing().execute(PAUSE_ISSUER, &[micros(until)]).await?;
+        Ok(())
     }
 
     async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError> {
@@ -183,7 +269,8 @@ impl Store for SqlStore {
         self.writing()
             .write(|transaction| {
                 Box::pin(async move {
-                    let Some((_, before)) = rows::load(transaction, application).await? else {
+                    let longest = Adoption::LONGEST;
+                    let Some((_, before)) = rows::load(transaction, application, longest).await? else {
                         return Ok(None);
                     };
                     let mut desk = before.clone();

@@ -1,31 +1,49 @@
 //! What happens within a write: a record comes in, a lease is taken, an outcome is kept.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use mint_store::{Transaction, Value};
+use mint_store::{Row, Transaction, Value};
+use mint_types::mutation::{Mutation, mutated};
 use mint_types::{Application, ApplicationId, FencingToken, Timestamp};
 
 use super::rows;
-use crate::desk::{Conditions, Standing, calls_for_another_try};
-use crate::store::{Change, Decide, Held, Lease, LeaseFate, StoreError, Taker};
+use crate::desk::{Adoption, Conditions, Desk, Standing, calls_for_another_try};
+use crate::lease::{Free, HEADSTART};
+use crate::store::{Change, Control, Decide, Held, Lease, LeaseFate, NotKept, Reported, StoreError, Taker};
 
 const INSERT: &str = include_str!("../sql/applications_insert.sql");
 const TAKE_IN: &str = include_str!("../sql/applications_take_in.sql");
 const LEASE: &str = include_str!("../sql/applications_lease.sql");
 const COMMIT: &str = include_str!("../sql/applications_commit.sql");
 const RELEASE: &str = include_str!("../sql/applications_release.sql");
+const RESERVE: &str = include_str!("../sql/applications_reserve.sql");
 
 const SET_WAKE: &str = "UPDATE applications SET wake_at = $2 WHERE application_id = $1";
-pub(super) const CONTROL: &str = "SELECT paused, reason FROM control WHERE id = 1";
+const REST: &str = "UPDATE applications SET wake_at = $2, lease_holder = '', lease_expires_at = 0, reserved_from = 0 \
+     WHERE application_id = $1";
+const PUT_ROSTER: &str = "INSERT INTO adoption (application_id, roster) VALUES ($1, $2) \
+     ON CONFLICT (application_id) DO UPDATE SET roster = excluded.roster";
+const WAKE: &str = "UPDATE applications SET wake_at = 0, stir = stir + 1, change = change + 1, changed_at = $2 \
+     WHERE application_id = $1";
+pub(super) const CONTROL: &str = "SELECT paused, reason, issuer_paused_until FROM control WHERE id = 1";
 pub(super) const ONE: &str = "SELECT * FROM applications WHERE application_id = $1";
 
 pub(super) fn micros(time: Timestamp) -> Value {
     time.unix_micros().into()
 }
 
-async fn is_paused(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
-    let row = transaction.query_optional(CONTROL, &[]).await?;
-    row.map_or(Ok(false), |row| Ok(row.boolean("paused")?))
+pub(super) fn control(row: Option<&Row>) -> Result<Control, StoreError> {
+    let Some(row) = row else { return Ok(Control::default()) };
+    let until = row.integer("issuer_paused_until")?;
+    Ok(Control {
+        paused: row.boolean("paused")?,
+        issuer_paused_until: (until > 0).then(|| Timestamp::from_unix_micros(until)),
+    })
+}
+
+async fn control_within(transaction: &mut Transaction<'_>) -> Result<Control, StoreError> {
+    control(transaction.query_optional(CONTROL, &[]).await?.as_ref())
 }
 
 pub(super) async fn take_in_one(
@@ -35,7 +53,7 @@ pub(super) async fn take_in_one(
 ) -> Result<(), StoreError> {
     let id = &record.id;
     let known = transaction.query_optional(ONE, &[id.as_str().into()]).await?;
-    let before = known.map(|row| rows::desk(&row, BTreeMap::new())).transpose()?;
+    let before = known.map(|row| rows::desk(&row, BTreeMap::new(), Adoption::default())).transpose()?;
     if before.as_ref().is_some_and(|before| before.record.revision >= record.revision) {
         return Ok(());
     }
@@ -63,20 +81,32 @@ pub(super) async fn try_to_take(
     application: &ApplicationId,
     taker: Taker<'_>,
     decide: &Decide<'_>,
+    longest: Duration,
 ) -> Result<Option<Held>, StoreError> {
-    let paused = is_paused(transaction).await?;
-    let Some((row, before)) = rows::load(transaction, application).await? else {
+    let control = control_within(transaction).await?;
+    let Some((row, before)) = rows::load(transaction, application, longest).await? else {
         return Ok(None);
     };
     let now = taker.now.unix_micros();
-    if row.integer("lease_expires_at")? > now || row.integer("wake_at")? > now {
+    if row.integer("wake_at")? > now {
         return Ok(None);
     }
+    let claim = rows::claim(&row)?;
+    let unless_begun = match claim.is_free_for(taker.holder, taker.now) {
+        Free::No if mutated(Mutation::LeasePerKind) => None,
+        Free::No => return Ok(None),
+        Free::Yes => None,
+        Free::UnlessBegun(from) => Some(from),
+    };
+    // whoever reserved it may be acting until then, if this write comes late
+    let until = if unless_begun.is_some() { taker.until.max(claim.expires_at) } else { taker.until };
     let mut desk = before.clone();
-    let decision = decide(&mut desk, paused);
+    let decision = decide(&mut desk, control);
     if decision.is_idle() {
-        // a paused constellation is woken as a whole; until then nobody needs to look again
-        transaction.execute(SET_WAKE, &[application.as_str().into(), micros(decision.wake_at)]).await?;
+        // a paused constellation is woken as a whole; until then nobody needs to look again. What somebody else reserved
+        // stays so: if this write comes late, he may be acting
+        let sql = if unless_begun.is_some() { SET_WAKE } else { REST };
+        transaction.execute(sql, &[application.as_str().into(), micros(decision.wake_at)]).await?;
         return Ok(None);
     }
     let opened = rows::put_changed(transaction, &before, &desk).await?;
@@ -86,7 +116,7 @@ pub(super) async fn try_to_take(
         application.as_str().into(),
         Value::unsigned(token)?,
         taker.holder.into(),
-        micros(taker.until),
+        micros(until),
         opened.into(),
         now.into(),
     ];
@@ -97,7 +127,7 @@ pub(super) async fn try_to_take(
         token: FencingToken(token),
         stir: row.integer("stir")?,
     };
-    Ok(Some(Held { lease, desk, decision }))
+    Ok(Some(Held { lease, desk, decision, until, unless_begun }))
 }
 
 pub(super) async fn try_to_commit(
@@ -120,12 +150,55 @@ pub(super) async fn try_to_commit(
             args.extend([lease.stir.into(), micros(wake_at), changed.into(), micros(change.now)]);
             RELEASE
         }
+        LeaseFate::Reserve { token, wake_at, until, changed } => {
+            args.extend([lease.stir.into(), micros(wake_at), changed.into(), micros(change.now)]);
+            let headstart = i64::try_from(HEADSTART.as_micros()).unwrap_or(i64::MAX);
+            let from = wake_at.unix_micros().saturating_sub(headstart).max(1);
+            args.extend([Value::unsigned(token.0)?, micros(until), from.into()]);
+            RESERVE
+        }
     };
     let Some(row) = transaction.query_optional(sql, &args).await? else {
+        if let Some(credential) = change.credential.as_ref().filter(|_| mutated(Mutation::StaleCommit)) {
+            rows::put_credential(transaction, &lease.application, credential).await?;
+            return Ok(false);
+        }
         return Err(StoreError::LeaseLost(lease.application.clone()));
     };
     if let Some(credential) = &change.credential {
         rows::put_credential(transaction, &lease.application, credential).await?;
     }
-    Ok(row.boolean("paused")? || is_paused(transaction).await?)
+    Ok(row.boolean("paused")? || control_within(transaction).await?.paused)
+}
+
+/// Keeps the reports of one application.
+pub(super) async fn hear(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    reports: &[&Reported],
+    now: Timestamp,
+    longest: Duration,
+) -> Result<Vec<Result<(), NotKept>>, StoreError> {
+    let Some((_, before)) = rows::load(transaction, application, longest).await? else {
+        return Ok(vec![Err(NotKept::ApplicationUnknown); reports.len()]);
+    };
+    let mut after = before.clone();
+    let answers: Vec<_> = reports.iter().map(|reported| hear_one(&mut after, reported, now)).collect();
+    if answers.iter().any(Result::is_ok) {
+        let roster = rows::to_json(application, &after.adoption.roster)?;
+        transaction.execute(PUT_ROSTER, &[application.as_str().into(), roster.into()]).await?;
+    }
+    if before.lags(now) && !after.lags(now) {
+        transaction.execute(WAKE, &[application.as_str().into(), micros(now)]).await?;
+    }
+    Ok(answers)
+}
+
+fn hear_one(desk: &mut Desk, reported: &Reported, now: Timestamp) -> Result<(), NotKept> {
+    let Reported { instance, report, .. } = reported;
+    let known = desk.credentials.get(&report.kind).is_some_and(|one| one.knows(report.version_id));
+    if !known {
+        return Err(NotKept::VersionUnknown);
+    }
+    Ok(desk.adoption.roster.hear(instance, report, now)?)
 }

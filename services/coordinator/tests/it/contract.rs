@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mint_coordinator::{
-    Change, Decision, Desk, Held, LeaseFate, MIGRATIONS, SCHEMA, SqlStore, Store, StoreError, Taker, World,
-    decide,
+    Change, Control, Decision, Desk, Held, LeaseFate, MIGRATIONS, SCHEMA, SqlStore, Store, StoreError, Taker,
+    World, decide,
 };
 use mint_saga::{Cause, Credential, Event, apply};
 use mint_testkit::{SeededEntropy, TestDatabase, databases};
@@ -37,9 +37,9 @@ fn rotation(seed: u64) -> RotationId {
 }
 
 /// Opens what is due, as the coordinator does.
-fn open(now: Timestamp) -> impl Fn(&mut Desk, bool) -> Decision + Send + Sync {
-    move |desk, paused| {
-        let decision = decide(desk, &World { now, issuer_paused_until: None, paused });
+fn open(now: Timestamp) -> impl Fn(&mut Desk, Control) -> Decision + Send + Sync {
+    move |desk, control| {
+        let decision = decide(desk, &World { now, issuer_paused_until: None, paused: control.paused });
         for (kind, cause) in &decision.open {
             let event = Event::Opened { id: rotation(7), cause: *cause, traceparent: None };
             desk.credentials.insert(*kind, apply(&desk.credential(*kind), event, now).unwrap());
@@ -72,8 +72,8 @@ async fn contract_a_lease_excludes_others_until_it_expires() {
         take_in(&store, &[application("app-a", 1)]).await;
         let held = take(&store, "app-a", "one", NOW).await.expect("it is free");
         assert!(take(&store, "app-a", "two", after(29)).await.is_none(), "{}", database.engine);
-        assert!(store.due(after(29), 10).await.unwrap().is_empty());
-        assert_eq!(store.due(after(30), 10).await.unwrap(), [id("app-a")]);
+        assert!(store.due("two", after(29), 10).await.unwrap().is_empty());
+        assert_eq!(store.due("two", after(30), 10).await.unwrap(), [id("app-a")]);
         let taken = take(&store, "app-a", "two", after(30)).await.expect("it expired");
         assert!(taken.lease.token > held.lease.token);
         assert_eq!(taken.desk.credentials, held.desk.credentials, "the intents were kept");
@@ -125,13 +125,13 @@ async fn contract_what_happens_beside_the_holder_wakes_the_application() {
         take_in(&store, &[application("app-a", 1)]).await;
         let held = take(&store, "app-a", "one", NOW).await.unwrap();
         store.commit(&held.lease, &release(&held, after(500))).await.unwrap();
-        assert!(store.due(after(400), 10).await.unwrap().is_empty());
+        assert!(store.due("two", after(400), 10).await.unwrap().is_empty());
         assert_eq!(store.next_wake(NOW).await.unwrap(), Some(after(500)));
 
         let held = take(&store, "app-a", "one", after(500)).await.unwrap();
         take_in(&store, &[application("app-a", 2)]).await;
         store.commit(&held.lease, &release(&held, after(900))).await.unwrap();
-        assert_eq!(store.due(after(501), 10).await.unwrap(), [id("app-a")]);
+        assert_eq!(store.due("two", after(501), 10).await.unwrap(), [id("app-a")]);
     }
 }
 
@@ -229,7 +229,7 @@ async fn contract_a_holders_leases_can_be_taken_over_by_name() {
         take(&store, "app-a", "one", NOW).await.unwrap();
         take(&store, "app-b", "two", NOW).await.unwrap();
         store.reclaim("one").await.unwrap();
-        assert_eq!(store.due(NOW, 10).await.unwrap(), [id("app-a")]);
+        assert_eq!(store.due("two", NOW, 10).await.unwrap(), [id("app-a")]);
     }
 }
 

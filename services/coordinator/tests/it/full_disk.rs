@@ -13,8 +13,8 @@ use mint_api::coordination::v1::{
 };
 use mint_api::types::v1::Problem;
 use mint_coordinator::{
-    ApplicationState, Change, Decide, Desk, Edit, Engine, Held, Lease, Operator, Rpc, SqlStore, Started,
-    Store, StoreError, Taker,
+    ApplicationState, Change, Control, Decide, Desk, Edit, Engine, Held, Lease, NotKept, Operator, Reported,
+    Rpc, SqlStore, Started, Store, StoreError, Taker,
 };
 use mint_port::Port;
 use mint_types::{Application, ApplicationId, Clock, Revision, SpiffeId, TeamId, Timestamp};
@@ -23,11 +23,20 @@ use tonic::Request;
 use crate::stage::{Stage, application, parts, policy};
 use crate::world::LEASE;
 
-/// A store on a disk that is full when told so: reads answer, writes do not.
+/// A store on a disk that is full when told so: reads answer, writes do not; or that is slow to grant leases.
 #[derive(Debug)]
-struct FullDisk {
-    store: SqlStore,
-    full: Arc<AtomicBool>,
+pub(crate) struct FullDisk {
+    pub(crate) store: SqlStore,
+    pub(crate) full: Arc<AtomicBool>,
+    pub(crate) slow: Option<Slow>,
+}
+
+/// The write of every lease is answered at this time.
+#[derive(Debug)]
+pub(crate) struct Slow {
+    pub(crate) clock: mint_testkit::ManualClock,
+    pub(crate) until: Timestamp,
+    pub(crate) granted: Arc<AtomicBool>,
 }
 
 impl FullDisk {
@@ -61,8 +70,28 @@ impl Store for FullDisk {
         self.room()?;
         self.store.probe().await
     }
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError> {
-        self.store.due(now, limit).await
+    async fn due(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ApplicationId>, StoreError> {
+        self.store.due(holder, now, limit).await
+    }
+    async fn reserved(&self, lease: &Lease) -> Result<Option<(Desk, Control)>, StoreError> {
+        self.store.reserved(lease).await
+    }
+    async fn report(
+        &self,
+        reports: &[Reported],
+        now: Timestamp,
+    ) -> Result<Vec<Result<(), NotKept>>, StoreError> {
+        self.room()?;
+        self.store.report(reports, now).await
+    }
+    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
+        self.room()?;
+        self.store.pause_issuer(until).await
     }
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.store.next_wake(now).await
@@ -74,7 +103,12 @@ impl Store for FullDisk {
         decide: &Decide<'_>,
     ) -> Result<Option<Held>, StoreError> {
         self.room()?;
-        self.store.take(application, taker, decide).await
+        let held = self.store.take(application, taker, decide).await?;
+        if let Some(slow) = self.slow.as_ref().filter(|_| held.is_some()) {
+            slow.granted.store(true, Ordering::Relaxed);
+            slow.clock.advance(slow.until.since(slow.clock.now()));
+        }
+        Ok(held)
     }
     async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError> {
         self.room()?;
@@ -125,7 +159,7 @@ impl Store for FullDisk {
 async fn stage_on_disk() -> (Stage, Rpc, Arc<AtomicBool>) {
     let mut stage = Stage::new().await;
     let full = Arc::new(AtomicBool::new(false));
-    let disk = FullDisk { store: stage.store.clone(), full: Arc::clone(&full) };
+    let disk = FullDisk { store: stage.store.clone(), full: Arc::clone(&full), slow: None };
     stage.parts = parts(&stage.world, Arc::new(disk), policy("one"), 1);
     stage.engine = Engine::new(Arc::clone(&stage.parts));
     let rpc = Rpc::new(Operator::new(

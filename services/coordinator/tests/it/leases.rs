@@ -57,8 +57,8 @@ async fn a_replica_takes_over_what_another_left_behind() {
     // somebody takes the lease and is never heard of again
     let now = stage.clock.now();
     let taker = Taker { holder: "gone", now, until: now.plus(Duration::from_secs(30)) };
-    let decide = |desk: &mut mint_coordinator::Desk, paused: bool| {
-        let world = mint_coordinator::World { now, issuer_paused_until: None, paused };
+    let decide = |desk: &mut mint_coordinator::Desk, control: mint_coordinator::Control| {
+        let world = mint_coordinator::World { now, issuer_paused_until: None, paused: control.paused };
         mint_coordinator::decide(desk, &world)
     };
     let held = stage.store.take(&"app-a".parse().unwrap(), taker, &decide).await.unwrap();

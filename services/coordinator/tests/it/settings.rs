@@ -1,12 +1,13 @@
 //! What a change of settings starts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mint_coordinator::ApplicationState;
-use mint_types::{CredentialKind, Layout, Revision};
+use mint_coordinator::{ApplicationState, Store};
+use mint_types::{Clock, CredentialKind, Layout, Revision};
 
 use crate::stage::{Stage, application, settings};
-use crate::world::{GRACE, OVERLAP};
+use crate::world::{Fault, GRACE, OVERLAP};
 
 #[tokio::test]
 async fn a_new_bucket_is_filled_at_once() {
@@ -123,4 +124,71 @@ async fn a_public_client_is_written_again_only_when_its_id_changes() {
     stage.take_in(&[record]).await;
     stage.turn().await;
     assert_eq!(stage.world.delivered("app-a", public), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settings_change_during_its_own_delivery_is_applied() {
+    let mut stage = Stage::new().await;
+    let mut record = application("app-a", 1);
+    let told = Arc::new(tokio::sync::Notify::new());
+    let waits = Arc::clone(&told);
+    stage.world.rule(move |seen| (seen.api == "deliver").then(|| Fault::Waits(Arc::clone(&waits))));
+    stage.take_in(&[record.clone()]).await;
+    let (world, store, now) = (stage.world.clone(), stage.store.clone(), stage.clock.now());
+    let working = tokio::spawn(async move {
+        stage.turn().await;
+        stage
+    });
+    while world.count("deliver") < 2 {
+        tokio::task::yield_now().await;
+    }
+    // both writes are under way when the team enters another bucket; the clock stands still: nothing compares times
+    record.settings = Some(settings(&["bucket", "bucket-b"], Layout::Split, true));
+    (record.revision, record.settings_generation) = (Revision(2), 2);
+    store.take_in(&[record], Revision(2), now).await.unwrap();
+    world.heal();
+    while !working.is_finished() {
+        told.notify_one();
+        tokio::task::yield_now().await;
+    }
+    let mut stage = working.await.unwrap();
+    stage.live_for((OVERLAP + GRACE) * 2).await;
+    assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
+    let id = "app-a".parse().unwrap();
+    for credential in stage.store.desk(&id).await.unwrap().unwrap().credentials.values() {
+        assert_eq!(credential.current.as_ref().unwrap().destinations.len(), 2, "{credential:#?}");
+    }
+    stage.world.assert_sound();
+}
+
+#[tokio::test]
+async fn every_switch_between_layouts_ends_clean() {
+    let mut stage = Stage::new().await;
+    let mut record = application("app-a", 1);
+    stage.take_in(&[record.clone()]).await;
+    stage.turn().await;
+    let forms = [
+        (Layout::Combined, true),
+        (Layout::Split, true),
+        (Layout::Split, false),
+        (Layout::Combined, true),
+        (Layout::Split, false),
+        (Layout::Split, true),
+    ];
+    for ((layout, confidential), revision) in forms.into_iter().zip(2..) {
+        record.settings = Some(settings(&["bucket"], layout, confidential));
+        (record.revision, record.identity_revision) = (Revision(revision), Revision(revision));
+        stage.take_in(&[record.clone()]).await;
+        stage.live_for((OVERLAP + GRACE) * 2).await;
+        let status = stage.status("app-a").await;
+        assert_eq!(status.state, ApplicationState::Delivered, "{layout} {confidential}: {status:#?}");
+        let kinds: Vec<_> = status.credentials.iter().map(|credential| credential.kind).collect();
+        assert_eq!(kinds, CredentialKind::of(layout, confidential));
+        assert!(status.problems.is_empty(), "{:#?}", status.problems);
+        assert!(
+            status.credentials.iter().all(|one| one.rotation.is_none() && one.attempts == 0),
+            "{status:#?}"
+        );
+    }
+    stage.world.assert_sound();
 }

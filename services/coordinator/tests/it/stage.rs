@@ -48,6 +48,8 @@ pub(crate) fn application(id: &str, revision: u64) -> Application {
         identity: None,
         modified_at: None,
         problems: vec![],
+        destinations_statement: vec![],
+        removed_destinations: vec![],
     }
 }
 
@@ -124,7 +126,7 @@ impl Stage {
 
     pub(crate) async fn status(&self, application: &str) -> Status {
         let id: ApplicationId = application.parse().unwrap();
-        status(&self.store.desk(&id).await.unwrap().unwrap(), 3)
+        status(&self.store.desk(&id).await.unwrap().unwrap(), 3, self.clock.now())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mint_coordinator::{ApplicationState, CredentialState, Store};
 use mint_saga::Failure;
-use mint_types::{CredentialKind, Layout, Revision};
+use mint_types::{Clock, CredentialKind, Layout, Revision};
 
 use crate::stage::{Stage, application, policy, settings};
 use crate::world::{Fault, GRACE, OVERLAP};
@@ -47,7 +47,7 @@ async fn one_applications_trouble_delays_nobody() {
     // while it hangs, everybody else is served
     wait_until(async || {
         let desks = store.desks(None, None, 500).await.unwrap();
-        let states = desks.iter().map(|desk| mint_coordinator::status(desk, 3).state);
+        let states = desks.iter().map(|desk| mint_coordinator::status(desk, 3, world.clock.now()).state);
         states.filter(|state| *state == ApplicationState::Delivered).count() == 197
     })
     .await;
@@ -280,4 +280,28 @@ async fn a_rotation_that_the_rotator_has_closed_gives_way_to_a_new_one() {
     let rotations: BTreeSet<_> = stage.world.log().iter().filter_map(|seen| seen.rotation).collect();
     assert!(rotations.len() > 2, "a closed id is not used again");
     stage.world.assert_sound();
+}
+
+#[tokio::test]
+async fn a_429_is_obeyed_by_other_coordinators_and_after_a_restart() {
+    let mut stage = Stage::new().await;
+    stage.world.rule(|seen| (seen.api == "ensure").then(|| limited(90)));
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.turn().await;
+    assert_eq!(stage.world.count("ensure"), 1);
+    stage.take_in(&[application("app-b", 2), application("app-c", 3)]).await;
+    for (holder, seconds) in [("one", 1), ("two", 80)] {
+        stage.clock.advance(Duration::from_secs(seconds));
+        let store = std::sync::Arc::new(stage.store.clone());
+        stage.parts = crate::stage::parts(&stage.world, store, policy(holder), seconds);
+        stage.engine = mint_coordinator::Engine::new(std::sync::Arc::clone(&stage.parts));
+        stage.turn().await;
+        assert_eq!(stage.world.count("ensure"), 1, "{holder} after {seconds} s");
+    }
+    assert_eq!(stage.status("app-a").await.problems[0].kind, "issuer_rate_limited", "it is still a problem");
+    stage.world.heal();
+    stage.live_for(Duration::from_mins(2)).await;
+    for id in ["app-a", "app-b", "app-c"] {
+        assert_eq!(stage.status(id).await.state, ApplicationState::Delivered, "{id}");
+    }
 }
