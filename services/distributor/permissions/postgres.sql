@@ -17,8 +17,11 @@ BEGIN
   IF to_regclass('distributor.mint_migrations') IS NOT NULL THEN
     GRANT SELECT ON distributor.mint_migrations TO mint_distributor;
     GRANT SELECT, INSERT, UPDATE (fencing_token, sequence) ON distributor.application TO mint_distributor;
-    GRANT SELECT, INSERT, UPDATE (version, rotation) ON distributor.highest_version TO mint_distributor;
+    GRANT SELECT, INSERT, UPDATE (version, rotation, ended) ON distributor.highest_version TO mint_distributor;
     GRANT SELECT, INSERT, DELETE, UPDATE (outcome, answered_sequence) ON distributor.attempt TO mint_distributor;
+    GRANT SELECT, INSERT, UPDATE (kind, region, account_id, kms_key_id, tombstone_since, permit) ON distributor.object TO mint_distributor;
+    GRANT SELECT, INSERT ON distributor.permit TO mint_distributor;
+    GRANT SELECT, INSERT, UPDATE (changes, document) ON distributor.pin TO mint_distributor;
   END IF;
 END
 $$;

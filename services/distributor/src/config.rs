@@ -40,6 +40,23 @@ pub struct Config {
     /// Whose statements are believed.
     #[serde(default)]
     pub statements: StatementsConfig,
+    /// How destinations are pinned.
+    #[serde(default)]
+    pub pins: PinsConfig,
+}
+
+/// How destinations are pinned.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PinsConfig {
+    /// How long a new destination that nobody confirms is asked for before it is believed.
+    pub wait: Period,
+}
+
+impl Default for PinsConfig {
+    fn default() -> Self {
+        Self { wait: Period::from_seconds(24 * 3600) }
+    }
 }
 
 /// Where keys are.
@@ -62,6 +79,8 @@ pub struct S3Config {
     pub default_endpoint: Option<OutboundUrl>,
     /// The region of buckets that name none; empty for `AWS_REGION`.
     pub default_region: String,
+    /// The endpoints that teams may name for their buckets; absent: every https one, and this machine's.
+    pub allowed_endpoints: Option<Vec<OutboundUrl>>,
     /// How long a store accepts a signed PUT.
     pub put_expiry: Period,
     /// How long a store may take to answer.
@@ -73,6 +92,7 @@ impl Default for S3Config {
         Self {
             default_endpoint: None,
             default_region: String::new(),
+            allowed_endpoints: None,
             put_expiry: Period::from_seconds(60),
             deadline: Period::from_seconds(10),
         }

@@ -36,6 +36,24 @@ pub enum Error {
         /// The kind.
         kind: CredentialKind,
     },
+    /// An envelope seals a tombstone: these need a permit.
+    #[error("the envelope seals a tombstone instead of a credential")]
+    TombstoneSealed,
+    /// The permit is not believed.
+    #[error("the removal permit is refused")]
+    Permit(#[source] mint_statement::Error),
+    /// What is in use is not overwritten.
+    #[error("application {0} is in use: nothing of it is overwritten")]
+    ApplicationActive(ApplicationId),
+    /// The catalog is older than what the permit was given for.
+    #[error("registry-sync answered settings of {0} that are older than the permit")]
+    SettingsBehind(ApplicationId),
+    /// The catalog moved credentials elsewhere, and nobody confirmed it.
+    #[error("the destinations of {0} are not confirmed: the former ones stay as they are")]
+    Unconfirmed(ApplicationId),
+    /// Others change the pins all the time.
+    #[error("the pins of {0} are being changed by others")]
+    PinsChanging(ApplicationId),
     /// The claim must not be acted upon, or the state does not answer.
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -65,10 +83,18 @@ impl Error {
             Self::RotatorKeys(_) | Self::Audit(_) => Code::Unavailable,
             Self::Catalog(fault) => catalog_reason(fault).0,
             Self::OtherRecord(_) => Code::DataLoss,
-            Self::NoDestination(_) | Self::SettingsChanged { .. } => Code::FailedPrecondition,
+            Self::NoDestination(_)
+            | Self::SettingsChanged { .. }
+            | Self::ApplicationActive(_)
+            | Self::SettingsBehind(_)
+            | Self::Unconfirmed(_) => Code::FailedPrecondition,
+            Self::TombstoneSealed => Code::InvalidArgument,
+            Self::Permit(error) => error.code(),
+            Self::PinsChanging(_) => Code::Aborted,
             Self::Claim(error) => match error {
                 ClaimError::StaleFencingToken(_)
                 | ClaimError::Superseded { .. }
+                | ClaimError::Removed { .. }
                 | ClaimError::OtherRotation { .. } => Code::FailedPrecondition,
                 ClaimError::State(error) if error.is_unavailable() => Code::Unavailable,
                 ClaimError::State(error) => error.code(),
@@ -85,7 +111,12 @@ impl Error {
             Self::Envelope(mint_secret::Error::NotOurs(_) | mint_secret::Error::Unopenable(_)) => {
                 "ENVELOPE_UNOPENABLE"
             }
-            Self::Envelope(_) => "ENVELOPE_INVALID",
+            Self::Envelope(_) | Self::TombstoneSealed => "ENVELOPE_INVALID",
+            Self::Permit(error) => error.reason(),
+            Self::ApplicationActive(_) => "APPLICATION_ACTIVE",
+            Self::SettingsBehind(_) => "CATALOG_BEHIND",
+            Self::Unconfirmed(_) => "DESTINATION_UNCONFIRMED",
+            Self::PinsChanging(_) => "PINS_CHANGING",
             Self::RotatorKeys(_) => "ROTATOR_UNAVAILABLE",
             Self::Catalog(fault) => catalog_reason(fault).1,
             Self::OtherRecord(_) => "CATALOG_UNAVAILABLE",
@@ -93,12 +124,42 @@ impl Error {
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
             Self::Claim(error) => match error {
                 ClaimError::StaleFencingToken(_) => "STALE_FENCING_TOKEN",
-                ClaimError::Superseded { .. } => "VERSION_SUPERSEDED",
+                ClaimError::Superseded { .. } | ClaimError::Removed { .. } => "VERSION_SUPERSEDED",
                 ClaimError::OtherRotation { .. } => "ENVELOPE_INVALID",
                 ClaimError::State(_) => "STATE_UNAVAILABLE",
             },
             Self::Audit(_) => "AUDIT_UNAVAILABLE",
             Self::Receipt(_) | Self::Runtime(_) => "INTERNAL",
+        }
+    }
+}
+
+impl Error {
+    /// Whether it was asked for what nobody honest asks for, or only by mistake: the audit log hears of it.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Envelope(_)
+            | Self::TombstoneSealed
+            | Self::Permit(_)
+            | Self::ApplicationActive(_)
+            | Self::Unconfirmed(_)
+            | Self::SettingsChanged { .. }
+            | Self::OtherRecord(_) => true,
+            Self::Claim(error) => match error {
+                ClaimError::Superseded { .. }
+                | ClaimError::Removed { .. }
+                | ClaimError::OtherRotation { .. } => true,
+                ClaimError::StaleFencingToken(_) | ClaimError::State(_) => false,
+            },
+            Self::Message(_)
+            | Self::RotatorKeys(_)
+            | Self::Catalog(_)
+            | Self::NoDestination(_)
+            | Self::SettingsBehind(_)
+            | Self::PinsChanging(_)
+            | Self::Audit(_)
+            | Self::Receipt(_)
+            | Self::Runtime(_) => false,
         }
     }
 }

@@ -1,28 +1,36 @@
 //! One delivery, from the envelope to the receipt.
 
+mod confirm;
+mod puts;
+mod tombstone;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use mint_api::audit_log::{Act, Announced, AuditLog, Outcome};
+use mint_api::audit_log::{Act, AuditLog, Outcome};
 use mint_port::Port;
 use mint_secret::{Aad, EnvelopeDigest, KeyRing, KeyUse, NonEmpty, Receipt, Written, sign_receipt};
-use mint_types::{Application, Clock, Destination, Revision, Timestamp};
+use mint_types::mutation::{Mutation, mutated};
+use mint_types::{Application, Clock, Destination, Revision};
 use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::keys::Opener;
-use crate::outcome::{Delivered, Line, answer_of, concluded, line_state, log};
-use crate::plan::{Content, Place, Plan, Step, plan};
+use crate::outcome::{Delivered, Line, LineState, line_state};
+use crate::plan::{Attempt, Content, Place, Plan, Step, plan};
 use crate::ports::{
-    Answered, Attempts, Body, Catalog, Claim, Delivery, ObjectStore, PutAnswer, SignedPut, Start,
+    Attempts, Body, Catalog, Claim, Delivery, ObjectStore, PinBoard, PutAnswer, Start, Tombstones, Trouble,
 };
+use crate::statements::Statements;
 use crate::turns::Turns;
+use puts::Ready;
 
 /// PUTs under way at once over all deliveries: each holds a connection and a few kilobytes.
 const MOST_PUTS: usize = 256;
 /// PUTs under way at once for one delivery: an application has at most this many buckets.
 const MOST_PUTS_PER_DELIVERY: usize = 16;
+const ACTION: &str = "credential.deliver";
 
 /// Everything outside that a delivery touches.
 #[derive(Debug, Clone)]
@@ -33,12 +41,33 @@ pub struct Ports {
     pub catalog: Port<dyn Catalog>,
     /// The durable memory.
     pub attempts: Port<dyn Attempts>,
+    /// Where credentials may go.
+    pub pins: Port<dyn PinBoard>,
+    /// What was ever put.
+    pub tombstones: Port<dyn Tombstones>,
+    /// Whose statements are believed.
+    pub statements: Statements,
     /// The stores.
     pub store: Port<dyn ObjectStore>,
     /// The log.
     pub audit: Port<dyn AuditLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What the operator decides about destinations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How long a new destination is asked for before it counts as confirmed.
+    pub pin_wait: Duration,
+    /// The endpoints that teams may name; none for any.
+    pub allowed_endpoints: Option<BTreeSet<String>>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { pin_wait: Duration::from_hours(24), allowed_endpoints: None }
+    }
 }
 
 /// Delivers.
@@ -48,15 +77,9 @@ pub struct Distributor {
     ports: Ports,
     default_store: String,
     put_expiry: Duration,
+    rules: Rules,
     turns: Turns,
     puts: Semaphore,
-}
-
-/// A PUT that is ready to go.
-struct Ready {
-    index: usize,
-    signed: SignedPut,
-    start: Start,
 }
 
 impl Distributor {
@@ -68,22 +91,65 @@ impl Distributor {
             ports,
             default_store,
             put_expiry,
+            rules: Rules::default(),
             turns: Turns::default(),
             puts: Semaphore::new(MOST_PUTS),
         }
     }
 
+    /// The same under other rules than the default ones.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
+    }
+
     /// Writes an envelope's object to every destination. Repeats safely: what is settled is not written again.
     pub async fn deliver(&self, delivery: &Delivery) -> Result<Delivered, Error> {
+        let outcome = self.try_deliver(delivery).await;
+        if let Err(error) = &outcome
+            && error.is_refusal()
+        {
+            let act = Act {
+                action: ACTION,
+                application: Some(delivery.application.clone()),
+                kind: None,
+                resource: delivery.application.to_string(),
+                rotation: Some(delivery.rotation),
+                request: delivery.request,
+            };
+            self.tell_refusal(act, error).await;
+        }
+        outcome
+    }
+
+    /// What nobody honest asks for stands in the log, although nothing was done.
+    async fn tell_refusal(&self, act: Act, error: &Error) {
+        let reason = error.reason();
+        let told = match self.ports.audit.announce(act).await {
+            Ok(announced) => self.ports.audit.conclude(announced, Outcome::Failure { reason }).await,
+            Err(error) => Err(error),
+        };
+        if let Err(unheard) = told {
+            tracing::warn!(error = %unheard, reason, "the audit log did not hear of a refusal");
+        }
+    }
+
+    async fn try_deliver(&self, delivery: &Delivery) -> Result<Delivered, Error> {
         let (aad, plaintext) =
             self.ports.opener.open(&delivery.envelope, &delivery.application, delivery.rotation).await?;
-        mint_secret::parse(aad.subject.kind, &plaintext).map_err(Error::Envelope)?;
+        let object = mint_secret::parse(aad.subject.kind, &plaintext).map_err(Error::Envelope)?;
+        // a tombstone needs a permit, whoever signed its envelope
+        if matches!(object, mint_secret::Object::Tombstone) {
+            return Err(Error::TombstoneSealed);
+        }
         let body = Body::new(plaintext);
         let _turn = self.turns.take(&delivery.application, aad.subject.kind.object_name()).await;
         let record = self.record(delivery).await?;
         let task = self.task(delivery, &aad, &record)?;
-        let troubles = self.write(delivery, &task, &body).await?;
-        self.conclude(&task, troubles).await
+        let attempts = self.ports.attempts.read(&task.claim).await?;
+        let held = self.held(&record, delivery.request).await?;
+        let answers = self.write(delivery, &task, &attempts, &held, &body).await?;
+        self.conclude(&task, &held, answers).await
     }
 
     async fn record(&self, delivery: &Delivery) -> Result<Application, Error> {
@@ -100,7 +166,7 @@ impl Distributor {
         let settings = record.settings.as_ref();
         let destinations =
             settings.map(|settings| settings.destinations(&record.id, aad.subject.kind)).unwrap_or_default();
-        if destinations.is_empty() {
+        if destinations.is_empty() && !mutated(Mutation::ReceiptForZeroDestinations) {
             return Err(Error::NoDestination(record.id.clone()));
         }
         // kinds share objects: an envelope of yesterday's kind, kept by whoever asks, must not replace today's
@@ -124,18 +190,18 @@ impl Distributor {
         })
     }
 
-    /// Puts what the plan says; answers the troubles by destination.
+    /// Puts what the plan says where credentials may go; answers what came of it by destination.
     async fn write(
         &self,
         delivery: &Delivery,
         task: &Task,
+        attempts: &[Attempt],
+        held: &[Option<Trouble>],
         body: &Body,
     ) -> Result<Vec<Option<PutAnswer>>, Error> {
-        let now = self.ports.clock.now();
-        let attempts = self.ports.attempts.read(&task.claim).await?;
-        let plan = plan(&task.claim.content, &task.places, &attempts, now);
+        let plan = plan(&task.claim.content, &task.places, attempts, self.ports.clock.now());
         let mut answers: Vec<Option<PutAnswer>> = vec![None; task.places.len()];
-        let ready = self.sign(task, &plan, body, now, &mut answers).await;
+        let ready = self.sign(task, &plan, held, body, &mut answers).await;
         if ready.is_empty() {
             self.ports.attempts.begin(&task.claim, &[], &[]).await?;
             return Ok(answers);
@@ -147,8 +213,8 @@ impl Distributor {
             Err(error) => return Err(self.give_up(announced, error.into()).await),
         };
         let indices: Vec<usize> = ready.iter().map(|put| put.index).collect();
-        let outcomes = self.put_all(task, ready, body, &announced).await;
-        self.remember(task, &indices, &numbers, &outcomes, announced).await?;
+        let outcomes = self.put_all(&task.claim.application, ready, &announced).await;
+        self.remember(&task.claim.application, &numbers, &outcomes, announced).await?;
         for (index, outcome) in indices.into_iter().zip(outcomes) {
             answers[index] = Some(outcome);
         }
@@ -160,101 +226,44 @@ impl Distributor {
         &self,
         task: &Task,
         plan: &Plan,
+        held: &[Option<Trouble>],
         body: &Body,
-        now: Timestamp,
         answers: &mut [Option<PutAnswer>],
     ) -> Vec<Ready> {
+        let now = self.ports.clock.now();
         let mut ready = Vec::new();
-        for (index, destination) in task.destinations.iter().enumerate() {
-            if plan.steps.get(index) != Some(&Step::Put) {
+        for (index, target) in task.places.iter().zip(&task.destinations).enumerate() {
+            let is_held = held.get(index).is_none_or(Option::is_some);
+            if is_held || plan.steps.get(index) != Some(&Step::Put) {
                 continue;
             }
-            match self.ports.store.sign(destination, body, now).await {
-                Ok(signed) => ready.push(Ready {
-                    index,
-                    signed,
-                    start: Start {
-                        place: task.places[index].clone(),
-                        signed_at: now,
-                        expires_at: now.plus(self.put_expiry),
-                    },
-                }),
+            match self.ready(index, target, &task.claim.content, body, now).await {
+                Ok(put) => ready.push(put),
                 Err(trouble) => answers[index] = Some(PutAnswer::Refused(trouble)),
             }
         }
         ready
     }
 
-    /// All side by side; each is sent once.
-    async fn put_all(
-        &self,
-        task: &Task,
-        ready: Vec<Ready>,
-        body: &Body,
-        announced: &Announced,
-    ) -> Vec<PutAnswer> {
-        let puts = ready.into_iter().map(|put| async move {
-            // the semaphore is never closed
-            let _permit = self.puts.acquire().await;
-            let outcome = self.ports.store.put_object(put.signed, body, announced).await;
-            log(&task.claim, &put.start.place, &outcome);
-            outcome
-        });
-        futures::stream::iter(puts).buffered(MOST_PUTS_PER_DELIVERY).collect().await
-    }
-
-    /// The outcome goes to the log first: what is remembered as written was said, so a repeat need not say it.
-    async fn remember(
-        &self,
-        task: &Task,
-        indices: &[usize],
-        numbers: &[u64],
-        outcomes: &[PutAnswer],
-        announced: Announced,
-    ) -> Result<(), Error> {
-        let answered = |wanted: Answered| -> Vec<(u64, Answered)> {
-            let fitting =
-                numbers.iter().zip(outcomes).filter(|(_, outcome)| answer_of(outcome) == Some(wanted));
-            fitting.map(|(number, _)| (*number, wanted)).collect()
-        };
-        let all_planned = indices.len() == outcomes.len() && numbers.len() == outcomes.len();
-        debug_assert!(all_planned, "one number and one outcome a PUT");
-        let application = &task.claim.application;
-        if let Err(error) = self.ports.audit.conclude(announced, concluded(outcomes)).await {
-            // the writes stay unanswered in memory: the next delivery writes, and says so, once more
-            let refused = answered(Answered::Refused);
-            if let Err(error) = self.ports.attempts.answer(application, &refused).await {
-                tracing::warn!(%application, %error, "refused attempts could not be remembered");
-            }
-            return Err(error.into());
-        }
-        let mut answers = answered(Answered::Written);
-        answers.extend(answered(Answered::Refused));
-        if answers.is_empty() {
-            return Ok(());
-        }
-        self.ports.attempts.answer(application, &answers).await.map_err(Error::from)
-    }
-
-    /// Nothing was sent: the announcement is concluded as a failure.
-    async fn give_up(&self, announced: Announced, error: Error) -> Error {
-        let outcome = Outcome::Failure { reason: error.reason() };
-        if let Err(unheard) = self.ports.audit.conclude(announced, outcome).await {
-            tracing::warn!(error = %unheard, "the audit log did not hear that nothing was done");
-        }
-        error
-    }
-
     /// Looks again at everything that is remembered: only that makes a receipt.
-    async fn conclude(&self, task: &Task, answers: Vec<Option<PutAnswer>>) -> Result<Delivered, Error> {
+    async fn conclude(
+        &self,
+        task: &Task,
+        held: &[Option<Trouble>],
+        answers: Vec<Option<PutAnswer>>,
+    ) -> Result<Delivered, Error> {
         let attempts = self.ports.attempts.read(&task.claim).await?;
         let now = self.ports.clock.now();
         let plan = plan(&task.claim.content, &task.places, &attempts, now);
-        let receipt = if plan.is_complete() { Some(self.receipt(task)?) } else { None };
-        let standing = task.places.iter().zip(&plan.steps).zip(answers);
-        let lines = standing.map(|((place, step), answer)| Line {
+        let is_complete = plan.is_complete() && held.iter().all(Option::is_none);
+        let receipt = if is_complete { Some(self.receipt(task)?) } else { None };
+        let standing = task.places.iter().zip(&plan.steps).zip(answers).zip(held);
+        let lines = standing.map(|(((place, step), answer), held)| Line {
             place: place.clone(),
-            state: line_state(*step, answer, now),
+            state: match held {
+                Some(trouble) => LineState::Refused(trouble.clone()),
+                None => line_state(*step, answer, now),
+            },
         });
         Ok(Delivered { receipt, lines: lines.collect() })
     }
@@ -293,7 +302,7 @@ impl Task {
         let resources: Vec<String> =
             ready.iter().map(|put| format!("{}/{}", put.start.place.bucket, put.start.place.key)).collect();
         Act {
-            action: "credential.deliver",
+            action: ACTION,
             application: Some(self.claim.application.clone()),
             kind: Some(self.claim.content.kind),
             resource: resources.join(" "),

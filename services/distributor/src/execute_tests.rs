@@ -8,6 +8,7 @@ use mint_secret::{
     KeyRing, KeyUse, ObjectBody, Purpose, Receipt, SecretValue, Stamp, Subject, VerifyKeys, seal,
     verify_receipt,
 };
+use mint_statement::{DestinationSet, SignedStatement, Statement, StatementKey, TrustedKeys};
 use mint_testkit::{ManualClock, SeededEntropy, TestDatabase, databases};
 use mint_types::{
     Application, Bucket, Clock as _, Code, CredentialKind, FencingToken, Layout, Presence, RequestId,
@@ -15,8 +16,17 @@ use mint_types::{
 };
 
 use super::{Delivered, Distributor, Ports};
+use crate::statements::Statements;
+
+#[path = "execute/pins_tests.rs"]
+mod pins;
+#[path = "execute/takeover_tests.rs"]
+mod takeover;
+#[path = "execute/tombstone_tests.rs"]
+mod tombstone;
+
 use crate::adapters::fakes::{FakeCatalog, FakeRotatorKeys, FakeStore, FaultyAttempts};
-use crate::adapters::{MIGRATIONS, SCHEMA, SqlAttempts};
+use crate::adapters::{MIGRATIONS, SCHEMA, SqlAttempts, SqlPins, SqlTombstones};
 use crate::keys::Opener;
 use crate::outcome::LineState;
 use crate::plan::EXPIRY_MARGIN;
@@ -38,6 +48,20 @@ struct World {
     attempts: Arc<FaultyAttempts<SqlAttempts>>,
     audit: MemoryAuditLog,
     database: TestDatabase,
+    keys: tempfile::TempDir,
+}
+
+/// The key of a signer in these tests.
+fn key(signer: &str) -> StatementKey {
+    let seed = [signer.bytes().fold(7, u8::wrapping_add); 32];
+    StatementKey::from_seed(signer.parse().unwrap(), &seed).unwrap()
+}
+
+/// Everybody who is believed in these tests.
+fn write_trusted(file: &std::path::Path) {
+    let signers = ["operator/ada", "team/team", "team/other", "service/identity-provisioner"];
+    let trusted = signers.map(|signer| key(signer).trusted());
+    std::fs::write(file, TrustedKeys::to_text(trusted.to_vec())).unwrap();
 }
 
 fn bucket(name: &str) -> Bucket {
@@ -70,6 +94,8 @@ fn record(buckets: &[&str]) -> Application {
         identity: None,
         modified_at: None,
         problems: vec![],
+        destinations_statement: vec![],
+        removed_destinations: vec![],
     }
 }
 
@@ -87,10 +113,16 @@ async fn world(buckets: &[&str]) -> World {
     let database = databases(SCHEMA, MIGRATIONS).await.remove(0);
     let attempts = Arc::new(FaultyAttempts::new(SqlAttempts::new(database.database.clone())));
     let audit = MemoryAuditLog::default();
+    let keys = tempfile::tempdir().unwrap();
+    let keys_file = keys.path().join("statement-keys.json");
+    write_trusted(&keys_file);
     let ports = Ports {
         opener: Arc::new(Opener::new(ring.clone(), Port::new(rotator_keys.clone()), Arc::new(clock.clone()))),
         catalog: Port::new(catalog.clone()),
         attempts: Port::new(attempts.clone()),
+        pins: Port::new(Arc::new(SqlPins::new(database.database.clone()))),
+        tombstones: Port::new(Arc::new(SqlTombstones::new(database.database.clone()))),
+        statements: Statements::new(Some(keys_file)),
         store: Port::new(store.clone()),
         audit: Port::held_by("distributor", Arc::new(audit.clone())),
         clock: Arc::new(clock.clone()),
@@ -108,6 +140,7 @@ async fn world(buckets: &[&str]) -> World {
         attempts,
         audit,
         database,
+        keys,
     }
 }
 
@@ -161,6 +194,32 @@ impl World {
 
     fn set_buckets(&self, buckets: &[&str]) {
         *self.catalog.record.lock().unwrap() = record(buckets);
+    }
+
+    /// Lets somebody sign that the record's destinations are meant.
+    fn state(&self, signer: &str) {
+        let statement = self.statement();
+        let signed = SignedStatement::sign(statement, &key(signer)).unwrap();
+        self.catalog.record.lock().unwrap().destinations_statement = signed.to_bytes();
+    }
+
+    fn statement(&self) -> Statement {
+        let record = self.catalog.record.lock().unwrap().clone();
+        let settings = record.settings.as_ref().unwrap();
+        let stated = |bucket: &Bucket| mint_statement::Place {
+            name: bucket.name.clone(),
+            region: bucket.region.clone().unwrap_or_default(),
+            endpoint: bucket.endpoint.as_ref().map(|url| url.as_str().to_owned()).unwrap_or_default(),
+        };
+        let set = DestinationSet {
+            application: record.id.clone(),
+            team: record.team_id.clone(),
+            account_id: settings.account_id.clone(),
+            prefix: settings.prefix.clone(),
+            buckets: settings.buckets.iter().map(stated).collect(),
+        };
+        let life = Duration::from_hours(24 * 7);
+        Statement::new(mint_statement::Subject::Destinations(set), self.clock.now(), life, &self.entropy)
     }
 
     /// What the log heard: announcements as none, outcomes as they are.
@@ -221,7 +280,9 @@ async fn an_unsigned_envelope_is_refused() {
     let mut changed = world.delivery(7);
     changed.envelope[40] ^= 1;
     assert_eq!(world.reason(&changed).await, "ENVELOPE_INVALID");
-    assert_eq!((world.store.put_count(), world.heard().len()), (0, 0));
+    assert_eq!(world.store.put_count(), 0);
+    let heard = [None, Some(Outcome::Failure { reason: "ENVELOPE_INVALID" })];
+    assert_eq!(world.heard(), [heard, heard].concat());
 }
 
 #[tokio::test]
@@ -268,7 +329,8 @@ async fn an_envelope_of_another_application_is_refused() {
 #[tokio::test]
 async fn what_is_no_credential_is_refused() {
     let world = world(&["one-bucket"]).await;
-    for rubbish in ["[]", "{}", "{\"client_id\": \"x\", \"client_secret\": \"y\"}"] {
+    let tombstone = "{\"mint_tombstone\": true, \"since\": \"2026-11-22T00:00:00Z\"}";
+    for rubbish in ["[]", "{}", "{\"client_id\": \"x\", \"client_secret\": \"y\"}", tombstone] {
         let subject = world.subject(7);
         let delivery = world.sealed(&world.rotator, &subject, rubbish.as_bytes());
         assert_eq!(world.reason(&delivery).await, "ENVELOPE_INVALID", "{rubbish}");
@@ -392,6 +454,7 @@ async fn a_new_bucket_is_filled_by_repeating_the_delivery() {
     let delivery = world.delivery(7);
     world.deliver(&delivery).await.unwrap();
     world.set_buckets(&["one-bucket", "two-bucket"]);
+    world.state("operator/ada");
     let delivered = world.deliver(&delivery).await.unwrap();
     assert_eq!(world.receipt(&delivered).destinations.len(), 2);
     assert_eq!(world.store.put_count(), 2);

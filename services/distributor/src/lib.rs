@@ -2,7 +2,8 @@
 //!
 //! # Purpose
 //! Given an envelope that the rotator signed, write its object to every bucket of its application, and say so in a
-//! signed receipt, once nothing older can land there any more.
+//! signed receipt, once nothing older can land there any more. Given a permit that identity-provisioner signed, overwrite
+//! with tombstones what nobody may use any more.
 //!
 //! # Permission
 //! `s3:PutObject` below the teams' prefixes (`permissions/aws.json`), as a role that trusts the platform's issuer.
@@ -23,12 +24,22 @@
 //! - sends what is not durable as an attempt: `nothing_is_sent_when_the_state_refuses`.
 //! - writes what the audit log did not hear of: `nothing_is_sent_when_the_audit_log_is_down`.
 //! - acts for a stale lease: `a_stale_fencing_token_is_refused`.
+//! - sends a secret to a place that is new and unconfirmed:
+//!   `no_secret_goes_to_a_new_bucket_before_a_day_and_the_others_are_served`,
+//!   `after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms`, `a_hostile_registry_redirects_nothing`.
+//! - believes a statement twice: `a_statement_confirms_at_once_exactly_what_it_says_and_once`.
+//! - overwrites what no permit covers, or what is in use:
+//!   `a_hostile_coordinator_overwrites_nothing_without_the_provisioners_permit`,
+//!   `a_permit_covers_what_it_covered_at_its_first_use_and_nothing_that_was_put_since`,
+//!   `what_moved_without_a_confirmation_stays_where_it_is`.
+//! - lets an older write land on a tombstone: `no_older_write_lands_on_a_tombstone`.
 //! - keeps or prints a plaintext: `nothing_that_can_be_printed_shows_the_object`.
 //!
 //! # Shape
-//! `rpc` (decode, one call, encode) → `execute` (one delivery) → `plan` (attempts in, steps out; pure), `keys` (opens
-//! envelopes), `answer` (what a store's answer means; pure), `outcome`, `turns`; `ports` and their `adapters` (`attempts` in SQL,
-//! `peers` over gRPC, `s3`).
+//! `rpc` (decode, one call, encode) → `execute` (one delivery; `confirm`, `tombstone`, `puts` below it) → `plan` (attempts in,
+//! steps out; `pins`: where credentials may go; `tombstones`: what a permit covers; all pure), `keys` (opens envelopes),
+//! `statements` (whom to believe), `answer` (what a store's answer means; pure), `outcome`, `turns`; `ports` and their
+//! `adapters` (`attempts`, `pins`, `tombstones` in SQL, `peers` over gRPC, `s3`).
 //!
 //! # Decisions
 //! - The SDK signs and does not send: its orchestrator retries, and follows a bucket into another region.
@@ -38,6 +49,16 @@
 //!   the same bytes again and says so; nothing is attested that was never said.
 //! - An unanswered PUT of the same content is repeated at once: the same bytes cannot harm themselves.
 //! - A 200 counts only with the ETag of what was sent: proxies and captive portals answer 200 to anything.
+//! - A pin is what decides whose a bucket is: account, prefix, name, region, endpoint. The first record of an application
+//!   is believed, because there is nothing to compare it with. Places that did not change are served while another
+//!   waits; a removed one is forgotten, so bringing it back is new.
+//! - The wait is counted by the monotonic clock within a boot, and over a boot by the wall clock, which may add nothing but
+//!   takes nothing away.
+//! - A destinations statement is believed once because only one that was issued later than the last is believed.
+//! - A permit covers what was there at its first use: so a replay never touches what was put since, and one permit stays
+//!   one act of the budget. Old destinations are not overwritten while the new ones are unconfirmed: who moved an
+//!   application in the catalog must not destroy what it has.
+//! - Refused deliveries and removals that no honest caller asks for are in the audit log; a stale lease is no such thing.
 //! - Every 5xx is an unknown outcome, 503 too: what a gateway in front of a store did is not known.
 
 pub mod adapters;
@@ -50,6 +71,7 @@ mod outcome;
 mod plan;
 mod ports;
 mod rpc;
+mod statements;
 mod turns;
 
 use std::path::Path;
@@ -67,17 +89,19 @@ use mint_store::Database;
 use mint_types::ServiceName;
 use tonic::service::Routes;
 
-pub use config::{Config, KeysConfig, S3Config};
+pub use config::{Config, KeysConfig, PinsConfig, S3Config};
 pub use error::Error;
-pub use execute::{Distributor, Ports};
+pub use execute::{Distributor, Ports, Rules};
 pub use keys::Opener;
-pub use outcome::{Delivered, Line, LineState};
+pub use outcome::{Delivered, Line, LineState, Overwritten};
 pub use plan::{Answer, Attempt, Content, EXPIRY_MARGIN, Place, Plan, Step, plan};
+pub use plan::{pins, tombstones};
 pub use ports::{
-    Answered, Attempts, Body, Catalog, Claim, ClaimError, Delivery, ObjectStore, PutAnswer, RotatorKeys,
-    SignedPut, Start, Trouble,
+    Answered, Attempts, Body, Catalog, Claim, ClaimError, Delivery, KeptPins, Memory, ObjectStore, Order,
+    PinBoard, PutAnswer, Removal, RotatorKeys, SignedPut, Start, Tombstones, Trouble, Warrant,
 };
 pub use rpc::Rpc;
+pub use statements::Statements;
 
 /// `permissions/rpc.json`, which is the run-time table.
 pub const PERMISSIONS: &str = include_str!("../permissions/rpc.json");
@@ -92,6 +116,8 @@ pub const FAULT_POINTS: &[Points] = &[
     <dyn Catalog>::POINTS,
     <dyn RotatorKeys>::POINTS,
     <dyn Attempts>::POINTS,
+    <dyn PinBoard>::POINTS,
+    <dyn Tombstones>::POINTS,
     <dyn ObjectStore>::POINTS,
     <dyn AuditLog>::POINTS,
 ];
@@ -125,7 +151,10 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let ports = Ports {
         opener: opener.clone(),
         catalog: Port::new(Arc::new(adapters::GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?))),
-        attempts: Port::new(Arc::new(adapters::SqlAttempts::new(database))),
+        attempts: Port::new(Arc::new(adapters::SqlAttempts::new(database.clone()))),
+        pins: Port::new(Arc::new(adapters::SqlPins::new(database.clone()))),
+        tombstones: Port::new(Arc::new(adapters::SqlTombstones::new(database))),
+        statements: Statements::new(config.statements.keys_file.clone()),
         store: Port::new(Arc::new(store)),
         audit: Port::held_by(
             ServiceName::Distributor.as_str(),
@@ -133,7 +162,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         ),
         clock: process.clock(),
     };
-    let distributor = Arc::new(Distributor::new(ring.clone(), ports, default_store, put_expiry));
+    let distributor =
+        Arc::new(Distributor::new(ring.clone(), ports, default_store, put_expiry).with_rules(rules(&config)));
     process.readiness().require(ROTATOR_KEYS);
     process.spawn("rotator-keys", fetch_keys(opener, process.readiness(), process.shutdown()));
     let rpc = Rpc { distributor, ring, clock: process.clock(), entropy: process.entropy() };
@@ -144,6 +174,14 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         descriptors: mint_api::DESCRIPTORS,
     };
     Ok(process.serve(api).await?)
+}
+
+fn rules(config: &Config) -> Rules {
+    let allowed = config.s3.allowed_endpoints.as_ref();
+    Rules {
+        pin_wait: config.pins.wait.as_duration(),
+        allowed_endpoints: allowed.map(|urls| urls.iter().map(|url| url.as_str().to_owned()).collect()),
+    }
 }
 
 async fn open_state(config: &Config) -> Result<Database, Error> {

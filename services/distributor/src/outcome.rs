@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mint_api::audit_log::Outcome;
-use mint_types::Timestamp;
+use mint_types::{ApplicationId, Timestamp};
 
 use crate::answer;
-use crate::plan::{Place, Step};
-use crate::ports::{Answered, Claim, PutAnswer, Trouble};
+use crate::plan::{Content, Place, Step};
+use crate::ports::{Answered, PutAnswer, Trouble};
 
 /// What came of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub struct Delivered {
     pub receipt: Option<Vec<u8>>,
     /// One line a destination.
     pub lines: Vec<Line>,
+}
+
+/// What came of tombstones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overwritten {
+    /// One line an object that the permit covers.
+    pub lines: Vec<Line>,
+    /// Whether all of them hold their tombstone, and nothing older can land there.
+    pub is_complete: bool,
 }
 
 /// How one destination stands.
@@ -79,9 +88,8 @@ pub(crate) fn line_state(step: Step, answer: Option<PutAnswer>, now: Timestamp) 
     }
 }
 
-pub(crate) fn log(claim: &Claim, place: &Place, outcome: &PutAnswer) {
-    let application = &claim.application;
-    let (kind, version) = (claim.content.kind, claim.content.version.0);
+pub(crate) fn log(application: &ApplicationId, content: &Content, place: &Place, outcome: &PutAnswer) {
+    let (kind, version) = (content.kind, content.version.0);
     let (bucket, key) = (place.bucket.as_str(), place.key.as_str());
     match outcome {
         PutAnswer::Written => tracing::info!(%application, %kind, version, bucket, key, "written"),

@@ -4,10 +4,14 @@
 //! destination is settled when one write of ours is confirmed that was begun after every write of something else was
 //! answered, refused, or could no longer land.
 
+pub mod pins;
+pub mod tombstones;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mint_secret::EnvelopeDigest;
+use mint_types::mutation::{Mutation, mutated};
 use mint_types::{CredentialKind, Destination, RotationId, Timestamp, Version};
 
 /// How much longer than its expiry an unanswered PUT is feared: our clock and the store's may differ, and a request
@@ -97,7 +101,7 @@ impl Attempt {
         match self.answer {
             Answer::Refused => true,
             Answer::Written { recorded } => recorded < write.sequence,
-            Answer::None => self.feared_until() <= write.signed_at,
+            Answer::None => self.feared_until() <= write.signed_at || mutated(Mutation::OldAttemptNotAwaited),
         }
     }
 
@@ -136,7 +140,11 @@ pub struct Plan {
 impl Plan {
     /// Whether every destination is settled; never for no destination.
     pub fn is_complete(&self) -> bool {
-        !self.steps.is_empty() && self.steps.iter().all(|step| *step == Step::Settled)
+        if mutated(Mutation::CommitBeforeAllDestinations) {
+            return self.steps.contains(&Step::Settled);
+        }
+        let is_somewhere = !self.steps.is_empty() || mutated(Mutation::ReceiptForZeroDestinations);
+        is_somewhere && self.steps.iter().all(|step| *step == Step::Settled)
     }
 }
 
@@ -168,6 +176,10 @@ fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) 
         .collect();
     let comes_last = |write: &&Attempt| others.iter().all(|other| other.is_before(write));
     if written.iter().any(comes_last) {
+        return Step::Settled;
+    }
+    let is_quiet = others.iter().all(|other| other.is_over(now));
+    if mutated(Mutation::LateWriteNotReput) && !written.is_empty() && is_quiet {
         return Step::Settled;
     }
     let still_feared = others.iter().filter(|other| !other.is_over(now));

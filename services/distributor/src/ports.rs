@@ -13,6 +13,8 @@ use mint_types::{
     Timestamp, Version,
 };
 
+use crate::plan::pins::Pins;
+use crate::plan::tombstones::Object;
 use crate::plan::{Attempt, Content, Place};
 
 /// The catalog of `registry-sync`.
@@ -62,6 +64,14 @@ pub enum ClaimError {
         /// The claimed one.
         given: Version,
     },
+    /// The version was removed with its objects.
+    #[error("version {version} of {kind} was removed: its objects are tombstones")]
+    Removed {
+        /// Which credential.
+        kind: CredentialKind,
+        /// The claimed version.
+        version: Version,
+    },
     /// The same number was given twice.
     #[error("version {version} of {kind} belongs to another rotation")]
     OtherRotation {
@@ -80,6 +90,8 @@ pub enum ClaimError {
 pub struct Start {
     /// Where.
     pub place: Place,
+    /// The same with everything that a later PUT there needs.
+    pub destination: Destination,
     /// When it was signed.
     pub signed_at: Timestamp,
     /// When the store stops accepting it.
@@ -113,6 +125,81 @@ pub trait Attempts: Debug + Send + Sync {
         application: &ApplicationId,
         answers: &[(u64, Answered)],
     ) -> Result<(), mint_store::Error>;
+}
+
+/// What a permit lets do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warrant {
+    /// Whose objects.
+    pub application: ApplicationId,
+    /// The caller's lease.
+    pub fencing_token: FencingToken,
+    /// The permit's id.
+    pub permit: String,
+}
+
+/// What is remembered of an application's objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// Every object that was ever put, or may have been.
+    pub objects: Vec<Object>,
+    /// Its attempts.
+    pub attempts: Vec<Attempt>,
+    /// Whether the permit was acted upon before.
+    pub is_known: bool,
+}
+
+/// What is made durable before tombstones are put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// What the permit covers, and since when each is a tombstone.
+    pub covered: Vec<(Place, Timestamp)>,
+    /// Kinds whose versions so far are not put again.
+    pub ended: Vec<CredentialKind>,
+    /// The PUTs that are about to be sent.
+    pub starts: Vec<(Content, Start)>,
+    /// Attempts that will never matter again.
+    pub obsolete: Vec<u64>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// The durable memory of objects, for tombstones.
+#[mint_port::port(service = "distributor", name = "tombstones")]
+#[async_trait]
+pub trait Tombstones: Debug + Send + Sync {
+    /// What is remembered, for a warrant that may be acted upon.
+    #[read]
+    async fn read(&self, warrant: &Warrant) -> Result<Memory, ClaimError>;
+
+    /// Makes an order durable: the permit and what it covers, the attempts; answers the attempts' numbers.
+    async fn begin(&self, warrant: &Warrant, order: &Order) -> Result<Vec<u64>, ClaimError>;
+}
+
+/// The pins of an application, and how often they were changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPins {
+    /// The pins.
+    pub pins: Pins,
+    /// Counts the changes.
+    pub changes: u64,
+}
+
+/// The durable memory of where credentials may go.
+#[mint_port::port(service = "distributor", name = "pin")]
+#[async_trait]
+pub trait PinBoard: Debug + Send + Sync {
+    /// The application's pins; none before its first delivery.
+    #[read]
+    async fn read(&self, application: &ApplicationId) -> Result<Option<KeptPins>, mint_store::Error>;
+
+    /// Makes pins durable; false if somebody changed them since they were read with this count (none: there were none).
+    async fn keep(
+        &self,
+        application: &ApplicationId,
+        seen: Option<u64>,
+        pins: &Pins,
+    ) -> Result<bool, mint_store::Error>;
 }
 
 /// The bytes to write, wiped when the last holder drops them.
@@ -198,6 +285,21 @@ pub trait ObjectStore: Debug + Send + Sync {
 
     /// `s3:PutObject`: sends it once.
     async fn put_object(&self, put: SignedPut, body: &Body, announced: &Announced) -> PutAnswer;
+}
+
+/// A request to put tombstones, in types.
+#[derive(Debug, Clone)]
+pub struct Removal {
+    /// Whose objects.
+    pub application: ApplicationId,
+    /// The catalog revision that the caller acts upon.
+    pub catalog_revision: Revision,
+    /// The caller's lease.
+    pub fencing_token: FencingToken,
+    /// The permit of identity-provisioner.
+    pub permit: Vec<u8>,
+    /// The request it belongs to, for the audit log.
+    pub request: mint_types::RequestId,
 }
 
 /// A request to deliver, in types.

@@ -6,6 +6,7 @@ use mint_api::convert::{duration_to_wire, fencing_token_from_wire, parse};
 use mint_api::distribution::v1::distribution_service_server::DistributionService;
 use mint_api::distribution::v1::{
     DeliverRequest, DeliverResponse, DestinationOutcome, ListKeysRequest, ListKeysResponse, Outcome,
+    TombstoneRequest, TombstoneResponse,
 };
 use mint_api::{Fault, InvalidMessage};
 use mint_secret::KeyRing;
@@ -15,10 +16,12 @@ use tonic::{Request, Response, Status};
 use crate::adapters::public_key;
 use crate::execute::Distributor;
 use crate::outcome::{Delivered, Line, LineState};
-use crate::ports::{Delivery, Trouble};
+use crate::ports::{Delivery, Removal, Trouble};
 
 /// An envelope is a credential's JSON and some keys; anything longer is none.
 const LONGEST_ENVELOPE: usize = 64 * 1024;
+/// A permit is a statement of a few fields.
+const LONGEST_PERMIT: usize = 16 * 1024;
 
 /// The service on the wire.
 #[derive(Debug, Clone)]
@@ -36,15 +39,32 @@ pub struct Rpc {
 #[tonic::async_trait]
 impl DistributionService for Rpc {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverResponse>, Status> {
-        let request_id =
-            mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
-        let delivery = delivery(request.into_inner(), request_id, self.clock.now())?;
+        let delivery = delivery(request.into_inner(), self.request_id(), self.clock.now())?;
         match self.distributor.deliver(&delivery).await {
             Ok(delivered) => Ok(Response::new(encode(delivered))),
             Err(error) => {
                 let fault = Fault::from(error);
                 let (application, rotation) = (&delivery.application, delivery.rotation);
                 tracing::warn!(%application, %rotation, reason = fault.reason, error = fault.message, "not delivered");
+                Err(fault.into())
+            }
+        }
+    }
+
+    async fn tombstone(
+        &self,
+        request: Request<TombstoneRequest>,
+    ) -> Result<Response<TombstoneResponse>, Status> {
+        let removal = removal(request.into_inner(), self.request_id(), self.clock.now())?;
+        match self.distributor.tombstone(&removal).await {
+            Ok(overwritten) => Ok(Response::new(TombstoneResponse {
+                objects: overwritten.lines.into_iter().map(outcome).collect(),
+                complete: overwritten.is_complete,
+            })),
+            Err(error) => {
+                let fault = Fault::from(error);
+                let application = &removal.application;
+                tracing::warn!(%application, reason = fault.reason, error = fault.message, "not overwritten");
                 Err(fault.into())
             }
         }
@@ -57,6 +77,25 @@ impl DistributionService for Rpc {
         let keys = self.ring.published().iter().map(public_key).collect();
         Ok(Response::new(ListKeysResponse { keys }))
     }
+}
+
+impl Rpc {
+    fn request_id(&self) -> RequestId {
+        mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()))
+    }
+}
+
+fn removal(message: TombstoneRequest, request: RequestId, now: Timestamp) -> Result<Removal, InvalidMessage> {
+    if message.permit.is_empty() || message.permit.len() > LONGEST_PERMIT {
+        return Err(InvalidMessage::new("permit", format!("it must have 1 to {LONGEST_PERMIT} bytes")));
+    }
+    Ok(Removal {
+        application: parse("application_id", &message.application_id)?,
+        catalog_revision: Revision(message.catalog_revision),
+        fencing_token: fencing_token_from_wire(message.fencing_token, now)?,
+        permit: message.permit.into_bytes(),
+        request,
+    })
 }
 
 fn delivery(message: DeliverRequest, request: RequestId, now: Timestamp) -> Result<Delivery, InvalidMessage> {

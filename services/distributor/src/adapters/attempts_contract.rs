@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use mint_secret::EnvelopeDigest;
 use mint_testkit::{SeededEntropy, TestDatabase, databases};
-use mint_types::{CredentialKind, FencingToken, RotationId, Stale, Timestamp, Version};
+use mint_types::{Bucket, CredentialKind, Destination, FencingToken, RotationId, Stale, Timestamp, Version};
 
 use super::{MIGRATIONS, SCHEMA, SqlAttempts};
 use crate::plan::{Answer, Attempt, Content, Place};
 use crate::ports::{Answered, Attempts as _, Claim, ClaimError, Start};
 
-fn claim(application: &str, version: u64, token: u64) -> Claim {
+pub(crate) fn claim(application: &str, version: u64, token: u64) -> Claim {
     Claim {
         application: application.parse().unwrap(),
         content: Content {
@@ -23,12 +23,22 @@ fn claim(application: &str, version: u64, token: u64) -> Claim {
     }
 }
 
-fn start(bucket: &str, second: i64) -> Start {
+pub(crate) fn start(bucket: &str, second: i64) -> Start {
     let signed_at = Timestamp::from_unix_micros(second * 1_000_000);
     Start {
         place: Place {
             store: "https://s3.example".to_owned(),
             bucket: bucket.to_owned(),
+            key: "mint/shop/user.json".to_owned(),
+        },
+        destination: Destination {
+            bucket: Bucket {
+                name: format!("{bucket}-bucket").parse().unwrap(),
+                region: Some("eu-central-1".to_owned()),
+                endpoint: None,
+                kms_key_id: Some("alias/mint".to_owned()),
+            },
+            account_id: Some("123456789012".parse().unwrap()),
             key: "mint/shop/user.json".to_owned(),
         },
         signed_at,
@@ -198,6 +208,10 @@ async fn contract_the_role_does_its_work_and_rewrites_no_attempt() {
             "UPDATE attempt SET version = 1",
             "DELETE FROM highest_version",
             "DELETE FROM application",
+            "DELETE FROM object",
+            "DELETE FROM pin",
+            "DELETE FROM permit",
+            "UPDATE permit SET used_at = 0",
             "DROP TABLE attempt",
             "CREATE TABLE other (x TEXT)",
         ] {

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use mint_api::audit_log::Announced;
 use mint_aws::Session;
 use mint_runtime::http::HttpClient;
+use mint_types::mutation::{Mutation, mutated};
 use mint_types::{Destination, OutboundUrl, Timestamp};
 
 use crate::answer::{error_code, judge, no_credentials, unknown, unreachable, unusable};
@@ -74,6 +75,10 @@ impl ObjectStore for S3 {
         body: &Body,
         at: Timestamp,
     ) -> Result<SignedPut, Trouble> {
+        // without it a bucket of the same name may be a stranger's
+        let Some(owner) = destination.account_id.as_ref() else {
+            return Err(unusable("the settings name no account: every write names the bucket's owner"));
+        };
         let credentials =
             self.session.credentials().await.map_err(|error| no_credentials(error.to_string()))?;
         let presigning = PresigningConfig::builder()
@@ -90,7 +95,7 @@ impl ObjectStore for S3 {
             .key(&destination.key)
             .content_type(CONTENT_TYPE)
             .content_md5(STANDARD.encode(body.md5()))
-            .set_expected_bucket_owner(destination.account_id.as_ref().map(ToString::to_string))
+            .expected_bucket_owner(owner.as_str())
             .set_server_side_encryption(kms.is_some().then_some(ServerSideEncryption::AwsKms))
             .set_ssekms_key_id(kms.clone())
             .presigned(presigning)
@@ -112,7 +117,12 @@ impl ObjectStore for S3 {
             return PutAnswer::Refused(unusable("the bucket's endpoint makes no URL"));
         };
         request.headers_mut().extend(put.headers);
-        match self.http.send(request, self.deadline, LONGEST_ANSWER).await {
+        let again = mutated(Mutation::SdkRetriesLeftOn).then(|| request.clone());
+        let mut sent = self.http.send(request, self.deadline, LONGEST_ANSWER).await;
+        if let (Err(_), Some(again)) = (&sent, again) {
+            sent = self.http.send(again, self.deadline, LONGEST_ANSWER).await;
+        }
+        match sent {
             Ok(answer) => {
                 self.forget_expired(&answer.body);
                 judge(answer.status, &answer.headers, &answer.body, body.md5(), put.has_opaque_etag)

@@ -1,0 +1,203 @@
+//! Whether credentials may go where the catalog says.
+
+use std::time::Duration;
+
+use mint_api::audit_log::{Act, Outcome};
+use mint_types::{Application, RequestId};
+
+use super::Distributor;
+use crate::Error;
+use crate::plan::pins::{Confirmation, Event, Instant, Pins, Spot, Standing, Wanted, misfit, pin};
+use crate::ports::Trouble;
+
+/// Deliveries of an application that meet here for the first time come one after the other.
+const MOST_TRIES: usize = 8;
+/// A caller comes back at least this often: a statement may have come, and time is counted when somebody looks.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
+/// Why nobody may write to the places of a record.
+pub(super) const UNCONFIRMED: &str = "DESTINATION_UNCONFIRMED";
+
+impl Distributor {
+    /// One line a bucket of the record: nothing, or why it gets no credential. What is new is remembered, and said.
+    pub(super) async fn held(
+        &self,
+        record: &Application,
+        request: RequestId,
+    ) -> Result<Vec<Option<Trouble>>, Error> {
+        let wanted = Wanted::of(record);
+        for _ in 0..MOST_TRIES {
+            let kept = self.ports.pins.read(&record.id).await?;
+            let pins = kept.as_ref().map(|kept| &kept.pins);
+            let (confirmation, refused) = self.confirmation(record, &wanted, pins);
+            let plan = pin(pins, &wanted, confirmation.as_ref(), self.rules.pin_wait, &self.instant());
+            if let Some(next) = &plan.keep {
+                let seen = kept.as_ref().map(|kept| kept.changes);
+                if !self.keep(record, seen, next, &plan.event, request).await? {
+                    continue;
+                }
+            }
+            let troubles = wanted.spots.iter().zip(plan.standings);
+            return Ok(troubles
+                .map(|(spot, standing)| {
+                    trouble(spot, standing, refused.as_deref()).or_else(|| self.refused_endpoint(spot))
+                })
+                .collect());
+        }
+        Err(Error::PinsChanging(record.id.clone()))
+    }
+
+    /// Whether every place of a record is confirmed; nothing is remembered.
+    pub(super) async fn all_confirmed(&self, record: &Application) -> Result<bool, Error> {
+        let wanted = Wanted::of(record);
+        let kept = self.ports.pins.read(&record.id).await?;
+        let pins = kept.as_ref().map(|kept| &kept.pins);
+        let (confirmation, _) = self.confirmation(record, &wanted, pins);
+        let plan = pin(pins, &wanted, confirmation.as_ref(), self.rules.pin_wait, &self.instant());
+        Ok(plan.standings.iter().all(|standing| *standing == Standing::Confirmed))
+    }
+
+    /// The team's choice must be one that the operator allows.
+    pub(super) fn refused_endpoint(&self, spot: &Spot) -> Option<Trouble> {
+        let allowed = self.rules.allowed_endpoints.as_ref()?;
+        let endpoint = spot.endpoint.as_str();
+        if endpoint.is_empty() || endpoint == self.default_store || allowed.contains(endpoint) {
+            return None;
+        }
+        Some(Trouble {
+            reason: "DESTINATION_REFUSED_ENDPOINT",
+            detail: format!("{endpoint} is not among the endpoints that the operator allows"),
+            next_action: "choose an allowed endpoint, or ask the operator to add it to s3.allowed_endpoints",
+            retry_after: None,
+        })
+    }
+
+    fn instant(&self) -> Instant {
+        Instant { wall: self.ports.clock.now(), monotonic: self.ports.clock.monotonic() }
+    }
+
+    /// The record's statement, or why it is not believed. One that would change nothing is not even read.
+    fn confirmation(
+        &self,
+        record: &Application,
+        wanted: &Wanted,
+        pins: Option<&Pins>,
+    ) -> (Option<Confirmation>, Option<String>) {
+        if record.destinations_statement.is_empty() {
+            return (None, None);
+        }
+        let (bytes, now) = (&record.destinations_statement, self.ports.clock.now());
+        match self.ports.statements.destinations(bytes, &record.id, &record.team_id, now) {
+            Ok(confirmation) => match misfit(pins, wanted, &confirmation) {
+                None => (Some(confirmation), None),
+                Some(why) => (None, Some(why.to_owned())),
+            },
+            Err(error) => (None, Some(error.to_string())),
+        }
+    }
+
+    /// Says what changes, then remembers it; false if somebody else was faster.
+    async fn keep(
+        &self,
+        record: &Application,
+        seen: Option<u64>,
+        next: &Pins,
+        event: &Event,
+        request: RequestId,
+    ) -> Result<bool, Error> {
+        tell(record, event);
+        let Some((action, resource, outcome)) = audited(record, event) else {
+            return Ok(self.ports.pins.keep(&record.id, seen, next).await?);
+        };
+        let application = Some(record.id.clone());
+        let act = Act { action, application, kind: None, resource, rotation: None, request };
+        let announced = self.ports.audit.announce(act).await?;
+        match self.ports.pins.keep(&record.id, seen, next).await {
+            Ok(true) => self.ports.audit.conclude(announced, outcome).await?,
+            Ok(false) => {
+                let overtaken = Outcome::Failure { reason: "PINS_CHANGING" };
+                self.ports.audit.conclude(announced, overtaken).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(self.give_up(announced, error.into()).await),
+        }
+        Ok(true)
+    }
+}
+
+fn trouble(spot: &Spot, standing: Standing, refused: Option<&str>) -> Option<Trouble> {
+    let left = match standing {
+        Standing::Confirmed => return None,
+        Standing::Unconfirmed { left } => left,
+    };
+    let why = refused.map(|why| format!("; the statement that came with it is refused: {why}"));
+    let (what, next_action) = match left {
+        Some(_) => (
+            "is new and nobody confirmed it",
+            "confirm it: `mint app set` with a destinations statement signed by the owner or an operator; else it is \
+             believed when it was asked for long enough",
+        ),
+        None => (
+            "waits: the application has a new owner, who did not confirm where credentials go",
+            "confirm the destinations: `mint app set` with a statement signed by the new owner or an operator",
+        ),
+    };
+    Some(Trouble {
+        reason: UNCONFIRMED,
+        detail: format!("{} {what}{}", shown(spot), why.unwrap_or_default()),
+        next_action,
+        retry_after: left.map(|left| left.min(LONGEST_PAUSE)),
+    })
+}
+
+fn shown(spot: &Spot) -> String {
+    let account = spot.account_id.as_ref().map_or("no account", |account| account.as_str());
+    let at = if spot.endpoint.is_empty() { String::new() } else { format!(" at {}", spot.endpoint) };
+    format!("{}/{} of {account}{at}", spot.bucket, spot.prefix)
+}
+
+fn all_shown(spots: &[Spot]) -> String {
+    spots.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// What the audit log hears: who may get credentials from now on, and who was refused them.
+fn audited(record: &Application, event: &Event) -> Option<(&'static str, String, Outcome)> {
+    match event {
+        Event::Nothing | Event::FirstUse => None,
+        Event::Stated(spots) => Some((
+            "destination.confirm",
+            format!("team/{} {}", record.team_id, all_shown(spots)),
+            Outcome::Success,
+        )),
+        Event::Waited(spots) => Some(("destination.confirm", all_shown(spots), Outcome::Success)),
+        Event::Noticed(spots) => {
+            Some(("destination.change", all_shown(spots), Outcome::Failure { reason: UNCONFIRMED }))
+        }
+        Event::OwnerChanged(team) => {
+            Some(("destination.change", format!("team/{team}"), Outcome::Failure { reason: UNCONFIRMED }))
+        }
+    }
+}
+
+fn tell(record: &Application, event: &Event) {
+    let (application, team) = (&record.id, &record.team_id);
+    match event {
+        Event::Nothing => {}
+        Event::FirstUse => {
+            let spots = all_shown(&Wanted::of(record).spots);
+            tracing::info!(%application, %team, %spots, "destinations pinned as the catalog says: they are used for the first time");
+        }
+        Event::Stated(spots) => {
+            tracing::info!(%application, %team, spots = all_shown(spots), "destinations confirmed by a statement");
+        }
+        Event::Waited(spots) => {
+            tracing::warn!(%application, %team, spots = all_shown(spots), "destinations believed: they were asked for long enough");
+        }
+        Event::Noticed(spots) => {
+            tracing::warn!(%application, %team, spots = all_shown(spots), "new destinations wait for a confirmation");
+        }
+        Event::OwnerChanged(new) => {
+            tracing::warn!(%application, team = %new, "the owner changed: deliveries wait for a confirmation");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+use super::*;
+use crate::execute::Rules;
+
+const WAIT: Duration = Duration::from_hours(24);
+
+fn reasons(delivered: &Delivered) -> Vec<&'static str> {
+    let reason = |state: &LineState| match state {
+        LineState::Written => "written",
+        LineState::Refused(trouble) | LineState::Unknown(trouble) => trouble.reason,
+        LineState::Waiting { .. } => "waiting",
+    };
+    delivered.lines.iter().map(|line| reason(&line.state)).collect()
+}
+
+#[tokio::test]
+async fn no_secret_goes_to_a_new_bucket_before_a_day_and_the_others_are_served() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    world.set_buckets(&["one-bucket", "two-bucket"]);
+    let delivery = world.delivery(7);
+    let early = world.deliver(&delivery).await.unwrap();
+    assert_eq!(reasons(&early), ["written", "DESTINATION_UNCONFIRMED"]);
+    assert_eq!(early.receipt, None);
+    world.clock.advance(WAIT - Duration::from_secs(1));
+    assert_eq!(reasons(&world.deliver(&delivery).await.unwrap())[1], "DESTINATION_UNCONFIRMED");
+    assert_eq!(world.store.object("two-bucket/mint/shop/user.json"), None);
+    world.clock.advance(Duration::from_secs(1));
+    let late = world.deliver(&delivery).await.unwrap();
+    assert_eq!(world.receipt(&late).destinations.len(), 2);
+    let reason = "DESTINATION_UNCONFIRMED";
+    assert_eq!(world.heard()[2..4], [None, Some(Outcome::Failure { reason })], "said when it was noticed");
+}
+
+#[tokio::test]
+async fn an_owner_removes_a_bucket_without_a_statement() {
+    let world = world(&["one-bucket", "two-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    world.set_buckets(&["two-bucket"]);
+    assert!(world.deliver(&world.delivery(7)).await.unwrap().receipt.is_some());
+}
+
+#[tokio::test]
+async fn after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    world.catalog.record.lock().unwrap().team_id = "other".parse().unwrap();
+    let delivery = world.delivery(7);
+    let held = world.deliver(&delivery).await.unwrap();
+    assert_eq!((reasons(&held), &held.receipt), (vec!["DESTINATION_UNCONFIRMED"], &None));
+    world.clock.advance(WAIT * 100);
+    assert_eq!(reasons(&world.deliver(&delivery).await.unwrap()), ["DESTINATION_UNCONFIRMED"]);
+    world.state("team/team");
+    assert_eq!(
+        reasons(&world.deliver(&delivery).await.unwrap()),
+        ["DESTINATION_UNCONFIRMED"],
+        "the former one"
+    );
+    assert_eq!(world.store.put_count(), 1);
+    world.state("team/other");
+    assert!(world.deliver(&delivery).await.unwrap().receipt.is_some());
+}
+
+#[tokio::test]
+async fn the_owners_statement_opens_a_new_bucket_at_once_and_is_said() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    world.set_buckets(&["one-bucket", "two-bucket"]);
+    world.state("team/team");
+    assert!(world.deliver(&world.delivery(7)).await.unwrap().receipt.is_some());
+    let acts: Vec<_> = world.audit.entries().iter().map(|entry| entry.act.action).collect();
+    assert_eq!(acts[2..4], ["destination.confirm", "destination.confirm"]);
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_is_not_believed_a_moment_longer() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    world.set_buckets(&["two-bucket"]);
+    world.state("operator/ada");
+    std::fs::write(world.keys.path().join("statement-keys.json"), TrustedKeys::to_text(vec![])).unwrap();
+    let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+    assert!(matches!(&delivered.lines[0].state,
+        LineState::Refused(trouble) if trouble.detail.contains("no trusted key")));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_the_operator_does_not_allow_gets_nothing() {
+    let World { distributor, .. } = world(&[]).await;
+    let mut world = world(&["one-bucket", "two-bucket"]).await;
+    let rules = Rules { allowed_endpoints: Some(["https://s3.good".to_owned()].into()), ..Rules::default() };
+    world.distributor = std::mem::replace(&mut world.distributor, distributor).with_rules(rules);
+    {
+        let mut record = world.catalog.record.lock().unwrap();
+        let buckets = &mut record.settings.as_mut().unwrap().buckets;
+        buckets[0].endpoint = Some("https://s3.good".parse().unwrap());
+        buckets[1].endpoint = Some("https://s3.evil".parse().unwrap());
+    }
+    let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+    assert_eq!(reasons(&delivered), ["written", "DESTINATION_REFUSED_ENDPOINT"]);
+    assert_eq!((delivered.receipt, world.store.put_count()), (None, 1));
+}
+
+#[tokio::test]
+async fn two_first_deliveries_at_once_pin_once() {
+    let world = world(&["one-bucket"]).await;
+    let mut client = world.subject(8);
+    client.kind = CredentialKind::Client;
+    let stamp = Stamp { version_id: client.version_id, issued_at: world.clock.now() };
+    let body = ObjectBody::client("id", Some(&SecretValue::new(PASSWORD.to_owned())), stamp).unwrap();
+    let (one, two) = (world.delivery(7), world.sealed(&world.rotator, &client, body.expose()));
+    let (one, two) = tokio::join!(world.deliver(&one), world.deliver(&two));
+    assert!(one.unwrap().receipt.is_some() && two.unwrap().receipt.is_some());
+}

@@ -1,0 +1,207 @@
+use super::*;
+
+const WAIT: Duration = Duration::from_hours(24);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// So many hours after the start, by both clocks.
+fn at(hours: u32) -> Instant {
+    Instant {
+        wall: Timestamp::from_unix_micros(1_800_000_000_000_000).plus(HOUR * hours),
+        monotonic: Monotonic { boot: "a".to_owned(), nanos: u64::from(hours) * 3_600_000_000_000 },
+    }
+}
+
+fn spot(bucket: &str) -> Spot {
+    Spot {
+        account_id: Some("123456789012".parse().unwrap()),
+        prefix: "mint".parse().unwrap(),
+        bucket: bucket.parse().unwrap(),
+        region: "eu-central-1".to_owned(),
+        endpoint: String::new(),
+    }
+}
+
+fn wanted(team: &str, buckets: &[&str], revision: u64) -> Wanted {
+    Wanted {
+        team: team.parse().unwrap(),
+        spots: buckets.iter().map(|bucket| spot(bucket)).collect(),
+        revision: Revision(revision),
+    }
+}
+
+fn statement(wanted: &Wanted, hours: u32) -> Confirmation {
+    let spots = wanted.spots.iter();
+    let buckets = spots.map(|spot| StatedPlace {
+        name: spot.bucket.clone(),
+        region: spot.region.clone(),
+        endpoint: spot.endpoint.clone(),
+    });
+    let set = DestinationSet {
+        application: "shop".parse().unwrap(),
+        team: wanted.team.clone(),
+        account_id: Some("123456789012".parse().unwrap()),
+        prefix: "mint".parse().unwrap(),
+        buckets: buckets.collect(),
+    };
+    Confirmation { issued_at: at(hours).wall, set }
+}
+
+fn pinned(wanted: &Wanted) -> Pins {
+    pin(None, wanted, None, WAIT, &at(0)).keep.unwrap()
+}
+
+fn is_confirmed(plan: &PinPlan) -> Vec<bool> {
+    plan.standings.iter().map(|standing| *standing == Standing::Confirmed).collect()
+}
+
+#[test]
+fn the_first_record_is_believed_and_nothing_is_kept_while_nothing_changes() {
+    let wanted = wanted("team", &["one-bucket"], 3);
+    let plan = pin(None, &wanted, None, WAIT, &at(0));
+    assert_eq!((is_confirmed(&plan), &plan.event), (vec![true], &Event::FirstUse));
+    let again = pin(plan.keep.as_ref(), &wanted, None, WAIT, &at(1));
+    assert_eq!((is_confirmed(&again), again.keep, again.event), (vec![true], None, Event::Nothing));
+}
+
+#[test]
+fn a_new_spot_waits_and_the_others_are_served() {
+    let pins = pinned(&wanted("team", &["one-bucket"], 3));
+    let more = wanted("team", &["one-bucket", "two-bucket"], 4);
+    let first = pin(Some(&pins), &more, None, WAIT, &at(1));
+    assert_eq!(first.standings, [Standing::Confirmed, Standing::Unconfirmed { left: Some(WAIT) }]);
+    assert_eq!(first.event, Event::Noticed(vec![spot("two-bucket")]));
+    let later = pin(first.keep.as_ref(), &more, None, WAIT, &at(24));
+    assert_eq!(later.standings[1], Standing::Unconfirmed { left: Some(HOUR) });
+    assert_eq!(later.event, Event::Nothing);
+    let last = pin(later.keep.as_ref(), &more, None, WAIT, &at(25));
+    assert_eq!(
+        (is_confirmed(&last), last.event),
+        (vec![true, true], Event::Waited(vec![spot("two-bucket")]))
+    );
+}
+
+#[test]
+fn everything_that_decides_whose_a_bucket_is_makes_it_a_new_spot() {
+    let before = wanted("team", &["one-bucket"], 3);
+    let pins = pinned(&before);
+    let changes: [fn(&mut Spot); 4] = [
+        |spot| spot.account_id = Some("999999999999".parse().unwrap()),
+        |spot| spot.prefix = "elsewhere".parse().unwrap(),
+        |spot| spot.region = "us-east-1".to_owned(),
+        |spot| spot.endpoint = "https://evil.example".to_owned(),
+    ];
+    for change in changes {
+        let mut after = before.clone();
+        change(&mut after.spots[0]);
+        let plan = pin(Some(&pins), &after, None, WAIT, &at(1));
+        assert_eq!(is_confirmed(&plan), [false], "{:?}", after.spots);
+    }
+}
+
+#[test]
+fn neither_a_clock_that_is_set_back_nor_another_boot_shortens_or_restarts_the_wait() {
+    let pins = pinned(&wanted("team", &["one-bucket"], 3));
+    let more = wanted("team", &["two-bucket"], 4);
+    let left = |plan: &PinPlan| match plan.standings[0] {
+        Standing::Unconfirmed { left } => left.unwrap(),
+        Standing::Confirmed => Duration::ZERO,
+    };
+    let mut kept = pin(Some(&pins), &more, None, WAIT, &at(1)).keep.unwrap();
+    let mut look = |now: &Instant| {
+        let plan = pin(Some(&kept), &more, None, WAIT, now);
+        let left = left(&plan);
+        kept = plan.keep.unwrap_or_else(|| kept.clone());
+        left
+    };
+    assert_eq!(look(&at(11)), HOUR * 14);
+    let set_back = Instant { wall: at(2).wall, ..at(12) };
+    assert_eq!(look(&set_back), HOUR * 13, "the same boot: the monotonic clock counts");
+    let set_ahead = Instant { wall: at(9_000).wall, ..at(13) };
+    assert_eq!(look(&set_ahead), HOUR * 12);
+    let rebooted = Monotonic { boot: "b".to_owned(), nanos: 0 };
+    assert_eq!(look(&Instant { wall: at(14).wall, monotonic: rebooted }), HOUR * 12, "set back over a boot");
+    let later = Monotonic { boot: "b".to_owned(), nanos: 3_600_000_000_000 * 12 };
+    assert_eq!(look(&Instant { wall: at(14).wall, monotonic: later }), Duration::ZERO);
+}
+
+#[test]
+fn what_is_looked_at_often_is_not_written_often() {
+    let pins = pinned(&wanted("team", &["one-bucket"], 3));
+    let more = wanted("team", &["two-bucket"], 4);
+    let kept = pin(Some(&pins), &more, None, WAIT, &at(1)).keep.unwrap();
+    let mut soon = at(1);
+    soon.monotonic.nanos += 59_000_000_000;
+    assert_eq!(pin(Some(&kept), &more, None, WAIT, &soon).keep, None);
+    soon.monotonic.nanos += 1_000_000_000;
+    assert!(pin(Some(&kept), &more, None, WAIT, &soon).keep.is_some());
+}
+
+#[test]
+fn a_statement_confirms_at_once_exactly_what_it_says_and_once() {
+    let pins = pinned(&wanted("team", &["one-bucket"], 3));
+    let more = wanted("team", &["one-bucket", "two-bucket"], 4);
+    let said = statement(&more, 1);
+    let plan = pin(Some(&pins), &more, Some(&said), WAIT, &at(1));
+    assert_eq!(
+        (is_confirmed(&plan), &plan.event),
+        (vec![true, true], &Event::Stated(vec![spot("two-bucket")]))
+    );
+
+    let kept = plan.keep.unwrap();
+    let fewer = wanted("team", &["one-bucket"], 5);
+    let removed = pin(Some(&kept), &fewer, None, WAIT, &at(2)).keep.unwrap();
+    let replayed =
+        pin(Some(&removed), &Wanted { revision: Revision(6), ..more.clone() }, Some(&said), WAIT, &at(3));
+    assert_eq!(is_confirmed(&replayed), [true, false], "the owner removed it since");
+
+    let other = wanted("team", &["one-bucket", "evil-bucket"], 6);
+    let plan = pin(Some(&kept), &other, Some(&statement(&more, 4)), WAIT, &at(4));
+    assert_eq!(is_confirmed(&plan), [true, false], "it says something else");
+    let older = pin(Some(&kept), &other, Some(&statement(&other, 0)), WAIT, &at(4));
+    assert_eq!(is_confirmed(&older), [true, false], "it is older than the last");
+}
+
+#[test]
+fn a_statement_that_comes_when_nothing_is_new_cannot_be_replayed_later() {
+    let both = wanted("team", &["one-bucket", "two-bucket"], 3);
+    let said = statement(&both, 1);
+    let kept = pin(Some(&pinned(&both)), &both, Some(&said), WAIT, &at(1)).keep.unwrap();
+    let removed = pin(Some(&kept), &wanted("team", &["one-bucket"], 4), None, WAIT, &at(2)).keep.unwrap();
+    let replayed = pin(Some(&removed), &Wanted { revision: Revision(5), ..both }, Some(&said), WAIT, &at(3));
+    assert_eq!(is_confirmed(&replayed), [true, false]);
+}
+
+#[test]
+fn removing_a_bucket_needs_nobody_and_bringing_it_back_is_a_new_spot() {
+    let both = wanted("team", &["one-bucket", "two-bucket"], 3);
+    let plan = pin(Some(&pinned(&both)), &wanted("team", &["one-bucket"], 4), None, WAIT, &at(1));
+    assert_eq!((is_confirmed(&plan), plan.event), (vec![true], Event::Nothing));
+    let back = pin(plan.keep.as_ref(), &Wanted { revision: Revision(5), ..both }, None, WAIT, &at(2));
+    assert_eq!(is_confirmed(&back), [true, false]);
+}
+
+#[test]
+fn a_replica_that_reads_an_older_record_forgets_nothing() {
+    let old = wanted("team", &["one-bucket"], 3);
+    let new = wanted("team", &["one-bucket", "two-bucket"], 4);
+    let kept = pin(Some(&pinned(&old)), &new, Some(&statement(&new, 1)), WAIT, &at(1)).keep.unwrap();
+    assert_eq!(pin(Some(&kept), &old, None, WAIT, &at(1)).keep, None);
+    assert_eq!(is_confirmed(&pin(Some(&kept), &new, None, WAIT, &at(1))), [true, true]);
+}
+
+#[test]
+fn a_new_owner_waits_for_ever_for_a_statement_and_the_old_one_goes_on() {
+    let mine = wanted("team", &["one-bucket"], 3);
+    let pins = pinned(&mine);
+    let theirs = wanted("other", &["one-bucket"], 4);
+    let held = pin(Some(&pins), &theirs, None, WAIT, &at(1));
+    assert_eq!(held.standings, [Standing::Unconfirmed { left: None }]);
+    assert_eq!(held.event, Event::OwnerChanged("other".parse().unwrap()));
+    let kept = held.keep.unwrap();
+    let still = pin(Some(&kept), &theirs, None, WAIT, &at(1_000));
+    assert_eq!((is_confirmed(&still), still.keep), (vec![false], None));
+    let back = pin(Some(&kept), &Wanted { revision: Revision(5), ..mine }, None, WAIT, &at(1_001));
+    assert_eq!(is_confirmed(&back), [true]);
+    let stated = pin(Some(&kept), &theirs, Some(&statement(&theirs, 2)), WAIT, &at(2));
+    assert_eq!((is_confirmed(&stated), stated.keep.unwrap().team), (vec![true], "other".parse().unwrap()));
+}
