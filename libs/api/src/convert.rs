@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mint_types::{
     Application, Bucket, Code, CredentialKind, FencingToken, Identity, Layout, OutboundUrl, Period, Presence,
-    Problem, Revision, Settings, Timestamp,
+    Problem, RemovedDestination, Revision, Settings, Timestamp,
 };
 
 use crate::{Fault, registry, types};
@@ -286,10 +286,41 @@ impl From<registry::v1::Identity> for Identity {
     }
 }
 
+impl From<RemovedDestination> for registry::v1::RemovedDestination {
+    fn from(removed: RemovedDestination) -> Self {
+        Self {
+            bucket: Some(removed.bucket.into()),
+            account_id: removed.account_id.map(String::from).unwrap_or_default(),
+            key: removed.key,
+            settings_generation: removed.settings_generation,
+            removed_at: Some(timestamp_to_wire(removed.removed_at)),
+        }
+    }
+}
+
+impl TryFrom<registry::v1::RemovedDestination> for RemovedDestination {
+    type Error = InvalidMessage;
+    fn try_from(wire: registry::v1::RemovedDestination) -> Result<Self, InvalidMessage> {
+        let required = |field| InvalidMessage::new(field, "it is required");
+        Ok(Self {
+            bucket: wire.bucket.ok_or_else(|| required("removed_destination.bucket"))?.try_into()?,
+            account_id: parse_optional("removed_destination.account_id", &wire.account_id)?,
+            key: Some(wire.key)
+                .filter(|key| !key.is_empty())
+                .ok_or_else(|| required("removed_destination.key"))?,
+            settings_generation: wire.settings_generation,
+            removed_at: timestamp_from_wire(
+                wire.removed_at.as_ref().ok_or_else(|| required("removed_destination.removed_at"))?,
+            ),
+        })
+    }
+}
+
 fn presence_to_wire(presence: Presence) -> registry::v1::Presence {
     match presence {
         Presence::Present => registry::v1::Presence::Present,
         Presence::Held => registry::v1::Presence::Held,
+        Presence::Retired => registry::v1::Presence::Retired,
     }
 }
 
@@ -297,6 +328,7 @@ fn presence_from_wire(wire: i32) -> Result<Presence, InvalidMessage> {
     match registry::v1::Presence::try_from(wire) {
         Ok(registry::v1::Presence::Present) => Ok(Presence::Present),
         Ok(registry::v1::Presence::Held) => Ok(Presence::Held),
+        Ok(registry::v1::Presence::Retired) => Ok(Presence::Retired),
         Ok(registry::v1::Presence::Unspecified) | Err(_) => {
             Err(InvalidMessage::new("application.presence", format!("{wire} is no known presence")))
         }
@@ -320,6 +352,8 @@ impl From<Application> for registry::v1::Application {
             modified_at: application.modified_at.map(timestamp_to_wire),
             problems: application.problems.into_iter().map(Into::into).collect(),
             identity_revision: application.identity_revision.0,
+            destinations_statement: application.destinations_statement,
+            removed_destinations: application.removed_destinations.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -342,6 +376,12 @@ impl TryFrom<registry::v1::Application> for Application {
             identity: wire.identity.map(Identity::from),
             modified_at: wire.modified_at.as_ref().map(timestamp_from_wire),
             problems: wire.problems.into_iter().map(Problem::try_from).collect::<Result<_, _>>()?,
+            destinations_statement: wire.destinations_statement,
+            removed_destinations: wire
+                .removed_destinations
+                .into_iter()
+                .map(RemovedDestination::try_from)
+                .collect::<Result<_, _>>()?,
         })
     }
 }

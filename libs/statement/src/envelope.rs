@@ -98,6 +98,11 @@ impl SignedStatement {
         &self.statement
     }
 
+    /// The keys that the signatures name, unverified.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.signatures.iter().map(|(id, _)| id.as_str())
+    }
+
     /// Believes the statement if trusted keys signed it and it is in force. A signature by a key that is not trusted
     /// counts for nothing; one by a trusted key that does not fit refuses the whole.
     pub fn verify(self, trusted: &TrustedKeys, now: Timestamp) -> Result<Verified, Error> {

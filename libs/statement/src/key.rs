@@ -213,6 +213,11 @@ impl TrustedKeys {
         Self::parse(&text).map_err(|error| failed(error.to_string()))
     }
 
+    /// As [`TrustedKeys::read`]; where no file is configured, nobody is believed.
+    pub fn configured(path: Option<&Path>) -> Result<Self, Error> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// The text of a file with these keys.
     pub fn to_text(keys: Vec<TrustedKey>) -> String {
         serde_json::to_string_pretty(&TrustedFile { keys }).unwrap_or_default()

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mint_types::{AccountId, ApplicationId, BucketName, CredentialKind, Entropy, Prefix, TeamId, Timestamp};
+use mint_types::{
+    AccountId, ApplicationId, Bucket, BucketName, CredentialKind, Entropy, Prefix, Settings, TeamId,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -72,11 +75,6 @@ pub enum Subject {
     },
     /// The application's credentials go to these places. The owning team, or one operator.
     Destinations(DestinationSet),
-    /// Rotations at an issuer whose error budget is spent may go on. One operator.
-    IssuerResume {
-        /// The issuer, as the rotator names it.
-        issuer: String,
-    },
     /// identity-provisioner has counted a removal: what it names may be overwritten. The provisioner itself.
     RemovalPermit {
         /// Whose.
@@ -100,6 +98,24 @@ pub struct DestinationSet {
     pub prefix: Prefix,
     /// The buckets.
     pub buckets: BTreeSet<Place>,
+}
+
+impl DestinationSet {
+    /// Where an application's credentials go by these settings, which have the defaults in them.
+    pub fn of(application: ApplicationId, team: TeamId, settings: &Settings) -> Self {
+        let place = |bucket: &Bucket| Place {
+            name: bucket.name.clone(),
+            region: bucket.region.clone().unwrap_or_default(),
+            endpoint: bucket.endpoint.as_ref().map(ToString::to_string).unwrap_or_default(),
+        };
+        Self {
+            application,
+            team,
+            account_id: settings.account_id.clone(),
+            prefix: settings.prefix.clone(),
+            buckets: settings.buckets.iter().map(place).collect(),
+        }
+    }
 }
 
 /// One bucket.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApplicationId, Problem, Settings, TeamId, Timestamp};
+use crate::{AccountId, ApplicationId, Bucket, Problem, Settings, TeamId, Timestamp};
 
 /// A revision of the catalog: every change of a record is one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub enum Presence {
     Present,
     /// The registry lost it: nothing of it is changed.
     Held,
+    /// The registry lost it and an operator decided that it is out of use; it is not active.
+    Retired,
 }
 
 /// What the IAM solution holds for an application.
@@ -36,6 +38,21 @@ pub struct Identity {
     pub client_id: String,
     /// It existed before Mint first saw it.
     pub foreign: bool,
+}
+
+/// An object that the settings no longer ask for and that nobody reported overwritten.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RemovedDestination {
+    /// The bucket, as it was in force when it was removed.
+    pub bucket: Bucket,
+    /// The account that owns the bucket; none if none was named.
+    pub account_id: Option<AccountId>,
+    /// `[<prefix>/]<application>/<object name>`.
+    pub key: String,
+    /// The first settings generation that no longer asks for it.
+    pub settings_generation: u64,
+    /// Since when.
+    pub removed_at: Timestamp,
 }
 
 /// One application.
@@ -69,4 +86,10 @@ pub struct Application {
     pub modified_at: Option<Timestamp>,
     /// What is wrong with the record or its settings.
     pub problems: Vec<Problem>,
+    /// The destinations statement (DSSE) of the settings in force, unverified; empty if there is none.
+    #[serde(default)]
+    pub destinations_statement: Vec<u8>,
+    /// Where credentials of it may still lie although the settings no longer deliver there.
+    #[serde(default)]
+    pub removed_destinations: Vec<RemovedDestination>,
 }

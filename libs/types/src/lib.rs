@@ -32,7 +32,7 @@ mod settings;
 mod time;
 mod url;
 
-pub use application::{Application, Identity, Presence, Revision};
+pub use application::{Application, Identity, Presence, RemovedDestination, Revision};
 pub use budget::Budget;
 pub use code::Code;
 pub use credential::{CredentialKind, IssuerObject, Layout, Version};

@@ -1,6 +1,6 @@
 -- Run by an administrator, before `mint-identity-provisioner migrate` as the owner of the schema (first part) and
 -- again after it (second part). The service connects as mint_identity_provisioner and owns nothing. It cannot take a
--- spent budget back: what it spent it can neither change nor delete.
+-- spent budget back: what it spent, what operators released and when its clocks began it can neither change nor delete.
 DO $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mint_identity_provisioner') THEN
@@ -17,9 +17,13 @@ BEGIN
   IF to_regclass('identity_provisioner.mint_migrations') IS NOT NULL THEN
     GRANT SELECT ON identity_provisioner.mint_migrations TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.identities TO mint_identity_provisioner;
-    GRANT UPDATE (username, client_id, stage, intended, is_foreign, applied_revision, scopes, settled, changed_at) ON identity_provisioner.identities TO mint_identity_provisioner;
+    GRANT UPDATE (username, client_id, stage, intended, is_foreign, applied_revision, scopes, settled, changed_at, disabled_at, vanished_at, released, incarnation) ON identity_provisioner.identities TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (token) ON identity_provisioner.fences TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.spending TO mint_identity_provisioner;
+    GRANT SELECT, INSERT ON identity_provisioner.clocks TO mint_identity_provisioner;
+    GRANT SELECT, INSERT ON identity_provisioner.releases TO mint_identity_provisioner;
+    GRANT SELECT, INSERT, UPDATE (act, since, waits) ON identity_provisioner.waiting TO mint_identity_provisioner;
+    GRANT SELECT, INSERT, UPDATE (stage, intended, disabled_at) ON identity_provisioner.strays TO mint_identity_provisioner;
   END IF;
 END
 $$;

@@ -1,6 +1,6 @@
 //! What was written, and what is true.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use mint_runtime::{
     CommonConfig, ConfigError, Peers, ServiceConfig, SigningStatementsConfig, StateConfig, TelemetryConfig,
@@ -55,6 +55,9 @@ pub struct IssuerSection {
     base_scopes: Vec<String>,
     #[serde(default)]
     reserved_scopes: Vec<Scope>,
+    /// How often the list of users is looked at.
+    #[serde(default = "ten_minutes")]
+    pub check_interval: Period,
 }
 
 /// The drivers there are.
@@ -70,17 +73,25 @@ pub enum Driver {
 struct BudgetSection {
     minimum: u64,
     fraction_percent: u64,
+    tombstone: Period,
 }
+
+/// DESIGN section 3: a disabled identity is restorable for seven days.
+const TOMBSTONE: Period = Period::from_seconds(7 * 24 * 3600);
 
 impl Default for BudgetSection {
     fn default() -> Self {
         let Budget { minimum, percent } = Budget::default();
-        Self { minimum, fraction_percent: percent }
+        Self { minimum, fraction_percent: percent, tombstone: TOMBSTONE }
     }
 }
 
 fn stups() -> String {
     "stups_".to_owned()
+}
+
+fn ten_minutes() -> Period {
+    Period::from_seconds(600)
 }
 
 fn services() -> String {
@@ -100,6 +111,11 @@ impl Config {
             base_scopes: self.issuer.base_scopes.clone(),
             reserved_scopes: self.issuer.reserved_scopes.clone(),
         }
+    }
+
+    /// For how long a disabled identity is restorable.
+    pub fn tombstone(&self) -> Duration {
+        self.budget.tombstone.as_duration()
     }
 
     /// Invariant I6's numbers.
@@ -132,6 +148,9 @@ impl ServiceConfig for Config {
         if self.issuer.base_scopes.is_empty() {
             let problem = "must not be empty: a user without any scope is a disabled one";
             return Err(ConfigError::new("issuer.base_scopes", problem));
+        }
+        if self.issuer.check_interval.as_duration().is_zero() {
+            return Err(ConfigError::new("issuer.check_interval", "must be positive"));
         }
         if self.budget.fraction_percent > 10 {
             return Err(ConfigError::new(

@@ -31,8 +31,8 @@ pub enum Error {
     Refused(#[from] Refusal),
     /// Too much was taken away within a day (I6).
     #[error(
-        "{spent} of {allowed} identities that may be touched within a day are used up (fleet {fleet}): \
-         wait until tomorrow, or raise [budget] for a planned change"
+        "{spent} of {allowed} applications that something may be taken away from within a day are used up (fleet \
+         {fleet}): it is held until tomorrow, or until two operators let more go with `mint registry release --acts N`"
     )]
     BudgetExhausted {
         /// What was taken away within a day.
@@ -42,6 +42,12 @@ pub enum Error {
         /// How many identities there are.
         fleet: u64,
     },
+    /// A statement is not believed.
+    #[error(transparent)]
+    Statement(#[from] mint_statement::Error),
+    /// There is nothing to sign with.
+    #[error("this service has no key to sign permits with: set [statements] key_file")]
+    NoKey,
     /// Nothing is known of it.
     #[error("no identity of {0} is known")]
     UnknownIdentity(ApplicationId),
@@ -71,6 +77,8 @@ impl Error {
                 Code::FailedPrecondition
             }
             Self::BudgetExhausted { .. } => Code::ResourceExhausted,
+            Self::Statement(error) => error.code(),
+            Self::NoKey => Code::FailedPrecondition,
             Self::UnknownIdentity(_) | Self::Catalog(CatalogError::Unknown) => Code::NotFound,
             Self::Issuer(error) => error.code(),
             Self::Catalog(CatalogError::Unavailable { .. }) | Self::Audit(_) => Code::Unavailable,
@@ -86,6 +94,8 @@ impl Error {
             Self::StaleToken { .. } => "STALE_FENCING_TOKEN",
             Self::Refused(refusal) => refusal.reason(),
             Self::BudgetExhausted { .. } => "BUDGET_EXHAUSTED",
+            Self::Statement(error) => error.reason(),
+            Self::NoKey => "NO_STATEMENT_KEY",
             Self::UnknownIdentity(_) => "IDENTITY_UNKNOWN",
             Self::Issuer(error) => error.reason(),
             Self::Catalog(CatalogError::Unknown) => "APPLICATION_UNKNOWN",
@@ -138,11 +148,14 @@ impl From<Error> for Fault {
             }
             Error::Issuer(IssuerError::Refused { status }) => fault.with("status", status.to_string()),
             Error::Refused(Refusal::Reserved(scope)) => fault.with("scope", scope.to_string()),
+            Error::Refused(Refusal::TombstoneNotPassed { remaining }) => fault.after(remaining),
             Error::UnknownIdentity(application) => fault.with("application", application.to_string()),
             Error::Process(_)
             | Error::Refused(_)
             | Error::Issuer(_)
             | Error::Catalog(_)
+            | Error::Statement(_)
+            | Error::NoKey
             | Error::State(_) => fault,
         }
     }

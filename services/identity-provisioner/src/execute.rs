@@ -1,17 +1,28 @@
 //! Doing it: announce, intend, act, remember, record, conclude.
 
-use std::sync::Arc;
+mod look;
+mod release;
+mod strays;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mint_api::audit_log::{Act, Announced, AuditLog, Outcome};
 use mint_port::Port;
 use mint_types::{Application, ApplicationId, Clock, Entropy, Identity, RequestId};
 
+pub use look::Look;
+pub use release::{Budgeted, Permit, Released};
+pub use strays::Removed;
+
 use crate::{
     Error,
+    elapsed::Moment,
     model::{Known, Naming, Order, ServiceUser, Stage},
     plan::{self, Step, Taking},
     ports::{Catalog, IdentityIssuer},
     state::{Applied, Intent, State},
+    statements::Statements,
     turns::Turns,
 };
 
@@ -28,11 +39,17 @@ pub struct Provisioner {
     pub state: State,
     /// How users are named.
     pub naming: Naming,
+    /// For how long a disabled identity is restorable.
+    pub tombstone: Duration,
+    /// Who is believed, and what permits are signed with.
+    pub statements: Statements,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness, for ids.
     pub entropy: Arc<dyn Entropy>,
     turns: Turns,
+    /// What the last look at the issuer's users saw.
+    seen: Mutex<Option<Look>>,
 }
 
 /// What a [`Provisioner`] works with.
@@ -48,6 +65,10 @@ pub struct Parts {
     pub state: State,
     /// How users are named.
     pub naming: Naming,
+    /// For how long a disabled identity is restorable.
+    pub tombstone: Duration,
+    /// Who is believed, and what permits are signed with.
+    pub statements: Statements,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness, for ids.
@@ -61,39 +82,70 @@ struct Deed<'d> {
     action: &'static str,
     stage: Stage,
     takes: Option<Taking>,
+    must_exist: bool,
+}
+
+/// What an order comes down to.
+#[derive(Debug, Clone, Copy)]
+struct Aim {
+    action: &'static str,
+    stage: Stage,
+    /// The user has to be there already.
+    must_exist: bool,
+}
+
+impl Aim {
+    fn of(action: &'static str, stage: Stage) -> Self {
+        Self { action, stage, must_exist: false }
+    }
 }
 
 impl Provisioner {
     /// Out of its parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { issuer, catalog, audit, state, naming, clock, entropy } = parts;
-        Self { issuer, catalog, audit, state, naming, clock, entropy, turns: Turns::default() }
+        let Parts { issuer, catalog, audit, state, naming, tombstone, statements, clock, entropy } = parts;
+        let (turns, seen) = (Turns::default(), Mutex::default());
+        Self { issuer, catalog, audit, state, naming, tombstone, statements, clock, entropy, turns, seen }
     }
 
     /// Makes the user and client exist as the catalog says.
     pub async fn ensure(&self, order: &Order) -> Result<Known, Error> {
-        self.bring(order, "identity.ensure", Stage::Enabled, plan::ensure)
-            .await?
-            .ok_or_else(|| unknown(order))
+        let aim = Aim::of("identity.ensure", Stage::Enabled);
+        self.bring(order, aim, plan::ensure).await?.ok_or_else(|| unknown(order))
+    }
+
+    /// Makes an existing user the application's; refused if there is none.
+    pub async fn adopt(&self, order: &Order) -> Result<Known, Error> {
+        let aim = Aim { must_exist: true, ..Aim::of("identity.adopt", Stage::Enabled) };
+        self.bring(order, aim, plan::adopt).await?.ok_or_else(|| unknown(order))
     }
 
     /// Gives a disabled identity its scopes back.
     pub async fn enable(&self, order: &Order) -> Result<(), Error> {
-        self.bring(order, "identity.enable", Stage::Enabled, plan::enable).await.map(drop)
+        let aim = Aim::of("identity.enable", Stage::Enabled);
+        self.bring(order, aim, plan::enable).await.map(drop)
     }
 
-    /// Takes every scope; answers whether there was anything to take them from.
-    pub async fn disable(&self, order: &Order) -> Result<bool, Error> {
+    /// The same, as an operator decided: also for an application that the registry lost.
+    pub async fn restore(&self, order: &Order) -> Result<Known, Error> {
+        let aim = Aim::of("identity.restore", Stage::Enabled);
+        self.bring(order, aim, plan::restore).await?.ok_or_else(|| unknown(order))
+    }
+
+    /// Takes every scope; answers what is left, if there was anything to take them from.
+    pub async fn disable(&self, order: &Order) -> Result<Option<Known>, Error> {
         let step =
             |known: Option<&Known>, application: &Application, _: &Naming| plan::disable(known, application);
-        Ok(self.bring(order, "identity.disable", Stage::Disabled, step).await?.is_some())
+        self.bring(order, Aim::of("identity.disable", Stage::Disabled), step).await
     }
 
-    /// Deletes a disabled identity.
+    /// Deletes an identity that was disabled for the tombstone period.
     pub async fn delete(&self, order: &Order) -> Result<(), Error> {
-        let step =
-            |known: Option<&Known>, application: &Application, _: &Naming| plan::delete(known, application);
-        self.bring(order, "identity.delete", Stage::Deleted, step).await.map(drop)
+        let now = self.state.counted(&self.moment()).await?;
+        let step = |known: Option<&Known>, application: &Application, _: &Naming| {
+            plan::delete(known, application, now, self.tombstone)
+        };
+        self.bring(order, Aim::of("identity.delete", Stage::Deleted), step).await.map(drop)
     }
 
     /// What is known.
@@ -105,8 +157,7 @@ impl Provisioner {
     async fn bring(
         &self,
         order: &Order,
-        action: &'static str,
-        stage: Stage,
+        aim: Aim,
         step: impl Fn(Option<&Known>, &Application, &Naming) -> Result<Step, plan::Refusal>,
     ) -> Result<Option<Known>, Error> {
         // Before the turn: whoever holds it with a lower token stops at its next check.
@@ -116,7 +167,8 @@ impl Provisioner {
         let known = self.state.known(&order.application).await?;
         let step = step(known.as_ref(), application, &self.naming)?;
         let takes = if let Step::Act { takes } = step { takes } else { None };
-        let deed = Deed { order, application, action, stage, takes };
+        let Aim { action, stage, must_exist } = aim;
+        let deed = Deed { order, application, action, stage, takes, must_exist };
         match (step, known) {
             (Step::Nobody, _) | (Step::Answer | Step::Settle, None) => Ok(None),
             (Step::Answer, Some(known)) => {
@@ -137,8 +189,19 @@ impl Provisioner {
             Ok(known) => self.settle(announced, deed.application, known).await,
             Err(error) => {
                 self.audit.conclude(announced, error.outcome()).await?;
+                self.hold(deed.order.application.as_str(), deed.takes, &error).await?;
                 Err(error)
             }
+        }
+    }
+
+    /// Whoever waits for the budget is shown to the operator until it is served.
+    async fn hold(&self, subject: &str, takes: Option<Taking>, error: &Error) -> Result<(), Error> {
+        match (takes, error) {
+            (Some(takes), Error::BudgetExhausted { .. }) => {
+                self.state.wait(subject, takes, self.clock.now()).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -151,14 +214,15 @@ impl Provisioner {
     ) -> Result<Known, Error> {
         let user = self.naming.user(deed.application, deed.stage);
         let foreign = match known {
-            // Mint deleted it: what comes now is Mint's own.
-            Some(known) if known.is_surely(Stage::Deleted) => false,
+            Some(_) | None if deed.must_exist => self.found(&user.username).await?,
+            // Mint deleted it, or it is gone: what comes now is Mint's own.
+            Some(known) if known.is_surely(Stage::Deleted) || known.vanished_at.is_some() => false,
             Some(known) if known.username == user.username => known.foreign,
             Some(_) | None => self.issuer.exists(&user.username).await?,
         };
         let intent =
             Intent { username: user.username.clone(), stage: deed.stage, foreign, takes: deed.takes };
-        self.state.intend(deed.order, &intent, self.clock.now()).await?;
+        self.state.intend(deed.order, &intent, &self.moment()).await?;
         let client_id = self.ask(deed.stage, announced, &user).await?;
         let applied = Applied {
             client_id,
@@ -169,7 +233,15 @@ impl Provisioner {
                 Stage::None | Stage::Disabled | Stage::Deleted => Vec::new(),
             },
         };
-        self.state.apply(&deed.order.application, &applied, self.clock.now()).await
+        self.state.apply(&deed.order.application, &applied, &self.moment()).await
+    }
+
+    async fn found(&self, username: &str) -> Result<bool, Error> {
+        if self.issuer.exists(username).await? { Ok(true) } else { Err(plan::Refusal::NoUser.into()) }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::of(self.clock.as_ref())
     }
 
     async fn ask(
@@ -211,14 +283,19 @@ impl Provisioner {
     }
 
     async fn announce(&self, deed: &Deed<'_>) -> Result<Announced, Error> {
-        let act = Act {
-            action: deed.action,
-            application: Some(deed.order.application.clone()),
-            kind: None,
-            resource: self.naming.username(&deed.order.application),
-            rotation: None,
-            request: mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref())),
-        };
+        let application = deed.order.application.clone();
+        let resource = self.naming.username(&application);
+        self.say(deed.action, Some(application), resource).await
+    }
+
+    async fn say(
+        &self,
+        action: &'static str,
+        application: Option<ApplicationId>,
+        resource: String,
+    ) -> Result<Announced, Error> {
+        let request = mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
+        let act = Act { action, application, kind: None, resource, rotation: None, request };
         Ok(self.audit.announce(act).await?)
     }
 }

@@ -13,16 +13,18 @@ use crate::{
     state::{MIGRATIONS, SCHEMA},
 };
 
-struct World {
-    issuer: MemoryIssuer,
-    catalog: MemoryCatalog,
-    audit: MemoryAuditLog,
-    clock: ManualClock,
-    provisioner: Arc<Provisioner>,
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+pub(crate) struct World {
+    pub(crate) issuer: MemoryIssuer,
+    pub(crate) catalog: MemoryCatalog,
+    pub(crate) audit: MemoryAuditLog,
+    pub(crate) clock: ManualClock,
+    pub(crate) provisioner: Arc<Provisioner>,
     place: TestDatabase,
 }
 
-async fn worlds() -> Vec<World> {
+pub(crate) async fn worlds() -> Vec<World> {
     databases(SCHEMA, MIGRATIONS).await.into_iter().map(world).collect()
 }
 
@@ -33,6 +35,16 @@ fn world(place: TestDatabase) -> World {
 }
 
 fn on(place: TestDatabase, issuer: MemoryIssuer, catalog: MemoryCatalog, clock: ManualClock) -> World {
+    believing(place, issuer, catalog, clock, Statements::default())
+}
+
+fn believing(
+    place: TestDatabase,
+    issuer: MemoryIssuer,
+    catalog: MemoryCatalog,
+    clock: ManualClock,
+    statements: Statements,
+) -> World {
     let audit = MemoryAuditLog::default();
     let provisioner = Arc::new(Provisioner::new(Parts {
         issuer: mint_port::Port::new(Arc::new(issuer.clone())),
@@ -40,6 +52,8 @@ fn on(place: TestDatabase, issuer: MemoryIssuer, catalog: MemoryCatalog, clock: 
         audit: mint_port::Port::held_by("identity-provisioner", Arc::new(audit.clone())),
         state: State::new(place.database.clone(), Budget::default()),
         naming: naming(),
+        tombstone: WEEK,
+        statements,
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SeededEntropy::default()),
     }));
@@ -47,16 +61,21 @@ fn on(place: TestDatabase, issuer: MemoryIssuer, catalog: MemoryCatalog, clock: 
 }
 
 impl World {
-    fn restarted(self) -> Self {
-        on(self.place, self.issuer, self.catalog, self.clock)
+    pub(crate) fn restarted(self) -> Self {
+        let statements = self.provisioner.statements.clone();
+        self.with_statements(statements)
     }
 
-    async fn ensure(&self, name: &str, token: u64) -> Result<Known, Error> {
+    pub(crate) fn with_statements(self, statements: Statements) -> Self {
+        believing(self.place, self.issuer, self.catalog, self.clock, statements)
+    }
+
+    pub(crate) async fn ensure(&self, name: &str, token: u64) -> Result<Known, Error> {
         self.provisioner.ensure(&order(name, token)).await
     }
 
     /// The record changes as registry-sync changes it: with a new revision.
-    fn edit(&self, name: &str, edit: impl Fn(&mut Application)) {
+    pub(crate) fn edit(&self, name: &str, edit: impl Fn(&mut Application)) {
         let mut record = self.catalog.record(&id(name)).unwrap();
         record.revision = Revision(record.revision.0 + 1);
         record.identity_revision = record.revision;
@@ -65,11 +84,11 @@ impl World {
     }
 
     /// The registry says that an application is out of use, or in use again.
-    fn set_active(&self, name: &str, active: bool) {
+    pub(crate) fn set_active(&self, name: &str, active: bool) {
         self.edit(name, |record| record.active = active);
     }
 
-    async fn fleet(&self, size: usize) -> Vec<String> {
+    pub(crate) async fn fleet(&self, size: usize) -> Vec<String> {
         let names: Vec<String> = (0..size).map(|number| format!("app-{number}")).collect();
         for name in &names {
             self.catalog.put(application(name, &["sales_order.read", "sales_order.write"]));
@@ -80,19 +99,19 @@ impl World {
     }
 }
 
-fn id(text: &str) -> ApplicationId {
+pub(crate) fn id(text: &str) -> ApplicationId {
     text.parse().unwrap()
 }
 
-fn order(name: &str, token: u64) -> Order {
+pub(crate) fn order(name: &str, token: u64) -> Order {
     Order { application: id(name), revision: Revision(5), token: FencingToken(token) }
 }
 
-fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> &'static str {
+pub(crate) fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> &'static str {
     outcome.unwrap_err().reason()
 }
 
-fn unanswered() -> IssuerError {
+pub(crate) fn unanswered() -> IssuerError {
     IssuerError::UnknownOutcome { detail: "the deadline passed".into() }
 }
 
@@ -275,12 +294,13 @@ async fn contract_an_older_catalog_or_an_unknown_application_is_refused() {
 #[tokio::test]
 async fn contract_disable_takes_every_scope_and_enable_gives_them_back() {
     for world in worlds().await {
-        assert!(!world.provisioner.disable(&order("kio", 1)).await.unwrap(), "there was none");
+        assert_eq!(world.provisioner.disable(&order("kio", 1)).await.unwrap(), None, "there was none");
         world.ensure("kio", 1).await.unwrap();
         world.issuer.calls();
         world.set_active("kio", false);
-        assert!(world.provisioner.disable(&order("kio", 1)).await.unwrap());
-        assert!(world.provisioner.disable(&order("kio", 1)).await.unwrap());
+        let disabled = world.provisioner.disable(&order("kio", 1)).await.unwrap().unwrap();
+        let again = world.provisioner.disable(&order("kio", 1)).await.unwrap().unwrap();
+        assert_eq!((again.stage, again.disabled_at), (Stage::Disabled, disabled.disabled_at));
         assert_eq!(world.issuer.calls(), ["PUT stups_kio"]);
         assert_eq!(world.issuer.user("stups_kio").unwrap().scopes, Vec::<String>::new());
         world.set_active("kio", true);
@@ -328,6 +348,8 @@ async fn contract_only_a_disabled_identity_is_deleted() {
         assert_eq!(reason(world.provisioner.delete(&order("kio", 1)).await), "IDENTITY_NOT_DISABLED");
         world.provisioner.disable(&order("kio", 1)).await.unwrap();
         world.issuer.calls();
+        assert_eq!(reason(world.provisioner.delete(&order("kio", 1)).await), "TOMBSTONE_NOT_PASSED");
+        world.clock.advance(WEEK);
         world.issuer.trouble(Trouble::After(unanswered()));
         assert_eq!(reason(world.provisioner.delete(&order("kio", 1)).await), "ISSUER_UNKNOWN_OUTCOME");
         world.provisioner.delete(&order("kio", 1)).await.unwrap();
@@ -336,7 +358,7 @@ async fn contract_only_a_disabled_identity_is_deleted() {
         assert!(world.issuer.user("stups_kio").is_none());
         assert_eq!(reason(world.provisioner.enable(&order("kio", 1)).await), "IDENTITY_UNKNOWN");
         world.set_active("kio", true);
-        assert!(!world.ensure("kio", 1).await.unwrap().foreign, "it is made again, by Mint");
+        assert_eq!(reason(world.ensure("kio", 1).await), "IDENTITY_DELETED");
     }
 }
 
@@ -353,8 +375,7 @@ async fn contract_no_more_than_the_budget_is_taken_away_in_a_day() {
         let world = world.restarted();
         let error = world.provisioner.disable(&order(&names[3], 1)).await.unwrap_err();
         assert!(matches!(error, Error::BudgetExhausted { spent: 3, allowed: 3, fleet: 33 }), "{error}");
-        assert!(world.provisioner.disable(&order(&names[0], 1)).await.unwrap(), "done already");
-        assert_eq!(reason(world.provisioner.delete(&order(&names[0], 1)).await), "BUDGET_EXHAUSTED");
+        assert!(world.provisioner.disable(&order(&names[0], 1)).await.unwrap().is_some(), "done already");
         let narrowed = application(&names[4], &["sales_order.read"]);
         world.catalog.put(Application { identity_revision: Revision(6), ..narrowed });
         assert_eq!(reason(world.ensure(&names[4], 1).await), "BUDGET_EXHAUSTED", "taking a scope counts");

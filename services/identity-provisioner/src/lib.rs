@@ -3,8 +3,8 @@
 //! they exist, never what opens them.
 //!
 //! # Permission
-//! `permissions/rpc.json`: only the coordinator orders; operators may look. `permissions/aws.json`: nothing.
-//! `permissions/postgres.sql`: reads and adds; never deletes, never rewrites what it spent.
+//! `permissions/rpc.json`: only the coordinator orders; operators may look, and bring releases. `permissions/aws.json`:
+//! nothing. `permissions/postgres.sql`: reads and adds; never deletes, never rewrites what it spent or what was released.
 //!
 //! # Never
 //! - learns or sets a credential: no message and no port has a place for one, and
@@ -19,29 +19,61 @@
 //! - takes a user for its own that existed before: `contract_a_user_that_existed_before_is_foreign_for_ever`,
 //!   `contract_a_crash_after_the_put_does_not_make_our_own_user_foreign`
 //! - asks the issuer again for what was confirmed: `contract_what_was_applied_is_answered_without_a_call`
-//! - deletes an identity that is not disabled: `contract_only_a_disabled_identity_is_deleted`
+//! - deletes an identity that is not disabled, or is still restorable: `contract_only_a_disabled_identity_is_deleted`,
+//!   `nothing_is_deleted_before_its_tombstone_period_ended`
+//! - lets a clock that jumps free budget or end a tombstone period:
+//!   `contract_a_clock_that_jumps_an_hour_frees_no_budget_and_ends_no_tombstone_early`
+//! - uses a deleted name again without release: `contract_a_deleted_id_is_made_again_only_after_a_release_that_names_it`
+//! - lets more go than the budget for fewer than two operators, or twice for one statement:
+//!   `contract_a_release_by_two_operators_lets_more_go_and_is_acted_upon_once`
+//! - permits a removal that the catalog does not justify: `objects_are_removed_only_where_the_catalog_justifies_it`
+//! - touches a user without our prefix, or removes one that an application owns:
+//!   `contract_an_orphan_is_disabled_rests_and_is_deleted_through_the_same_budget`,
+//!   `contract_an_orphan_that_an_application_takes_over_is_not_deleted`
+//! - believes a list that lacks a user before it asked directly: `contract_a_list_that_lies_makes_nothing_vanish`
+//! - lists the issuer's users once per application: `contract_a_plan_to_take_over_changes_nothing_and_asks_once`
 //! - touches an application that the registry lost: `what_ensure_does_follows_from_state_and_record`
 //!
 //! # Shape
 //! `ports` ([`ports::IdentityIssuer`], [`ports::Catalog`]) ← `adapters` (service-user, gRPC, memory) · `plan` (pure: what is
-//! known and what the catalog says in, the next step out) · `execute` (announce, intend, act, remember, record, conclude) ·
-//! `state` (identities, fencing tokens, the books of I6) · `rpc` (the wire).
+//! known and what the catalog says in, the next step out) · `budget` (pure: who pays) · `compare` (pure: the issuer's
+//! users against what is known) · `elapsed` (pure: the time that is counted) · `execute` (announce, intend, act, remember,
+//! record, conclude) · `state` (identities, fencing tokens, the books of I6) · `statements` (whose word counts) · `rpc`
+//! (the wire).
 //!
 //! # Decisions
 //! - *The intent is durable before the call.* A crash in between leaves "in doubt", which the next order resolves by the
 //!   same idempotent `PUT`; and a user that Mint itself had begun to make is never taken for a foreign one.
 //! - *An enabled user always has the base scopes* (`uid`, `cn`): the API knows "disabled" only as "no scopes", so a user
 //!   without any of its own would be a disabled one.
-//! - *Ensure also revives*: a disabled, deleted or vanished user is made again when the catalog has a newer revision.
-//! - *Taking scopes away counts* into the budget of I6 like disabling and deleting.
-//! - *The budget is spent before the act and not given back*: a failed attempt may have had its effect. The same taking from
-//!   the same application within a day is paid once.
+//! - *Ensure also revives*: a disabled or vanished user is made again when the catalog has a newer revision; a deleted one
+//!   only once two operators released its name, because whoever has it now need not be who had it then.
+//! - *One budget for everything that is taken away*: disables, deletions, scopes, and the permits without which the
+//!   distributor overwrites nothing. It counts applications, as `libs/invariants` does: whatever is taken from one within a
+//!   day is one act, counted when it begins. A removal is counted where it begins (the disable) and again, as one act, on
+//!   the day on which it ends (permit, deletion): else a coordinator could save up disabled ones and end them all at once.
+//! - *The budget is spent before the act and not given back*: a failed attempt may have had its effect.
+//! - *A release adds acts until it expires*; one that names applications is for these only and pays for them first. It
+//!   lets a deleted name be used again only if the deletion was begun when the release was accepted.
+//! - *Periods are counted by the monotonic clock* of a boot that was written down when it was first seen; between two boots
+//!   only the wall clock can tell, and the counted time never goes back.
+//! - *Restore asks the catalog*: the registry says active again, or an operator said so to registry-sync
+//!   (`RestoreApplication`, `mint app restore`). The coordinator's word alone revives nobody.
+//! - *A vanished user is told to the catalog* (`RecordIdentity.missing`), whose raised `identity_revision` makes the
+//!   coordinator ensure it again; `incarnation` tells everybody that all its credentials are gone.
+//! - *An orphan has no lease*: no coordinator acts on what is no application. The operator's decision is remembered and
+//!   carried out here to the end. The issuer tells nobody an orphan's scopes, so only an application that takes it over
+//!   (`AdoptIdentity`) brings it back.
+//! - *Whatever has no prefix is not ours*; with an empty prefix nobody is an orphan.
 //! - *Unsettled is not undone*: if the catalog or the audit log cannot be told, the call fails, and its repetition tells
 //!   them without calling the issuer.
 //! - *Only one driver*: an issuer with another API is another adapter behind the same four calls.
 
 pub mod adapters;
+pub mod budget;
+pub mod compare;
 mod config;
+pub mod elapsed;
 mod error;
 pub mod execute;
 pub mod model;
@@ -49,6 +81,7 @@ pub mod plan;
 pub mod ports;
 pub mod rpc;
 pub mod state;
+pub mod statements;
 mod turns;
 
 use std::sync::Arc;
@@ -67,6 +100,7 @@ use crate::{
     execute::{Parts, Provisioner},
     rpc::Rpc,
     state::State,
+    statements::Statements,
 };
 
 pub use config::{Config, Driver};
@@ -81,6 +115,7 @@ pub const FAULT_POINTS: &[Points] = &[
     <dyn ports::Catalog>::POINTS,
     <dyn AuditLog>::POINTS,
     State::POINTS,
+    State::STRAY_POINTS,
 ];
 
 /// The life of the process.
@@ -105,10 +140,20 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         ),
         state: State::new(database, config.budget()),
         naming: config.naming(),
+        tombstone: config.tombstone(),
+        statements: Statements {
+            keys_file: config.statements.keys_file.clone(),
+            key_file: config.statements.key_file.clone(),
+        },
         clock: process.clock(),
         entropy: process.entropy(),
     });
-    let rpc = Rpc { provisioner: Arc::new(provisioner), clock: process.clock() };
+    let provisioner = Arc::new(provisioner);
+    let (looking, interval) = (Arc::clone(&provisioner), config.issuer.check_interval.as_duration());
+    let shutdown = process.shutdown();
+    process.spawn("issuer-check", async move { looking.keep_looking(interval, shutdown).await });
+
+    let rpc = Rpc { provisioner, clock: process.clock() };
     let api = Api {
         permissions: PERMISSIONS,
         routes: tonic::service::Routes::new(IdentityServiceServer::new(rpc)),

@@ -64,8 +64,16 @@ pub struct Known {
     pub scopes: Vec<Scope>,
     /// The catalog has it, and the audit log its outcome.
     pub settled: bool,
-    /// When it last changed.
+    /// When it last changed, by the wall clock.
     pub changed_at: Timestamp,
+    /// Since when it is disabled, in counted time ([`crate::elapsed`]).
+    pub disabled_at: Option<Timestamp>,
+    /// Since when the issuer does not have the user any more.
+    pub vanished_at: Option<Timestamp>,
+    /// Operators released the id: it may be made again after its deletion.
+    pub released: bool,
+    /// How often the user was made again after it had vanished.
+    pub incarnation: u64,
 }
 
 impl Known {
@@ -73,6 +81,19 @@ impl Known {
     pub fn is_surely(&self, stage: Stage) -> bool {
         self.stage == stage && self.intended.is_none()
     }
+}
+
+/// A user under our prefix without an application, whose removal an operator asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Stray {
+    /// The user's name.
+    pub username: String,
+    /// The last stage that the issuer confirmed.
+    pub stage: Stage,
+    /// The stage of a call whose outcome is not known.
+    pub intended: Option<Stage>,
+    /// Since when it is disabled, in counted time.
+    pub disabled_at: Option<Timestamp>,
 }
 
 /// How names and scopes are made, and which scopes nobody may have.
@@ -92,6 +113,31 @@ impl Naming {
     /// Computed from the application's id, never taken from a request.
     pub fn username(&self, application: &ApplicationId) -> String {
         format!("{}{application}", self.username_prefix)
+    }
+
+    /// Whether a user's name has our prefix. An empty prefix claims nobody.
+    pub fn is_ours(&self, username: &str) -> bool {
+        !self.username_prefix.is_empty() && username.starts_with(&self.username_prefix)
+    }
+
+    /// The application that a user's name belongs to.
+    pub fn application(&self, username: &str) -> Option<ApplicationId> {
+        let rest = username.strip_prefix(&self.username_prefix).filter(|_| self.is_ours(username))?;
+        rest.parse().ok()
+    }
+
+    /// A stray user without any scope: what a disabled one is.
+    pub fn disabled_stray(&self, username: &str) -> ServiceUser {
+        ServiceUser {
+            username: username.to_owned(),
+            name: username.to_owned(),
+            owner: "mint".to_owned(),
+            subtitle: "removed by an operator: it belongs to no application".to_owned(),
+            redirect_url: None,
+            confidential: true,
+            realm: self.realm.clone(),
+            scopes: Vec::new(),
+        }
     }
 
     /// The user that the catalog asks for; a disabled one has no scope at all.

@@ -1,8 +1,12 @@
 //! What has to be done. Pure: what is known and what the catalog says in, the next step out.
 
-use mint_types::{Application, Presence, Revision, Scope};
+use std::time::Duration;
 
-use crate::model::{Known, Naming, Stage};
+use mint_statement::Removal;
+use mint_types::mutation::{Mutation, mutated};
+use mint_types::{Application, Presence, Revision, Scope, Timestamp};
+
+use crate::model::{Known, Naming, Stage, Stray};
 
 /// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,10 @@ pub enum Taking {
     Delete,
     /// Some scopes.
     Scopes,
+    /// Every object of a retired application.
+    Tombstone,
+    /// The objects where the settings no longer deliver.
+    Destinations,
 }
 
 impl Taking {
@@ -38,6 +46,8 @@ impl Taking {
             Self::Disable => "disable",
             Self::Delete => "delete",
             Self::Scopes => "scopes",
+            Self::Tombstone => "tombstone",
+            Self::Destinations => "destinations",
         }
     }
 }
@@ -61,8 +71,32 @@ pub enum Refusal {
     #[error("the identity is not disabled: only a disabled one is deleted")]
     NotDisabled,
     /// It was never made, or is gone.
-    #[error("there is no identity to enable")]
+    #[error("there is no identity of this application")]
     Nobody,
+    /// It was deleted, and its name may since have meant something else.
+    #[error(
+        "the identity was deleted: a name is not used again before two operators release it by name, with \
+         `mint registry release --acts 1 --application <id>`"
+    )]
+    Deleted,
+    /// It is still restorable.
+    #[error("the identity stays restorable for another {} s", remaining.as_secs())]
+    TombstoneNotPassed {
+        /// For how long.
+        remaining: Duration,
+    },
+    /// Nothing was removed from the settings.
+    #[error("the settings in force have no removed destination")]
+    NothingRemoved,
+    /// There is no such user at the issuer.
+    #[error("the issuer has no such user")]
+    NoUser,
+    /// It is not under our prefix.
+    #[error("the user does not have our prefix: Mint never touches it")]
+    NotOurs,
+    /// It is no orphan.
+    #[error("the user belongs to an application of the catalog: retire that instead")]
+    Belongs,
 }
 
 impl Refusal {
@@ -75,6 +109,12 @@ impl Refusal {
             Self::Reserved(_) => "SCOPE_RESERVED",
             Self::NotDisabled => "IDENTITY_NOT_DISABLED",
             Self::Nobody => "IDENTITY_UNKNOWN",
+            Self::Deleted => "IDENTITY_DELETED",
+            Self::TombstoneNotPassed { .. } => "TOMBSTONE_NOT_PASSED",
+            Self::NothingRemoved => "NOTHING_REMOVED",
+            Self::NoUser => "USER_UNKNOWN",
+            Self::NotOurs => "USER_NOT_OURS",
+            Self::Belongs => "USER_NOT_ORPHANED",
         }
     }
 }
@@ -82,8 +122,16 @@ impl Refusal {
 /// The user and client are to exist as the catalog says.
 pub fn ensure(known: Option<&Known>, application: &Application, naming: &Naming) -> Result<Step, Refusal> {
     changeable(application)?;
+    useful(known, application, naming)
+}
+
+/// What Ensure and Restore share: the application is in use and asks for nothing that nobody may have.
+fn useful(known: Option<&Known>, application: &Application, naming: &Naming) -> Result<Step, Refusal> {
     if !application.active {
         return Err(Refusal::Inactive);
+    }
+    if known.is_some_and(|known| may_be_deleted(known) && !known.released) {
+        return Err(Refusal::Deleted);
     }
     let wanted = wanted_scopes(application);
     if let Some(reserved) = wanted.iter().find(|scope| naming.reserved_scopes.contains(scope)) {
@@ -105,6 +153,21 @@ pub fn ensure(known: Option<&Known>, application: &Application, naming: &Naming)
     }
 }
 
+/// An existing user is to become the application's.
+pub fn adopt(known: Option<&Known>, application: &Application, naming: &Naming) -> Result<Step, Refusal> {
+    ensure(known, application, naming)
+}
+
+/// The user and client are to have their scopes back, within the tombstone period. Unlike Ensure this concerns an
+/// application that the registry lost, too: an operator decided, and the catalog says that it is in use.
+pub fn restore(known: Option<&Known>, application: &Application, naming: &Naming) -> Result<Step, Refusal> {
+    match known {
+        None => Err(Refusal::Nobody),
+        Some(known) if may_be_deleted(known) => Err(Refusal::Deleted),
+        Some(known) => useful(Some(known), application, naming),
+    }
+}
+
 /// The user and client are to have their scopes back.
 pub fn enable(known: Option<&Known>, application: &Application, naming: &Naming) -> Result<Step, Refusal> {
     match known {
@@ -123,18 +186,87 @@ pub fn disable(known: Option<&Known>, application: &Application) -> Result<Step,
     Ok(Step::Act { takes: Some(Taking::Disable) })
 }
 
-/// The user and client are to be gone.
-pub fn delete(known: Option<&Known>, application: &Application) -> Result<Step, Refusal> {
+/// The user and client are to be gone, once they were restorable for `tombstone`.
+pub fn delete(
+    known: Option<&Known>,
+    application: &Application,
+    now: Timestamp,
+    tombstone: Duration,
+) -> Result<Step, Refusal> {
     let Some(known) = known else { return Ok(Step::Nobody) };
     if known.is_surely(Stage::Deleted) {
         return Ok(if known.settled { Step::Nobody } else { Step::Settle });
     }
     removable(application)?;
-    let began = known.intended == Some(Stage::Deleted);
-    if known.stage == Stage::Disabled && (began || known.intended.is_none()) {
+    if mutated(Mutation::DeleteWithoutTombstone) {
         return Ok(Step::Act { takes: Some(Taking::Delete) });
     }
-    Err(Refusal::NotDisabled)
+    let began = known.intended == Some(Stage::Deleted);
+    if known.stage != Stage::Disabled || !(began || known.intended.is_none()) {
+        return Err(Refusal::NotDisabled);
+    }
+    rested(known.disabled_at, now, tombstone)?;
+    Ok(Step::Act { takes: Some(Taking::Delete) })
+}
+
+/// Objects are to be overwritten: everything of an application that is out of use, disabled here and no longer
+/// restorable, or what lies where the settings no longer deliver.
+pub fn permit(
+    removal: Taking,
+    known: Option<&Known>,
+    application: &Application,
+    now: Timestamp,
+    tombstone: Duration,
+) -> Result<Removal, Refusal> {
+    if removal == Taking::Destinations {
+        changeable(application)?;
+        if application.removed_destinations.is_empty() {
+            return Err(Refusal::NothingRemoved);
+        }
+        return Ok(Removal::Destinations { settings_generation: application.settings_generation });
+    }
+    removable(application)?;
+    let known = known.ok_or(Refusal::Nobody)?;
+    match known.stage {
+        Stage::Deleted => Ok(Removal::Application),
+        Stage::Disabled if matches!(known.intended, None | Some(Stage::Deleted)) => {
+            rested(known.disabled_at, now, tombstone).map(|()| Removal::Application)
+        }
+        Stage::None | Stage::Enabled | Stage::Disabled => Err(Refusal::NotDisabled),
+    }
+}
+
+/// The next step of removing a user that belongs to no application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrayStep {
+    /// Take its scopes; it has to be there.
+    Disable,
+    /// It is disabled and stays restorable for a while.
+    Wait,
+    /// Delete it.
+    Delete,
+}
+
+/// What has to be done to remove a stray user.
+pub fn stray(stray: Option<&Stray>, now: Timestamp, tombstone: Duration) -> StrayStep {
+    let Some(stray) = stray else { return StrayStep::Disable };
+    let resting = stray.stage == Stage::Disabled && matches!(stray.intended, None | Some(Stage::Deleted));
+    match rested(stray.disabled_at, now, tombstone) {
+        _ if !resting => StrayStep::Disable,
+        Ok(()) => StrayStep::Delete,
+        Err(_) => StrayStep::Wait,
+    }
+}
+
+/// When what was disabled then may be deleted.
+pub fn deletable_at(disabled_at: Timestamp, tombstone: Duration) -> Timestamp {
+    disabled_at.plus(tombstone)
+}
+
+fn rested(disabled_at: Option<Timestamp>, now: Timestamp, tombstone: Duration) -> Result<(), Refusal> {
+    // when it was disabled is not known: it counts from now
+    let remaining = deletable_at(disabled_at.unwrap_or(now), tombstone).since(now);
+    if remaining.is_zero() { Ok(()) } else { Err(Refusal::TombstoneNotPassed { remaining }) }
 }
 
 /// The scopes that the owner asks for.
@@ -145,13 +277,20 @@ pub fn wanted_scopes(application: &Application) -> &[Scope] {
 fn changeable(application: &Application) -> Result<(), Refusal> {
     match application.presence {
         Presence::Present => Ok(()),
-        Presence::Held => Err(Refusal::Missing),
+        Presence::Held | Presence::Retired => Err(Refusal::Missing),
     }
 }
 
-/// Only the registry retires an application.
+/// Whether a deletion was begun or done.
+fn may_be_deleted(known: &Known) -> bool {
+    known.intended == Some(Stage::Deleted) || known.is_surely(Stage::Deleted)
+}
+
+/// Only the registry retires an application, or an operator one that the registry lost.
 fn removable(application: &Application) -> Result<(), Refusal> {
-    changeable(application)?;
+    if application.presence == Presence::Held {
+        return Err(Refusal::Missing);
+    }
     if application.active { Err(Refusal::Active) } else { Ok(()) }
 }
 
@@ -161,4 +300,4 @@ fn is_applied(known: &Known, wanted: Revision) -> bool {
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(crate) mod tests;

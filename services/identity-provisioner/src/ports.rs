@@ -116,6 +116,12 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// The record, at this revision or a later one.
     async fn application(&self, id: &ApplicationId, revision: Revision) -> Result<Application, CatalogError>;
 
+    /// Every record.
+    async fn applications(&self) -> Result<Vec<Application>, CatalogError>;
+
+    /// Tells the catalog that the issuer no longer has an application's user, so that it is ensured again.
+    async fn report_missing(&self, id: &ApplicationId) -> Result<(), CatalogError>;
+
     /// Tells the catalog which user and client there are.
     async fn record_identity(&self, id: &ApplicationId, identity: &Identity) -> Result<(), CatalogError>;
 }

@@ -1,12 +1,20 @@
-//! What identity-provisioner knows by itself: identities, fencing tokens, and what it has taken away.
+//! What identity-provisioner knows by itself: identities, fencing tokens, what it has taken away and what was released.
 
-use std::time::Duration;
+mod books;
+mod strays;
+
+use std::collections::BTreeSet;
 
 use mint_store::{Database, Migration, Row, Transaction, Value};
 use mint_types::{Admitted, ApplicationId, Budget, Fence, FencingToken, Revision, Scope, Timestamp};
 
+pub use books::{Accounts, Waiting};
+
 use crate::{
     Error,
+    budget::{self, Release},
+    compare::Identities,
+    elapsed::{Moment, counted},
     model::{Known, Order, Stage},
     plan::Taking,
 };
@@ -15,21 +23,19 @@ use crate::{
 pub const SCHEMA: &str = "identity_provisioner";
 
 /// The schema.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "identities", sql: include_str!("sql/migrations_0001.sql") }];
-
-/// Invariant I6 counts by the day.
-const DAY: Duration = Duration::from_hours(24);
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "identities", sql: include_str!("sql/migrations_0001.sql") },
+    Migration { version: 2, name: "removals", sql: include_str!("sql/migrations_0002.sql") },
+];
 
 const ONE: &str = "SELECT * FROM identities WHERE application_id = $1";
+const ALL: &str = "SELECT * FROM identities";
 const INTEND: &str = include_str!("sql/identities_intend.sql");
 const APPLY: &str = include_str!("sql/identities_apply.sql");
+const VANISH: &str =
+    "UPDATE identities SET vanished_at = $2 WHERE application_id = $1 AND vanished_at IS NULL";
 const FENCE: &str = "INSERT INTO fences (application_id, token) VALUES ($1, $2) \
      ON CONFLICT (application_id) DO UPDATE SET token = excluded.token";
-const FLEET: &str = "SELECT COUNT(*) AS fleet FROM identities WHERE stage IN ('enabled', 'disabled')";
-const SPENT: &str =
-    "SELECT application_id, act FROM spending WHERE spent_at > $1 GROUP BY application_id, act";
-const SPEND: &str = "INSERT INTO spending (application_id, act, spent_at) VALUES ($1, $2, $3)";
 
 /// What is about to be asked of the issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +61,19 @@ pub struct Applied {
     pub revision: Revision,
     /// The scopes that were applied.
     pub scopes: Vec<Scope>,
+}
+
+/// A release as its statement says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The statement's id.
+    pub id: String,
+    /// How many acts.
+    pub acts: u32,
+    /// Only of these; empty for any.
+    pub applications: BTreeSet<ApplicationId>,
+    /// From when it no longer holds.
+    pub expires_at: Timestamp,
 }
 
 /// The durable state. Cheap to clone.
@@ -83,22 +102,43 @@ impl State {
         row.as_ref().map(known).transpose()
     }
 
-    /// Makes durable what is about to be asked, if the token still is the highest and the budget allows it.
-    pub async fn intend(&self, order: &Order, intent: &Intent, now: Timestamp) -> Result<(), Error> {
+    /// Every identity.
+    #[read]
+    pub async fn identities(&self) -> Result<Identities, Error> {
+        let rows = self.database.query(ALL, &[]).await?;
+        let one = |row: &Row| -> Result<(ApplicationId, Known), Error> {
+            let id = row.text("application_id")?.parse().map_err(|_| corrupt("application_id"))?;
+            Ok((id, known(row)?))
+        };
+        rows.iter().map(one).collect()
+    }
+
+    /// The time that budgets and tombstone periods are counted by.
+    #[read]
+    pub async fn counted(&self, moment: &Moment) -> Result<Timestamp, Error> {
+        let boot = [Value::from(&moment.monotonic.boot)];
+        let row = self.database.query_optional(books::ANCHOR, &boot).await?;
+        let latest = self.database.query_optional(books::LATEST, &[]).await?;
+        let anchor = row.as_ref().map(books::anchor).transpose()?;
+        Ok(counted(anchor, books::latest_of(latest.as_ref())?, moment))
+    }
+
+    /// Makes durable what is about to be asked, if the token still is the highest and somebody pays for it.
+    pub async fn intend(&self, order: &Order, intent: &Intent, moment: &Moment) -> Result<(), Error> {
         let budget = self.budget;
         self.database
             .write(|transaction| {
                 Box::pin(async move {
                     fenced(transaction, order).await?;
                     if let Some(takes) = intent.takes {
-                        spend(transaction, &order.application, takes, budget, now).await?;
+                        books::spend(transaction, order.application.as_str(), takes, budget, moment).await?;
                     }
                     let args = [
                         order.application.as_str().into(),
                         intent.username.as_str().into(),
                         intent.stage.as_str().into(),
                         intent.foreign.into(),
-                        now.into(),
+                        moment.wall.into(),
                     ];
                     transaction.execute(INTEND, &args).await?;
                     Ok(())
@@ -112,18 +152,27 @@ impl State {
         &self,
         application: &ApplicationId,
         applied: &Applied,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Known, Error> {
-        let scopes = serde_json::to_string(&applied.scopes).map_err(|_| corrupt("scopes"))?;
-        let args = [
-            application.as_str().into(),
-            applied.client_id.as_deref().into(),
-            applied.stage.as_str().into(),
-            Value::unsigned(applied.revision.0)?,
-            scopes.into(),
-            now.into(),
-        ];
-        self.database.execute(APPLY, &args).await?;
+        let scopes = &serde_json::to_string(&applied.scopes).map_err(|_| corrupt("scopes"))?;
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    let now = books::time(transaction, moment).await?;
+                    let args = [
+                        application.as_str().into(),
+                        applied.client_id.as_deref().into(),
+                        applied.stage.as_str().into(),
+                        Value::unsigned(applied.revision.0)?,
+                        scopes.into(),
+                        moment.wall.into(),
+                        now.into(),
+                    ];
+                    transaction.execute(APPLY, &args).await?;
+                    Ok::<_, Error>(())
+                })
+            })
+            .await?;
         self.known(application).await?.ok_or_else(|| Error::UnknownIdentity(application.clone()))
     }
 
@@ -132,6 +181,82 @@ impl State {
         let settle = "UPDATE identities SET settled = 1 WHERE application_id = $1 AND intended IS NULL";
         self.database.execute(settle, &[application.as_str().into()]).await?;
         Ok(())
+    }
+
+    /// The issuer no longer has the user.
+    pub async fn vanish(&self, application: &ApplicationId, now: Timestamp) -> Result<(), Error> {
+        self.database.execute(VANISH, &[application.as_str().into(), now.into()]).await?;
+        Ok(())
+    }
+
+    /// Counts the removal of objects, if the token still is the highest and somebody pays for it.
+    pub async fn permit(&self, order: &Order, takes: Taking, moment: &Moment) -> Result<(), Error> {
+        let budget = self.budget;
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    fenced(transaction, order).await?;
+                    books::spend(transaction, order.application.as_str(), takes, budget, moment).await
+                })
+            })
+            .await
+    }
+
+    /// Remembers who waits for the budget.
+    pub async fn wait(&self, subject: &str, takes: Taking, now: Timestamp) -> Result<(), Error> {
+        let args = [subject.into(), takes.as_str().into(), now.into()];
+        self.database.execute(books::WAIT, &args).await?;
+        Ok(())
+    }
+
+    /// A release that was accepted.
+    #[read]
+    pub async fn release(&self, id: &str) -> Result<Option<Release>, Error> {
+        let row = self.database.query_optional(books::RELEASE, &[id.into()]).await?;
+        row.as_ref().map(books::release).transpose()
+    }
+
+    /// Puts a release into force, and lets the deleted identities that it names be made again. Once: a repetition
+    /// changes nothing.
+    pub async fn accept(&self, accepted: &Accepted, now: Timestamp) -> Result<(), Error> {
+        let names = &serde_json::to_string(&accepted.applications).map_err(|_| corrupt("applications"))?;
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    let args = [
+                        accepted.id.as_str().into(),
+                        accepted.acts.into(),
+                        names.into(),
+                        now.into(),
+                        accepted.expires_at.into(),
+                    ];
+                    if transaction.execute(books::ACCEPT, &args).await? == 0 {
+                        return Ok::<_, Error>(());
+                    }
+                    for application in &accepted.applications {
+                        transaction.execute(books::NAME, &[application.as_str().into()]).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// How the books stand.
+    #[read]
+    pub async fn accounts(&self, moment: &Moment) -> Result<Accounts, Error> {
+        let now = self.counted(moment).await?;
+        let day = books::spent(&self.database.query(books::SPENT, &[books::a_day_before(now)]).await?)?;
+        let fleet = self.database.query_optional(books::FLEET, &[]).await?;
+        let fleet = fleet.map_or(Ok(0), |row| row.unsigned("fleet"))?;
+        let rows = self.database.query(books::RELEASES, &[moment.wall.into()]).await?;
+        let releases = rows.iter().map(books::release).collect::<Result<Vec<_>, _>>()?;
+        let waiting = self.database.query(books::WAITING, &[]).await?;
+        Ok(Accounts {
+            standing: budget::standing(&day, self.budget, fleet),
+            released: releases.iter().map(Release::remaining).sum(),
+            waiting: waiting.iter().map(books::waiting).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -151,46 +276,26 @@ async fn fenced(transaction: &mut Transaction<'_>, order: &Order) -> Result<(), 
     Ok(())
 }
 
-/// Writes into the books, before the act, what is taken away. A repetition within a day is paid for already.
-async fn spend(
-    transaction: &mut Transaction<'_>,
-    application: &ApplicationId,
-    takes: Taking,
-    budget: Budget,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let yesterday = now.unix_micros().saturating_sub(i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX));
-    let rows = transaction.query(SPENT, &[yesterday.into()]).await?;
-    for row in &rows {
-        if row.text("application_id")? == application.as_str() && row.text("act")? == takes.as_str() {
-            return Ok(());
-        }
-    }
-    let spent = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    let fleet = transaction.query_optional(FLEET, &[]).await?.map_or(Ok(0), |row| row.unsigned("fleet"))?;
-    let allowed = budget.of(fleet);
-    if spent >= allowed {
-        return Err(Error::BudgetExhausted { spent, allowed, fleet });
-    }
-    let args = [application.as_str().into(), takes.as_str().into(), now.into()];
-    transaction.execute(SPEND, &args).await?;
-    Ok(())
-}
-
 fn known(row: &Row) -> Result<Known, Error> {
-    let stage = |column: &str, text: String| Stage::parse(&text).ok_or_else(|| corrupt(column));
-    let intended = row.optional_text("intended")?;
     Ok(Known {
         username: row.text("username")?,
         client_id: row.optional_text("client_id")?,
-        stage: stage("stage", row.text("stage")?)?,
-        intended: intended.map(|text| stage("intended", text)).transpose()?,
+        stage: stage("stage", &row.text("stage")?)?,
+        intended: row.optional_text("intended")?.map(|text| stage("intended", &text)).transpose()?,
         foreign: row.boolean("is_foreign")?,
         applied: Revision(row.unsigned("applied_revision")?),
         scopes: serde_json::from_str(&row.text("scopes")?).map_err(|_| corrupt("scopes"))?,
         settled: row.boolean("settled")?,
         changed_at: row.timestamp("changed_at")?,
+        disabled_at: row.optional_timestamp("disabled_at")?,
+        vanished_at: row.optional_timestamp("vanished_at")?,
+        released: row.boolean("released")?,
+        incarnation: row.unsigned("incarnation")?,
     })
+}
+
+fn stage(column: &str, text: &str) -> Result<Stage, Error> {
+    Stage::parse(text).ok_or_else(|| corrupt(column))
 }
 
 fn corrupt(column: &str) -> Error {

@@ -1,5 +1,7 @@
 //! The gRPC clients, each call with a deadline and its failure in words.
 
+mod decisions;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -193,6 +195,7 @@ impl Remote {
             application_id: application.to_string(),
             settings: Some(settings.into()),
             expected_generation,
+            statement: Vec::new(),
         };
         let mut client = self.registry()?;
         let answer =

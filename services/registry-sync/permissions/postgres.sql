@@ -17,6 +17,7 @@ BEGIN
   IF to_regclass('registry_sync.mint_migrations') IS NOT NULL THEN
     GRANT SELECT ON registry_sync.mint_migrations TO mint_registry_sync;
     GRANT SELECT, INSERT, UPDATE ON registry_sync.applications TO mint_registry_sync;
+    GRANT SELECT, INSERT, UPDATE (spent) ON registry_sync.releases TO mint_registry_sync;
     GRANT SELECT ON registry_sync.catalog TO mint_registry_sync;
     GRANT UPDATE (revision, defaults, accepted_at, problems) ON registry_sync.catalog TO mint_registry_sync;
   END IF;

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use mint_store::{Database, Migration, Transaction, Value};
-use mint_types::{ApplicationId, Clock, Identity, Problem, Revision, Timestamp};
+use mint_types::{
+    ApplicationId, Clock, Identity, Presence, Problem, RemovedDestination, Revision, Timestamp,
+};
 use tokio::sync::watch;
 
 use crate::{
     Error,
-    model::{Record, revised},
+    destinations::Entry,
+    guard::Release,
+    model::{Decision, Record, revised},
     plan::{Change, Snapshot},
-    rows::{columns, from_json, record, to_json, without_settings_problems},
+    rows::{columns, from_json, record, release, to_json, without_settings_problems},
     settings::{Defaults, Entered},
 };
 
@@ -19,8 +23,10 @@ use crate::{
 pub const SCHEMA: &str = "registry_sync";
 
 /// The schema.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "catalog", sql: include_str!("sql/migrations_0001.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "catalog", sql: include_str!("sql/migrations_0001.sql") },
+    Migration { version: 2, name: "guard", sql: include_str!("sql/migrations_0002.sql") },
+];
 
 /// Records changed by one write: bounds how long a write holds the database.
 const BATCH: usize = 200;
@@ -122,6 +128,9 @@ impl Catalog {
                         for change in batch {
                             let edit: &Edit<'_> = &|before, now| Ok(change.applied(before, now));
                             let (_, revision) = edited(transaction, change.id(), now, edit).await?;
+                            if let (Some(_), Some(payer)) = (revision, change.release()) {
+                                transaction.execute(SPEND, &[payer.into()]).await?;
+                            }
                             last = revision.or(last);
                         }
                         Ok::<_, Error>(last)
@@ -139,24 +148,82 @@ impl Catalog {
         &self,
         id: &ApplicationId,
         expected: u64,
-        settings: &Entered,
+        entry: &Entry<'_>,
         permitted: &(dyn Fn(&Record) -> Result<(), Error> + Send + Sync),
+    ) -> Result<Record, Error> {
+        let edit = |before: Option<&Record>, now: Timestamp| {
+            let record = before.ok_or_else(|| Error::Unknown(id.clone()))?;
+            permitted(record)?;
+            if !record.is_repetition(expected, entry.settings) {
+                record.expect_generation(expected)?;
+            }
+            if entry.statement.is_some_and(|(_, team)| *team != record.facts.team_id) {
+                return Err(mint_statement::Error::Mismatch("owner").into());
+            }
+            let entered = record.with_settings(entry, now);
+            let problems = without_settings_problems(&record.problems);
+            Ok(Some(Record { problems, ..entered }))
+        };
+        self.change(id, &edit).await
+    }
+
+    /// An operator's decision. One that changes nothing is no change.
+    pub async fn decide(&self, id: &ApplicationId, decision: Decision) -> Result<Record, Error> {
+        let edit = |before: Option<&Record>, _: Timestamp| {
+            let record = before.ok_or_else(|| Error::Unknown(id.clone()))?;
+            Ok(Some(Record { decision: decided(record, decision)?, ..record.clone() }))
+        };
+        self.change(id, &edit).await
+    }
+
+    /// Forgets removed destinations that were overwritten.
+    pub async fn record_tombstones(
+        &self,
+        id: &ApplicationId,
+        overwritten: &[RemovedDestination],
     ) -> Result<Record, Error> {
         let edit = |before: Option<&Record>, _: Timestamp| {
             let record = before.ok_or_else(|| Error::Unknown(id.clone()))?;
-            permitted(record)?;
-            if record.is_repetition(expected, settings) {
-                return Ok(None);
-            }
-            record.expect_generation(expected)?;
-            Ok(Some(Record {
-                settings: Some(settings.clone()),
-                settings_generation: expected.saturating_add(1),
-                problems: without_settings_problems(&record.problems),
-                ..record.clone()
-            }))
+            Ok(Some(record.without_removed(overwritten)))
         };
         self.change(id, &edit).await
+    }
+
+    /// The IAM solution no longer has the user: whoever follows the catalog ensures it again.
+    pub async fn identity_missing(&self, id: &ApplicationId) -> Result<Record, Error> {
+        let edit = |before: Option<&Record>, _: Timestamp| {
+            let record = before.ok_or_else(|| Error::Unknown(id.clone()))?;
+            let identity_losses = record.identity_losses.saturating_add(1);
+            Ok(Some(Record { identity_losses, ..record.clone() }))
+        };
+        self.change(id, &edit).await
+    }
+
+    /// The releases in force.
+    #[read]
+    pub async fn releases(&self) -> Result<Vec<Release>, Error> {
+        let rows = self.database.query(RELEASES, &[self.clock.now().into()]).await?;
+        rows.iter().map(release).collect()
+    }
+
+    /// A release that was accepted.
+    #[read]
+    pub async fn release(&self, id: &str) -> Result<Option<Release>, Error> {
+        let row = self.database.query_optional(RELEASE, &[id.into()]).await?;
+        row.as_ref().map(release).transpose()
+    }
+
+    /// Puts a release into force, once: a repetition changes nothing.
+    pub async fn accept(&self, accepted: &Release) -> Result<(), Error> {
+        let args = [
+            accepted.id.as_str().into(),
+            Value::unsigned(accepted.acts)?,
+            to_json(&accepted.applications)?.into(),
+            self.clock.now().into(),
+            accepted.expires_at.into(),
+        ];
+        self.database.execute(ACCEPT, &args).await?;
+        Ok(())
     }
 
     /// Records what the IAM solution holds.
@@ -200,25 +267,26 @@ impl Catalog {
     }
 
     async fn adopt(&self, defaults: &Defaults) -> Result<(), Error> {
-        let defaults = to_json(defaults)?;
+        let text = to_json(defaults)?;
         let row = self.database.query_optional("SELECT defaults FROM catalog WHERE id = 1", &[]).await?;
-        if row.map_or(Ok(String::new()), |row| row.text("defaults"))? == defaults {
+        let stored = row.map_or(Ok(String::new()), |row| row.text("defaults"))?;
+        if stored == text {
             return Ok(());
         }
+        // before the first start there were none, and nothing was delivered by them
+        let before = &if stored.is_empty() { defaults.clone() } else { from_json("defaults", &stored)? };
         let now = self.clock.now();
-        let defaults = &defaults;
+        let text = &text;
         self.database
             .write(|transaction| {
                 Box::pin(async move {
-                    let ids = transaction.query("SELECT id FROM applications ORDER BY revision", &[]).await?;
-                    for row in &ids {
-                        let next = next_revision(transaction, now).await?;
-                        let args = [row.text("id")?.into(), Value::unsigned(next.0)?];
-                        transaction
-                            .execute("UPDATE applications SET revision = $2 WHERE id = $1", &args)
-                            .await?;
+                    let rows = transaction.query("SELECT * FROM applications ORDER BY revision", &[]).await?;
+                    for row in &rows {
+                        let revision = next_revision(transaction, now).await?;
+                        let changed = record(row)?.with_defaults(before, defaults, now);
+                        transaction.execute(PUT, &columns(&Record { revision, ..changed })?).await?;
                     }
-                    let args = [Value::from(defaults)];
+                    let args = [Value::from(text)];
                     transaction.execute("UPDATE catalog SET defaults = $1 WHERE id = 1", &args).await?;
                     Ok::<_, Error>(())
                 })
@@ -251,6 +319,23 @@ impl Record {
     }
 }
 
+/// What an operator's decision makes of the one that stands.
+fn decided(record: &Record, wanted: Decision) -> Result<Option<Decision>, Error> {
+    match (wanted, record.presence) {
+        (Decision::Retired, Presence::Held | Presence::Retired) => Ok(Some(Decision::Retired)),
+        // what an operator kept in use goes the way of the registry again
+        (Decision::Retired, Presence::Present) if !record.facts.active => Ok(None),
+        (Decision::Retired, Presence::Present) => Err(Error::InRegistry(record.id.clone())),
+        (Decision::Restored, _) if record.facts.active => Ok(None),
+        (Decision::Restored, _) => Ok(Some(Decision::Restored)),
+    }
+}
+
+const SPEND: &str = "UPDATE releases SET spent = spent + 1 WHERE id = $1";
+const RELEASES: &str = "SELECT * FROM releases WHERE expires_at > $1 ORDER BY expires_at";
+const RELEASE: &str = "SELECT * FROM releases WHERE id = $1";
+const ACCEPT: &str = "INSERT INTO releases (id, acts, spent, applications, accepted_at, expires_at) \
+     VALUES ($1, $2, 0, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
 const ONE: &str = "SELECT * FROM applications WHERE id = $1";
 const LATEST: &str = "SELECT MAX(modified_at) AS latest FROM applications";
 const PAGE: &str =

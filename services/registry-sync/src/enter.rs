@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_api::audit_log::{Act, AuditLog};
 use mint_port::Port;
-use mint_types::{ApplicationId, Entropy, Principal, RequestId};
+use mint_types::{ApplicationId, Clock, Entropy, Principal, RequestId, TeamId};
 
 use crate::{
     Error,
     catalog::Catalog,
+    decide::outcome,
+    destinations::Entry,
     model::Record,
     settings::{Defaults, Draft, Entered},
+    statements::Statements,
 };
 
 /// Who enters settings.
@@ -49,7 +52,9 @@ pub struct Entering {
     catalog: Catalog,
     audit: Port<dyn AuditLog>,
     entropy: Arc<dyn Entropy>,
+    clock: Arc<dyn Clock>,
     defaults: Arc<Defaults>,
+    statements: Statements,
 }
 
 impl Entering {
@@ -58,9 +63,15 @@ impl Entering {
         catalog: Catalog,
         audit: Port<dyn AuditLog>,
         entropy: Arc<dyn Entropy>,
+        clock: Arc<dyn Clock>,
         defaults: Arc<Defaults>,
     ) -> Self {
-        Self { catalog, audit, entropy, defaults }
+        Self { catalog, audit, entropy, clock, defaults, statements: Statements::default() }
+    }
+
+    /// The same, believing statements.
+    pub fn believing(self, statements: Statements) -> Self {
+        Self { statements, ..self }
     }
 
     /// Checks who asks, then what, then whether it is still true; then changes.
@@ -70,11 +81,28 @@ impl Entering {
         id: &ApplicationId,
         expected: u64,
         draft: Draft,
+        statement: &[u8],
     ) -> Result<Record, Error> {
         let record = self.catalog.record(id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
         author.may_change(&record)?;
         let settings = draft.checked(&self.defaults)?;
-        self.settings(author, record, expected, &settings).await
+        let confirmed = self.confirmed(statement, &record, &settings)?;
+        self.settings(author, record, expected, &settings, confirmed.as_ref()).await
+    }
+
+    /// The statement's text, and the owner for whom it was verified.
+    fn confirmed(
+        &self,
+        statement: &[u8],
+        record: &Record,
+        settings: &Entered,
+    ) -> Result<Option<(String, TeamId)>, Error> {
+        if statement.is_empty() {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let text = self.statements.destinations(statement, record, settings, &self.defaults, now)?;
+        Ok(Some((text, record.facts.team_id.clone())))
     }
 
     /// Enters checked settings.
@@ -84,9 +112,11 @@ impl Entering {
         record: Record,
         expected: u64,
         settings: &Entered,
+        confirmed: Option<&(String, TeamId)>,
     ) -> Result<Record, Error> {
         author.may_change(&record)?;
-        if record.is_repetition(expected, settings) && record.settings_generation == expected {
+        let confirms = confirmed.is_some_and(|(text, _)| record.statement.as_ref() != Some(text));
+        if record.is_repetition(expected, settings) && record.settings_generation == expected && !confirms {
             return Ok(record);
         }
         if !record.is_repetition(expected, settings) {
@@ -102,18 +132,9 @@ impl Entering {
         };
         let announced = self.audit.announce(act).await?;
         let permitted = |record: &Record| author.may_change(record);
-        let entered = self.catalog.enter(&record.id, expected, settings, &permitted).await;
+        let entry = Entry { settings, statement: confirmed, defaults: &self.defaults };
+        let entered = self.catalog.enter(&record.id, expected, &entry, &permitted).await;
         self.audit.conclude(announced, outcome(&entered)).await?;
         entered
-    }
-}
-
-fn outcome(entered: &Result<Record, Error>) -> Outcome {
-    match entered {
-        Ok(_) => Outcome::Success,
-        Err(Error::State(error)) if !error.surely_not_done() => {
-            Outcome::Unknown { reason: "STATE_UNAVAILABLE" }
-        }
-        Err(error) => Outcome::Failure { reason: error.reason() },
     }
 }

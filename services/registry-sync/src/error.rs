@@ -34,6 +34,12 @@ pub enum Error {
         /// What is in force.
         actual: u64,
     },
+    /// The registry has it, so the registry retires it.
+    #[error("the registry has {0} and says that it is active: retire it there, with active=false")]
+    InRegistry(ApplicationId),
+    /// A statement is not believed.
+    #[error(transparent)]
+    Statement(#[from] mint_statement::Error),
     /// The catalog is older than what the caller knows.
     #[error("the catalog is at revision {actual}, behind {wanted}")]
     CatalogBehind {
@@ -68,7 +74,8 @@ impl Error {
             Self::NotOwner { .. } => Code::PermissionDenied,
             Self::Settings(fault) => fault.code(),
             Self::SettingsChanged { .. } => Code::Aborted,
-            Self::CatalogBehind { .. } => Code::FailedPrecondition,
+            Self::CatalogBehind { .. } | Self::InRegistry(_) => Code::FailedPrecondition,
+            Self::Statement(error) => error.code(),
             Self::WatcherTooSlow => Code::ResourceExhausted,
             Self::Audit(_) | Self::Source(_) => Code::Unavailable,
             Self::State(error) => error.code(),
@@ -85,6 +92,8 @@ impl Error {
             Self::Settings(fault) => fault.reason(),
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
             Self::CatalogBehind { .. } => "CATALOG_BEHIND",
+            Self::InRegistry(_) => "APPLICATION_IN_REGISTRY",
+            Self::Statement(error) => error.reason(),
             Self::WatcherTooSlow => "WATCHER_TOO_SLOW",
             Self::Audit(_) => "AUDIT_UNAVAILABLE",
             Self::Source(fault) => fault.reason.as_str(),
@@ -114,9 +123,9 @@ impl From<Error> for Fault {
         match error {
             Error::Audit(error) => error.into(),
             Error::Invalid(invalid) => invalid.into(),
-            Error::Unknown(application) | Error::NotOwner { application, .. } => {
-                fault.with("application", application.to_string())
-            }
+            Error::Unknown(application)
+            | Error::InRegistry(application)
+            | Error::NotOwner { application, .. } => fault.with("application", application.to_string()),
             Error::Settings(settings) => fault.with("field", settings.field),
             Error::SettingsChanged { expected, actual } => {
                 fault.with("expected_generation", expected.to_string()).with("generation", actual.to_string())
@@ -124,7 +133,11 @@ impl From<Error> for Fault {
             Error::CatalogBehind { wanted, actual } => {
                 fault.with("wanted_revision", wanted.to_string()).with("revision", actual.to_string())
             }
-            Error::Process(_) | Error::WatcherTooSlow | Error::Source(_) | Error::State(_) => fault,
+            Error::Process(_)
+            | Error::Statement(_)
+            | Error::WatcherTooSlow
+            | Error::Source(_)
+            | Error::State(_) => fault,
         }
     }
 }

@@ -14,14 +14,12 @@ use crate::{
     Error,
     catalog::{Catalog, SourceMemory},
     enter::{Author, Entering},
+    guard::Allowance,
     model::{Complaint, Entry, Listing, Record},
-    plan::{self, Direct, Snapshot},
+    plan::{self, Direct, STALENESS, Snapshot},
     ports::{Source, SourceFault},
     settings::Entered,
 };
-
-/// A registry may answer lists that are this old (COMPAT section 2), so a delta asks that much further back.
-const STALENESS: Duration = Duration::from_mins(2);
 
 /// When to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +103,8 @@ impl Synchronizer {
         }
         let Some(entry) = self.source.read(id).await? else { return Err(Error::Unknown(id.clone())) };
         let listing = Listing { entries: vec![entry], malformed: Vec::new() };
-        self.follow(&Snapshot::new(), &listing, &BTreeMap::new()).await?;
+        let nothing_taken = Allowance::of(&Snapshot::new(), &[], self.clock.now());
+        self.follow(&Snapshot::new(), &listing, &BTreeMap::new(), &nothing_taken).await?;
         self.catalog.record(id).await?.ok_or_else(|| Error::Unknown(id.clone()))
     }
 
@@ -148,13 +147,15 @@ impl Synchronizer {
     async fn read_everything(&self) -> Result<(Revision, Option<SourceFault>), Error> {
         let listing = self.source.list().await?;
         let catalog = self.catalog.snapshot().await?;
-        let doubtful = plan::doubtful(&catalog, &listing, self.clock.now())?;
+        let (releases, now) = (self.catalog.releases().await?, self.clock.now());
+        let doubtful = plan::doubtful(&catalog, &listing, &releases, now)?;
+        let allowance = Allowance::of(&catalog, &releases, now);
         let mut direct = BTreeMap::new();
         for id in doubtful {
             let answer = direct_answer(self.source.read(&id).await);
             direct.insert(id, answer);
         }
-        self.follow(&catalog, &listing, &direct).await
+        self.follow(&catalog, &listing, &direct, &allowance).await
     }
 
     async fn read_changes(&self) -> Result<Revision, Error> {
@@ -171,11 +172,24 @@ impl Synchronizer {
                 known.insert(entry.id.clone(), record);
             }
         }
-        let (revision, fault) = self.follow(&known, &listing, &BTreeMap::new()).await?;
+        let allowance = self.allowance_for(&known, &listing).await?;
+        let (revision, fault) = self.follow(&known, &listing, &BTreeMap::new(), &allowance).await?;
         match fault.filter(|_| !listing.malformed.is_empty()) {
             Some(fault) => Err(fault.into()),
             None => Ok(revision),
         }
+    }
+
+    /// The whole catalog is read only if the changes take something away.
+    async fn allowance_for(&self, known: &Snapshot, listing: &Listing) -> Result<Allowance, Error> {
+        let now = self.clock.now();
+        let takings = plan::takings(known, listing, now);
+        if takings.is_empty() {
+            return Ok(Allowance::of(known, &[], now));
+        }
+        let allowance = Allowance::of(&self.catalog.snapshot().await?, &self.catalog.releases().await?, now);
+        plan::within(&allowance, &takings)?;
+        Ok(allowance)
     }
 
     async fn follow(
@@ -183,8 +197,9 @@ impl Synchronizer {
         catalog: &Snapshot,
         listing: &Listing,
         direct: &BTreeMap<ApplicationId, Direct>,
+        allowance: &Allowance,
     ) -> Result<(Revision, Option<SourceFault>), Error> {
-        let plan = plan::changes(catalog, listing, direct, self.clock.now());
+        let plan = plan::changes(catalog, listing, direct, allowance, self.clock.now());
         if !plan.changes.is_empty() || !plan.settings.is_empty() {
             let (changes, settings) = (plan.changes.len(), plan.settings.len());
             tracing::info!(changes, settings, "the catalog follows the registry");
@@ -198,7 +213,7 @@ impl Synchronizer {
 
     async fn enter(&self, id: &ApplicationId, settings: &Entered) -> Result<Record, Error> {
         let record = self.catalog.record(id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
-        match self.entering.settings(&Author::Source, record.clone(), 0, settings).await {
+        match self.entering.settings(&Author::Source, record.clone(), 0, settings, None).await {
             // An owner was quicker, which is what the file stands back for.
             Err(Error::SettingsChanged { .. }) => Ok(record),
             outcome => outcome,
@@ -259,4 +274,4 @@ fn backoff(schedule: Schedule, failures: u32) -> Duration {
 
 #[cfg(test)]
 #[path = "execute_tests.rs"]
-mod tests;
+pub(crate) mod tests;

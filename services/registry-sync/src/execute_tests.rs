@@ -17,17 +17,17 @@ use crate::{
     settings::{Defaults, Draft, DraftBucket},
 };
 
-struct World {
-    source: MemorySource,
-    catalog: Catalog,
-    synchronizer: Arc<Synchronizer>,
-    entering: Entering,
-    audit: MemoryAuditLog,
-    clock: ManualClock,
+pub(crate) struct World {
+    pub(crate) source: MemorySource,
+    pub(crate) catalog: Catalog,
+    pub(crate) synchronizer: Arc<Synchronizer>,
+    pub(crate) entering: Entering,
+    pub(crate) audit: MemoryAuditLog,
+    pub(crate) clock: ManualClock,
     place: TestDatabase,
 }
 
-async fn worlds() -> Vec<World> {
+pub(crate) async fn worlds() -> Vec<World> {
     let mut worlds = Vec::new();
     for place in databases(SCHEMA, MIGRATIONS).await {
         worlds.push(world(place, MemorySource::default(), Defaults::default()).await);
@@ -43,7 +43,7 @@ async fn world(place: TestDatabase, source: MemorySource, defaults: Defaults) ->
     let entropy = Arc::new(SeededEntropy::default());
     let log: mint_port::Port<dyn mint_api::audit_log::AuditLog> =
         mint_port::Port::held_by("registry-sync", Arc::new(audit.clone()));
-    let entering = Entering::new(catalog.clone(), log, entropy, defaults);
+    let entering = Entering::new(catalog.clone(), log, entropy, Arc::clone(&time), defaults);
     let opened = Synchronizer::open(
         mint_port::Port::new(Arc::new(source.clone())),
         catalog.clone(),
@@ -59,7 +59,7 @@ impl World {
         Feed::new(self.catalog.clone(), Arc::default())
     }
 
-    fn put(&self, names: &[&str]) {
+    pub(crate) fn put(&self, names: &[&str]) {
         for name in names {
             self.source.put(entry(name));
         }
@@ -70,7 +70,7 @@ impl World {
     }
 
     async fn sets(&self, author: &Author, name: &str, expected: u64) -> Result<Record, Error> {
-        self.entering.draft(author, &id(name), expected, draft()).await
+        self.entering.draft(author, &id(name), expected, draft(), &[]).await
     }
 
     fn troubles(&self) -> Vec<(String, u32)> {
@@ -83,11 +83,11 @@ impl World {
     }
 }
 
-fn id(text: &str) -> ApplicationId {
+pub(crate) fn id(text: &str) -> ApplicationId {
     text.parse().unwrap()
 }
 
-fn entry(name: &str) -> Entry {
+pub(crate) fn entry(name: &str) -> Entry {
     let facts = Facts {
         team_id: "stups".parse().unwrap(),
         name: name.to_uppercase(),
@@ -99,7 +99,7 @@ fn entry(name: &str) -> Entry {
     Entry { id: id(name), facts, settings: None }
 }
 
-fn draft() -> Draft {
+pub(crate) fn draft() -> Draft {
     Draft {
         buckets: vec![DraftBucket { name: "team-a-mint".into(), ..DraftBucket::default() }],
         account_id: "123456789012".into(),
@@ -108,11 +108,11 @@ fn draft() -> Draft {
     }
 }
 
-fn operator() -> Author {
+pub(crate) fn operator() -> Author {
     Author::Peer(Principal::Operator("operator".into()))
 }
 
-fn member(team: &str) -> Author {
+pub(crate) fn member(team: &str) -> Author {
     Author::Peer(Principal::Team { team: team.parse().unwrap(), member: "member".into() })
 }
 
@@ -129,8 +129,9 @@ async fn contract_an_application_that_vanishes_is_held_and_nothing_of_it_changes
         let held = world.catalog.record(&id("b1")).await.unwrap().unwrap();
         assert_eq!(held.presence, Presence::Held);
         assert!(held.revision > before.revision);
+        assert_eq!(held.taken_at, held.held_at);
         let (presence, held_at, revision) = (before.presence, before.held_at, before.revision);
-        assert_eq!(Record { presence, held_at, revision, ..held }, before);
+        assert_eq!(Record { presence, held_at, revision, taken_at: None, ..held }, before);
         world.put(&["b1"]);
         world.synchronizer.full().await.unwrap();
         let back = world.catalog.record(&id("b1")).await.unwrap().unwrap();
@@ -285,10 +286,10 @@ async fn contract_settings_change_only_from_the_generation_read() {
         let other = Draft { prefix: "other".into(), ..draft() };
         for stale in [0, 7] {
             let refused =
-                world.entering.draft(&operator(), &id("a1"), stale, other.clone()).await.unwrap_err();
+                world.entering.draft(&operator(), &id("a1"), stale, other.clone(), &[]).await.unwrap_err();
             assert_eq!(refused.reason(), "SETTINGS_CHANGED");
         }
-        let second = world.entering.draft(&operator(), &id("a1"), 1, other).await.unwrap();
+        let second = world.entering.draft(&operator(), &id("a1"), 1, other, &[]).await.unwrap();
         assert_eq!(second.settings_generation, 2);
         assert!(second.revision > first.revision);
         assert_eq!(second.identity_revision, first.identity_revision);
@@ -325,7 +326,7 @@ async fn contract_settings_of_the_file_are_entered_once_and_announced() {
         let record = world.catalog.record(&id("a1")).await.unwrap().unwrap();
         assert_eq!((record.settings, record.settings_generation), (Some(proposed), 1));
         let other = Draft { prefix: "mine".into(), ..draft() };
-        let mine = world.entering.draft(&member("stups"), &id("a1"), 1, other).await.unwrap();
+        let mine = world.entering.draft(&member("stups"), &id("a1"), 1, other, &[]).await.unwrap();
         world.synchronizer.full().await.unwrap();
         assert_eq!(world.catalog.record(&id("a1")).await.unwrap().unwrap(), mine);
     }
@@ -550,6 +551,8 @@ async fn contract_the_role_can_do_its_work_and_delete_nothing() {
             "DELETE FROM applications",
             "TRUNCATE applications",
             "DELETE FROM catalog",
+            "DELETE FROM releases",
+            "UPDATE releases SET acts = 100",
             "INSERT INTO catalog (id, revision, defaults, problems) VALUES (1, 0, '', '[]')",
             "DELETE FROM mint_migrations",
             "CREATE TABLE other (x TEXT)",

@@ -1,6 +1,8 @@
 //! What the registry says, what the catalog holds, and how one changes the other.
 
-use mint_types::{Application, ApplicationId, Identity, Presence, Problem, Revision, TeamId, Timestamp};
+use mint_types::{
+    Application, ApplicationId, Identity, Presence, Problem, RemovedDestination, Revision, TeamId, Timestamp,
+};
 
 use crate::settings::{Defaults, Entered, SettingsFault};
 
@@ -81,6 +83,15 @@ impl Complaint {
     }
 }
 
+/// What an operator decided against what the registry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The registry lost it, and it is out of use.
+    Retired,
+    /// The registry says that it is out of use, and it is in use.
+    Restored,
+}
+
 /// One application of the catalog, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -104,30 +115,99 @@ pub struct Record {
     pub identity: Option<Identity>,
     /// What is wrong with the record.
     pub problems: Vec<Problem>,
+    /// When the registry last took something from it: its use, or its owner.
+    pub taken_at: Option<Timestamp>,
+    /// The release that allowed it; none: the budget did.
+    pub taken_release: Option<String>,
+    /// What an operator decided.
+    pub decision: Option<Decision>,
+    /// The owner whose word the destinations are.
+    pub confirmed_team: TeamId,
+    /// The destinations statement of the settings in force.
+    pub statement: Option<String>,
+    /// Where objects may lie that the settings no longer ask for.
+    pub removed: Vec<RemovedDestination>,
+    /// How often the IAM solution was found without the user.
+    pub identity_losses: u64,
 }
 
 impl Record {
+    /// Whether it is active, as the registry or an operator says.
+    pub fn is_active(&self) -> bool {
+        match self.decision {
+            Some(Decision::Retired) => false,
+            Some(Decision::Restored) => true,
+            None => self.facts.active,
+        }
+    }
+
+    /// Whether somebody works with it.
+    pub fn is_in_use(&self) -> bool {
+        self.presence == Presence::Present && self.is_active()
+    }
+
+    /// Whether its owner changed and the new one did not confirm the destinations.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.facts.team_id != self.confirmed_team
+    }
+
+    fn decided_presence(&self) -> Presence {
+        match (self.presence, self.decision) {
+            (Presence::Held, Some(Decision::Retired)) => Presence::Retired,
+            (presence, _) => presence,
+        }
+    }
+
+    /// What is wrong as long as nobody does something about it.
+    fn standing_problems(&self) -> Vec<Problem> {
+        let since = self.taken_at.unwrap_or(Timestamp::from_unix_micros(0));
+        let mut problems = self.problems.clone();
+        if self.is_unconfirmed() {
+            let complaint = Complaint {
+                reason: "OWNER_CHANGED",
+                title: "the application has another owner, who did not confirm where its credentials go",
+                detail: format!("it belonged to {}, now to {}", self.confirmed_team, self.facts.team_id),
+                next_action: "the new owner confirms with `mint app set` and a destinations statement; until then \
+                              nothing new is delivered",
+            };
+            problems.push(complaint.to_problem(&[], since));
+        }
+        if self.decision == Some(Decision::Restored) {
+            let complaint = Complaint {
+                reason: "KEPT_BY_OPERATOR",
+                title: "an operator keeps an application in use that the registry does not",
+                detail: "the registry says that it is not active".to_owned(),
+                next_action: "set active=true in the registry, or end it with `mint app remove`",
+            };
+            problems.push(complaint.to_problem(&[], since));
+        }
+        problems
+    }
+
     /// As it is served: with the defaults in it.
     pub fn served(self, defaults: &Defaults) -> Application {
         let settings = match &self.settings {
             Some(entered) => Some(entered.effective(defaults)),
             None => defaults.settings(),
         };
+        let (presence, problems) = (self.decided_presence(), self.standing_problems());
         Application {
+            active: self.is_active(),
             id: self.id,
             team_id: self.facts.team_id,
             name: self.facts.name,
-            active: self.facts.active,
             subtitle: self.facts.subtitle,
             service_url: self.facts.service_url,
-            presence: self.presence,
+            presence,
             revision: self.revision,
             identity_revision: self.identity_revision,
             settings,
             settings_generation: self.settings_generation,
             identity: self.identity,
             modified_at: self.facts.modified_at,
-            problems: self.problems,
+            problems,
+            destinations_statement: self.statement.map(String::into_bytes).unwrap_or_default(),
+            removed_destinations: self.removed,
         }
     }
 
@@ -137,8 +217,8 @@ impl Record {
             Some(settings) => (settings.scopes.clone(), settings.redirect_url.clone(), settings.confidential),
             None => (Vec::new(), None, Entered::default().confidential),
         };
-        let facts = &self.facts;
-        (facts.team_id.clone(), facts.name.clone(), facts.active, scopes, redirect_url, confidential)
+        let (team_id, name) = (self.facts.team_id.clone(), self.facts.name.clone());
+        (team_id, name, self.is_active(), scopes, redirect_url, confidential, self.identity_losses)
     }
 }
 

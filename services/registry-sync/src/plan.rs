@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mint_types::{ApplicationId, Budget, Presence, Timestamp};
+use mint_types::{ApplicationId, Presence, Timestamp};
 
 use crate::{
-    model::{Complaint, Entry, Facts, Listing, Malformed, Record, revised},
+    guard::{Allowance, Release, takes},
+    model::{Complaint, Decision, Entry, Facts, Listing, Malformed, Record, revised},
     ports::{SourceFault, SourceReason},
     settings::Entered,
 };
@@ -14,8 +15,8 @@ use crate::{
 /// The catalog as a plan sees it.
 pub type Snapshot = BTreeMap<ApplicationId, Record>;
 
-/// Invariant I6 counts by the day.
-const DAY: Duration = Duration::from_hours(24);
+/// A registry may answer lists that are this old (COMPAT section 2).
+pub const STALENESS: Duration = Duration::from_mins(2);
 /// How many culprits a problem names; the rest are counted.
 const NAMED: usize = 5;
 
@@ -41,6 +42,8 @@ pub enum Change {
         facts: Facts,
         /// What is wrong with what the registry says.
         complaint: Option<Complaint>,
+        /// The release that pays for what this takes away; none: the budget does, or it takes nothing.
+        release: Option<String>,
     },
     /// The registry says something about it that cannot be used: it stays as it was.
     Blamed {
@@ -53,6 +56,8 @@ pub enum Change {
     Held {
         /// Which application.
         id: ApplicationId,
+        /// The release that pays for it; none: the budget does.
+        release: Option<String>,
     },
 }
 
@@ -60,27 +65,56 @@ impl Change {
     /// The application that changes.
     pub fn id(&self) -> &ApplicationId {
         match self {
-            Self::Observed { id, .. } | Self::Blamed { id, .. } | Self::Held { id } => id,
+            Self::Observed { id, .. } | Self::Blamed { id, .. } | Self::Held { id, .. } => id,
+        }
+    }
+
+    /// The release that pays for it.
+    pub fn release(&self) -> Option<&str> {
+        match self {
+            Self::Observed { release, .. } | Self::Held { release, .. } => release.as_deref(),
+            Self::Blamed { .. } => None,
+        }
+    }
+
+    /// Whether it takes something away, which somebody has to pay for.
+    fn takes(&self, before: Option<&Record>) -> bool {
+        match self {
+            Self::Observed { facts, .. } => before.is_some_and(|record| takes(record, facts)),
+            Self::Held { .. } => before.is_some_and(Record::is_in_use),
+            Self::Blamed { .. } => false,
+        }
+    }
+
+    fn paid_by(self, payer: Option<String>) -> Self {
+        match self {
+            Self::Observed { id, facts, complaint, .. } => {
+                Self::Observed { id, facts, complaint, release: payer }
+            }
+            Self::Held { id, .. } => Self::Held { id, release: payer },
+            Self::Blamed { .. } => self,
         }
     }
 
     /// The record after the change; nothing if the change concerns no record.
     pub fn applied(&self, before: Option<&Record>, now: Timestamp) -> Option<Record> {
         match self {
-            Self::Observed { id, facts, complaint } => {
+            Self::Observed { id, facts, complaint, release } => {
                 let standing = before.map(|record| record.problems.as_slice()).unwrap_or_default();
                 let problems =
                     complaint.iter().map(|complaint| complaint.to_problem(standing, now)).collect();
-                Some(observed(before, id, facts, problems))
+                let after = observed(before, id, facts, problems);
+                Some(if self.takes(before) { taken(after, release.clone(), now) } else { after })
             }
             Self::Blamed { complaint, .. } => before.map(|record| Record {
                 problems: vec![complaint.to_problem(&record.problems, now)],
                 ..record.clone()
             }),
-            Self::Held { .. } => before.map(|record| match record.presence {
-                Presence::Held => record.clone(),
+            Self::Held { release, .. } => before.map(|record| match record.presence {
+                Presence::Held | Presence::Retired => record.clone(),
                 Presence::Present => {
-                    Record { presence: Presence::Held, held_at: Some(now), ..record.clone() }
+                    let held = Record { presence: Presence::Held, held_at: Some(now), ..record.clone() };
+                    if self.takes(before) { taken(held, release.clone(), now) } else { held }
                 }
             }),
         }
@@ -99,46 +133,68 @@ pub struct Plan {
 }
 
 /// The applications that a full list leaves out and that have to be read directly before anybody believes it. The
-/// whole list is refused if they are more than may vanish in a day (I6).
+/// whole list is refused if it takes away more than it may in a day (I6) and than is released: by leaving out, by calling
+/// inactive, by naming another owner.
 pub fn doubtful(
     catalog: &Snapshot,
     listing: &Listing,
+    releases: &[Release],
     now: Timestamp,
 ) -> Result<Vec<ApplicationId>, SourceFault> {
     if listing.entries.is_empty() && listing.malformed.is_empty() {
         return if catalog.is_empty() { Ok(Vec::new()) } else { Err(empty()) };
     }
-    if !listing.malformed.is_empty() {
-        // An entry that cannot be read may be any application: no absence is believed.
-        return Ok(Vec::new());
-    }
-    let listed: BTreeSet<&ApplicationId> = listing.entries.iter().map(|entry| &entry.id).collect();
-    let present = catalog.values().filter(|record| record.presence == Presence::Present);
-    let absent: Vec<ApplicationId> = present
-        .clone()
-        .filter(|record| !listed.contains(&record.id))
-        .map(|record| record.id.clone())
-        .collect();
-    let held_today = catalog.values().filter(|record| is_held_today(record, now)).count();
-    let fleet = present.count() + held_today;
-    let allowed = Budget::default().of(count(fleet));
-    if count(absent.len() + held_today) > allowed && !absent.is_empty() {
-        let detail = format!(
-            "{} of {fleet} applications are missing from the list ({}) and {held_today} vanished within a day; \
-             {allowed} may",
-            absent.len(),
-            named(absent.iter().map(ToString::to_string)),
-        );
-        return Err(SourceFault::new(SourceReason::Shrank, detail));
-    }
+    // An entry that cannot be read may be any application: with one, no absence is believed.
+    let absent = if listing.malformed.is_empty() { absent(catalog, listing) } else { Vec::new() };
+    let mut takings = takings(catalog, listing, now);
+    takings.extend(absent.iter().filter(|id| catalog.get(*id).is_some_and(Record::is_in_use)).cloned());
+    within(&Allowance::of(catalog, releases, now), &takings)?;
     Ok(absent)
 }
 
-/// The changes that a list and the direct reads make.
+/// The applications from which a list takes their use or their owner.
+pub fn takings(catalog: &Snapshot, listing: &Listing, now: Timestamp) -> Vec<ApplicationId> {
+    let takes = |entry: &&Entry| {
+        let before = catalog.get(&entry.id);
+        before.is_some_and(|record| !is_stale(record, &entry.facts, now) && takes(record, &entry.facts))
+    };
+    listing.entries.iter().filter(takes).map(|entry| entry.id.clone()).collect()
+}
+
+/// Refuses what nobody pays for, as a whole.
+pub fn within(allowance: &Allowance, takings: &[ApplicationId]) -> Result<(), SourceFault> {
+    let mut left = allowance.clone();
+    if takings.iter().all(|id| left.charge(id).is_some()) {
+        return Ok(());
+    }
+    Err(shrank(allowance, takings.iter().map(ToString::to_string).collect()))
+}
+
+fn absent(catalog: &Snapshot, listing: &Listing) -> Vec<ApplicationId> {
+    let listed: BTreeSet<&ApplicationId> = listing.entries.iter().map(|entry| &entry.id).collect();
+    let missing = |record: &&Record| record.presence == Presence::Present && !listed.contains(&record.id);
+    catalog.values().filter(missing).map(|record| record.id.clone()).collect()
+}
+
+/// Whether a list says what was true before the catalog learnt better: it may be as old as [`STALENESS`]. After that
+/// time an older date is believed, for a registry may have been restored.
+fn is_stale(before: &Record, facts: &Facts, now: Timestamp) -> bool {
+    match (before.facts.modified_at, facts.modified_at) {
+        (Some(known), Some(listed)) => listed < known && now < known.plus(STALENESS),
+        _ => false,
+    }
+}
+
+fn taken(record: Record, release: Option<String>, now: Timestamp) -> Record {
+    Record { taken_at: Some(now), taken_release: release, ..record }
+}
+
+/// The changes that a list and the direct reads make. What nobody pays for is left out.
 pub fn changes(
     catalog: &Snapshot,
     listing: &Listing,
     direct: &BTreeMap<ApplicationId, Direct>,
+    allowance: &Allowance,
     now: Timestamp,
 ) -> Plan {
     let mut plan = Plan { fault: fault_of(listing, direct), ..Plan::default() };
@@ -146,7 +202,9 @@ pub fn changes(
         Direct::Found(entry) => Some(entry.as_ref()),
         Direct::Missing | Direct::Unanswered(_) => None,
     });
-    for entry in listing.entries.iter().chain(found) {
+    let believed =
+        |entry: &&Entry| catalog.get(&entry.id).is_none_or(|record| !is_stale(record, &entry.facts, now));
+    for entry in listing.entries.iter().filter(believed).chain(found) {
         let generation = catalog.get(&entry.id).map_or(0, |record| record.settings_generation);
         let proposed = entry.settings.as_ref().filter(|_| generation == 0);
         let complaint = proposed.and_then(|proposed| proposed.as_ref().err()).map(|fault| Complaint {
@@ -158,11 +216,12 @@ pub fn changes(
         if let Some(Ok(settings)) = proposed {
             plan.settings.push((entry.id.clone(), settings.clone()));
         }
-        plan.changes.push(Change::Observed { id: entry.id.clone(), facts: entry.facts.clone(), complaint });
+        let (id, facts) = (entry.id.clone(), entry.facts.clone());
+        plan.changes.push(Change::Observed { id, facts, complaint, release: None });
     }
     for (id, answer) in direct {
         if *answer == Direct::Missing {
-            plan.changes.push(Change::Held { id: id.clone() });
+            plan.changes.push(Change::Held { id: id.clone(), release: None });
         }
     }
     for culprit in &listing.malformed {
@@ -172,7 +231,35 @@ pub fn changes(
     }
     plan.changes.retain(|change| makes_a_difference(change, catalog, now));
     plan.changes.sort_by(|one, other| one.id().cmp(other.id()));
-    plan
+    charged(plan, catalog, allowance)
+}
+
+fn charged(plan: Plan, catalog: &Snapshot, allowance: &Allowance) -> Plan {
+    let mut left = allowance.clone();
+    let (mut paid, mut refused) = (Vec::new(), Vec::new());
+    for change in plan.changes {
+        if !change.takes(catalog.get(change.id())) {
+            paid.push(change);
+            continue;
+        }
+        match left.charge(change.id()) {
+            Some(payer) => paid.push(change.paid_by(payer)),
+            None => refused.push(change.id().to_string()),
+        }
+    }
+    let over = (!refused.is_empty()).then(|| shrank(allowance, refused));
+    Plan { changes: paid, fault: over.or(plan.fault), ..plan }
+}
+
+fn shrank(allowance: &Allowance, victims: Vec<String>) -> SourceFault {
+    let Allowance { allowed, taken, fleet, .. } = allowance;
+    let detail = format!(
+        "the list takes {} of {fleet} applications out of use or from their owners ({}), and {taken} were within a \
+         day; {allowed} may be",
+        victims.len(),
+        named(victims),
+    );
+    SourceFault::new(SourceReason::Shrank, detail)
 }
 
 fn makes_a_difference(change: &Change, catalog: &Snapshot, now: Timestamp) -> bool {
@@ -198,20 +285,27 @@ fn observed(
         settings_generation: 0,
         identity: None,
         problems,
+        taken_at: None,
+        taken_release: None,
+        decision: None,
+        confirmed_team: facts.team_id.clone(),
+        statement: None,
+        removed: Vec::new(),
+        identity_losses: 0,
     };
-    match before {
-        None => fresh,
-        Some(record) => Record {
-            settings: record.settings.clone(),
-            settings_generation: record.settings_generation,
-            identity: record.identity.clone(),
-            ..fresh
-        },
+    let Some(record) = before else { return fresh };
+    let same_owner = record.facts.team_id == facts.team_id;
+    Record {
+        facts: fresh.facts,
+        presence: Presence::Present,
+        held_at: None,
+        problems: fresh.problems,
+        // the registry has it again, or says itself what the operator said
+        decision: record.decision.filter(|decision| *decision == Decision::Restored && !facts.active),
+        // what the owner before wrote is not the word of this one
+        statement: record.statement.clone().filter(|_| same_owner),
+        ..record.clone()
     }
-}
-
-fn is_held_today(record: &Record, now: Timestamp) -> bool {
-    record.presence == Presence::Held && record.held_at.is_some_and(|since| now.since(since) < DAY)
 }
 
 fn empty() -> SourceFault {
@@ -251,10 +345,6 @@ fn named(culprits: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,8 @@
 use mint_types::Revision;
 
 use super::*;
+
+const DAY: Duration = Duration::from_hours(24);
 use crate::settings::SettingsFault;
 
 const NOW: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
@@ -25,6 +27,23 @@ fn listing(names: &[&str]) -> Listing {
     Listing { entries: names.iter().map(|name| entry(name)).collect(), malformed: Vec::new() }
 }
 
+fn doubtful(
+    catalog: &Snapshot,
+    listing: &Listing,
+    now: Timestamp,
+) -> Result<Vec<ApplicationId>, SourceFault> {
+    super::doubtful(catalog, listing, &[], now)
+}
+
+fn changes(
+    catalog: &Snapshot,
+    listing: &Listing,
+    direct: &BTreeMap<ApplicationId, Direct>,
+    now: Timestamp,
+) -> Plan {
+    super::changes(catalog, listing, direct, &Allowance::of(catalog, &[], now), now)
+}
+
 fn catalog(names: &[&str]) -> Snapshot {
     let plan = changes(&Snapshot::new(), &listing(names), &BTreeMap::new(), NOW);
     let records = plan.changes.iter().enumerate().map(|(index, change)| {
@@ -43,7 +62,7 @@ fn names(texts: &[String]) -> Vec<&str> {
 }
 
 fn held(catalog: &mut Snapshot, name: &str, since: Timestamp) {
-    let change = Change::Held { id: id(name) };
+    let change = Change::Held { id: id(name), release: None };
     let record = change.applied(catalog.get(&id(name)), since).unwrap();
     catalog.insert(id(name), record);
 }
@@ -124,7 +143,7 @@ fn only_a_confirmed_absence_holds_an_application() {
     let catalog = catalog(&["a1", "b1"]);
     let outage = Direct::Unanswered(SourceFault::new(SourceReason::Unreachable, "503"));
     let table = [
-        (Direct::Missing, vec![Change::Held { id: id("b1") }], None),
+        (Direct::Missing, vec![Change::Held { id: id("b1"), release: None }], None),
         (Direct::Found(Box::new(entry("b1"))), vec![], None),
         (outage, vec![], Some(SourceReason::Incomplete)),
     ];
@@ -144,6 +163,77 @@ fn a_held_application_that_is_listed_again_is_present() {
     assert_eq!(plan.changes.len(), 1);
     let record = plan.changes[0].applied(catalog.get(&id("b1")), NOW).unwrap();
     assert_eq!(record.presence, Presence::Present);
+}
+
+#[test]
+fn a_list_that_ends_or_moves_more_than_the_budget_is_refused_whole() {
+    let all = fleet(20);
+    let catalog = catalog(&names(&all));
+    let spoilt = |spoil: fn(&mut Facts), count: usize| {
+        let mut list = listing(&names(&all));
+        list.entries.iter_mut().take(count).for_each(|entry| spoil(&mut entry.facts));
+        doubtful(&catalog, &list, NOW)
+    };
+    let spoils: [fn(&mut Facts); 2] =
+        [|facts| facts.active = false, |facts| facts.team_id = "another".parse().unwrap()];
+    for spoil in spoils {
+        assert_eq!(spoilt(spoil, 2), Ok(vec![]));
+        assert_eq!(spoilt(spoil, 3).unwrap_err().reason, SourceReason::Shrank);
+    }
+    let renamed: fn(&mut Facts) = |facts| facts.name = "Other".into();
+    assert_eq!(spoilt(renamed, 20), Ok(vec![]), "that takes nothing");
+}
+
+#[test]
+fn what_nobody_pays_for_is_left_out() {
+    let all = fleet(20);
+    let catalog = catalog(&names(&all));
+    let direct = all.iter().take(5).map(|name| (id(name), Direct::Missing)).collect();
+    let plan = changes(&catalog, &listing(&names(&all[5..])), &direct, NOW);
+    assert_eq!(plan.changes.len(), 2);
+    assert_eq!(plan.fault.unwrap().reason, SourceReason::Shrank);
+}
+
+#[test]
+fn a_release_pays_for_what_the_budget_does_not() {
+    let all = fleet(20);
+    let catalog = catalog(&names(&all));
+    let release = |id: &str, acts, names: &[&str]| Release {
+        id: id.into(),
+        acts,
+        spent: 0,
+        applications: names.iter().map(|name| self::id(name)).collect(),
+        expires_at: NOW.plus(DAY),
+    };
+    let left = listing(&names(&all[4..]));
+    let asked = |releases: &[Release]| super::doubtful(&catalog, &left, releases, NOW);
+    assert!(asked(&[release("r", 1, &[])]).is_err());
+    assert!(asked(&[release("r", 9, &["app-10", "app-11"])]).is_err());
+    assert_eq!(asked(&[release("r", 2, &[])]).unwrap().len(), 4);
+    let named = [release("n", 1, &["app-3"]), release("r", 1, &[])];
+    assert_eq!(asked(&named).unwrap().len(), 4);
+    let direct = all[..4].iter().map(|name| (id(name), Direct::Missing)).collect();
+    let plan = super::changes(&catalog, &left, &direct, &Allowance::of(&catalog, &named, NOW), NOW);
+    let payers: Vec<_> = plan.changes.iter().map(Change::release).collect();
+    assert_eq!((payers, plan.fault), (vec![None, None, Some("r"), Some("n")], None));
+}
+
+#[test]
+fn a_stale_list_takes_no_newer_fact_back() {
+    let dated = |name: &str, at: Timestamp| {
+        let mut list = listing(&["a1"]);
+        (list.entries[0].facts.name, list.entries[0].facts.modified_at) = (name.into(), Some(at));
+        list
+    };
+    let modified = NOW;
+    let first = changes(&Snapshot::new(), &dated("new", modified), &BTreeMap::new(), NOW);
+    let record = first.changes[0].applied(None, NOW).unwrap();
+    let catalog = Snapshot::from([(id("a1"), record)]);
+    let older = dated("old", Timestamp::from_unix_micros(modified.unix_micros() - 1));
+    let seen = |list: &Listing, now| changes(&catalog, list, &BTreeMap::new(), now).changes.len();
+    assert_eq!(seen(&older, NOW), 0);
+    assert_eq!(seen(&older, NOW.plus(STALENESS)), 1, "no list is that old: the registry was restored");
+    assert_eq!(seen(&dated("newer", NOW.plus(STALENESS)), NOW), 1);
 }
 
 #[test]
@@ -233,4 +323,9 @@ fn only_facts_of_the_identity_raise_its_revision() {
         assert_eq!(revised.identity_revision == Revision(9), raises, "row {number}");
     }
     assert_eq!(revised(Some(before), before.clone(), Revision(9)), None);
+}
+
+/// A record of an application that was just listed.
+pub(crate) fn catalog_record(name: &str) -> Record {
+    catalog(&[name]).remove(&id(name)).unwrap()
 }

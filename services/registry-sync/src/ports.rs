@@ -61,8 +61,8 @@ impl SourceFault {
                 "look at the registry's own state; the catalog keeps what it had and is read again",
             ),
             SourceReason::Shrank => (
-                "the registry lists far fewer applications than the catalog",
-                "restore the registry, or retire applications with active=false, a few a day",
+                "the registry takes away more applications than it may in a day",
+                "restore the registry, retire applications a few a day, or let two operators sign `mint registry release`",
             ),
             SourceReason::Unreachable => (
                 "the registry cannot be read",

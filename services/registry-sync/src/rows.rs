@@ -5,7 +5,8 @@ use mint_types::{Identity, Presence, Problem, Revision};
 
 use crate::{
     Error,
-    model::{Facts, Record},
+    guard::Release,
+    model::{Decision, Facts, Record},
 };
 
 pub(crate) fn columns(record: &Record) -> Result<Vec<Value>, Error> {
@@ -28,6 +29,13 @@ pub(crate) fn columns(record: &Record) -> Result<Vec<Value>, Error> {
         identity.map(|identity| identity.client_id.as_str()).into(),
         identity.map(|identity| identity.foreign).into(),
         to_json(&record.problems)?.into(),
+        record.taken_at.into(),
+        record.taken_release.as_deref().into(),
+        record.decision.map(decision_text).into(),
+        record.confirmed_team.as_str().into(),
+        record.statement.as_deref().into(),
+        to_json(&record.removed)?.into(),
+        Value::unsigned(record.identity_losses)?,
     ])
 }
 
@@ -57,13 +65,46 @@ pub(crate) fn record(row: &Row) -> Result<Record, Error> {
         settings_generation: row.unsigned("settings_generation")?,
         identity,
         problems: from_json("problems", &row.text("problems")?)?,
+        taken_at: row.optional_timestamp("taken_at")?,
+        taken_release: row.optional_text("taken_release")?,
+        decision: row.optional_text("decision")?.map(|text| decision(&text)).transpose()?,
+        confirmed_team: row.text("confirmed_team")?.parse().map_err(|_| corrupt("confirmed_team"))?,
+        statement: row.optional_text("statement")?,
+        removed: from_json("removed", &row.text("removed")?)?,
+        identity_losses: row.unsigned("identity_losses")?,
+    })
+}
+
+fn decision_text(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Retired => "retired",
+        Decision::Restored => "restored",
+    }
+}
+
+fn decision(text: &str) -> Result<Decision, Error> {
+    match text {
+        "retired" => Ok(Decision::Retired),
+        "restored" => Ok(Decision::Restored),
+        _ => Err(corrupt("decision")),
+    }
+}
+
+pub(crate) fn release(row: &Row) -> Result<Release, Error> {
+    Ok(Release {
+        id: row.text("id")?,
+        acts: row.unsigned("acts")?,
+        spent: row.unsigned("spent")?,
+        applications: from_json("applications", &row.text("applications")?)?,
+        expires_at: row.timestamp("expires_at")?,
     })
 }
 
 fn presence_text(presence: Presence) -> &'static str {
     match presence {
         Presence::Present => "present",
-        Presence::Held => "held",
+        // that it is retired is a decision of its own
+        Presence::Held | Presence::Retired => "held",
     }
 }
 

@@ -7,19 +7,24 @@ use mint_api::convert::{parse, timestamp_to_wire};
 use mint_api::registry::v1::{
     self as wire, GetApplicationRequest, GetApplicationResponse, GetSourceRequest, GetSourceResponse,
     ListApplicationsRequest, ListApplicationsResponse, RecordIdentityRequest, RecordIdentityResponse,
-    SyncSourceRequest, SyncSourceResponse, UpdateSettingsRequest, UpdateSettingsResponse,
-    WatchApplicationsRequest, WatchApplicationsResponse, registry_service_server::RegistryService,
+    RecordTombstonesRequest, RecordTombstonesResponse, ReleaseRequest, ReleaseResponse,
+    RestoreApplicationRequest, RestoreApplicationResponse, RetireApplicationRequest,
+    RetireApplicationResponse, SyncSourceRequest, SyncSourceResponse, UpdateSettingsRequest,
+    UpdateSettingsResponse, WatchApplicationsRequest, WatchApplicationsResponse,
+    registry_service_server::RegistryService,
 };
 use mint_api::{Fault, InvalidMessage};
-use mint_types::{ApplicationId, Identity, Revision};
+use mint_types::{ApplicationId, Identity, RemovedDestination, Revision};
 use tonic::{Request, Response, Status};
 
 use crate::{
     Error,
     catalog::Catalog,
+    decide::Deciding,
     enter::{Author, Entering},
     execute::Synchronizer,
     feed::Feed,
+    guard::Release,
     settings::Draft,
 };
 
@@ -35,6 +40,8 @@ pub struct Rpc {
     pub feed: Feed,
     /// How settings change.
     pub entering: Entering,
+    /// What operators decide.
+    pub deciding: Deciding,
     /// How the source is read.
     pub synchronizer: Arc<Synchronizer>,
 }
@@ -97,7 +104,8 @@ impl RegistryService for Rpc {
         let settings = request.settings.ok_or_else(|| InvalidMessage::new("settings", "it is required"))?;
         self.synchronizer.known(&id).await?;
         let draft = Draft::from_wire(settings).map_err(Error::from)?;
-        let record = self.entering.draft(&author, &id, request.expected_generation, draft).await?;
+        let record =
+            self.entering.draft(&author, &id, request.expected_generation, draft, &request.statement).await?;
         Ok(Response::new(UpdateSettingsResponse { application: Some(self.encoded(record)) }))
     }
 
@@ -107,6 +115,10 @@ impl RegistryService for Rpc {
     ) -> Result<Response<RecordIdentityResponse>, Status> {
         let request = request.into_inner();
         let id = application_id(&request.application_id)?;
+        if request.missing {
+            let record = self.catalog.identity_missing(&id).await?;
+            return Ok(Response::new(RecordIdentityResponse { application: Some(self.encoded(record)) }));
+        }
         let identity = request.identity.ok_or_else(|| InvalidMessage::new("identity", "it is required"))?;
         named("identity.username", &identity.username)?;
         named("identity.client_id", &identity.client_id)?;
@@ -126,7 +138,49 @@ impl RegistryService for Rpc {
             applications: self.catalog.size().await?,
             revision: self.catalog.revision().await?.0,
             problems: memory.problems.into_iter().map(Into::into).collect(),
+            released: self.catalog.releases().await?.iter().map(Release::remaining).sum(),
         }))
+    }
+
+    async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<ReleaseResponse>, Status> {
+        let release = self.deciding.release(&request.into_inner().statement).await?;
+        Ok(Response::new(ReleaseResponse {
+            remaining: release.remaining(),
+            expires_at: Some(timestamp_to_wire(release.expires_at)),
+            statement_id: release.id,
+        }))
+    }
+
+    async fn retire_application(
+        &self,
+        request: Request<RetireApplicationRequest>,
+    ) -> Result<Response<RetireApplicationResponse>, Status> {
+        let author = Author::Peer(mint_runtime::peer_of(&request)?.principal);
+        let id = application_id(&request.into_inner().application_id)?;
+        let record = self.deciding.retire(&author, &id).await?;
+        Ok(Response::new(RetireApplicationResponse { application: Some(self.encoded(record)) }))
+    }
+
+    async fn restore_application(
+        &self,
+        request: Request<RestoreApplicationRequest>,
+    ) -> Result<Response<RestoreApplicationResponse>, Status> {
+        let author = Author::Peer(mint_runtime::peer_of(&request)?.principal);
+        let id = application_id(&request.into_inner().application_id)?;
+        let record = self.deciding.restore(&author, &id).await?;
+        Ok(Response::new(RestoreApplicationResponse { application: Some(self.encoded(record)) }))
+    }
+
+    async fn record_tombstones(
+        &self,
+        request: Request<RecordTombstonesRequest>,
+    ) -> Result<Response<RecordTombstonesResponse>, Status> {
+        let request = request.into_inner();
+        let id = application_id(&request.application_id)?;
+        let overwritten: Result<Vec<_>, _> =
+            request.overwritten.into_iter().map(RemovedDestination::try_from).collect();
+        let record = self.catalog.record_tombstones(&id, &overwritten?).await?;
+        Ok(Response::new(RecordTombstonesResponse { application: Some(self.encoded(record)) }))
     }
 
     async fn sync_source(

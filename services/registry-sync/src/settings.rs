@@ -10,7 +10,7 @@ const MOST_SCOPES: usize = 200;
 const LONGEST_TEXT: usize = 2048;
 
 /// What the configuration says for whatever an owner leaves open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Defaults {
     /// The region of buckets that name none.
     pub region: Option<String>,

@@ -111,6 +111,7 @@ async fn the_catalog_is_served_as_its_permissions_say() {
         application_id: "kio".into(),
         settings: Some(mint_api::registry::v1::Settings { confidential: true, ..Default::default() }),
         expected_generation: 0,
+        statement: Vec::new(),
     };
     let mut stranger = connected(&pki, port, &pki.issue_path("team/other/member"));
     assert_eq!(reason(stranger.update_settings(settings.clone()).await), "NOT_OWNER");
@@ -119,7 +120,7 @@ async fn the_catalog_is_served_as_its_permissions_say() {
     assert_eq!(reason(operator.get_application(behind).await), "CATALOG_BEHIND");
     let unknown = GetApplicationRequest { application_id: "nobody".into(), min_revision: 0 };
     assert_eq!(reason(operator.get_application(unknown).await), "APPLICATION_UNKNOWN");
-    let identity = RecordIdentityRequest { application_id: "kio".into(), identity: None };
+    let identity = RecordIdentityRequest { application_id: "kio".into(), identity: None, missing: false };
     let refused = operator.record_identity(identity.clone()).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::PermissionDenied);
     let mut provisioner = connected(&pki, port, &pki.service(ServiceName::IdentityProvisioner));

@@ -23,6 +23,7 @@ pub struct MemoryIssuer {
 #[derive(Debug, Default)]
 struct IssuerState {
     users: BTreeMap<String, ServiceUser>,
+    lie: Option<Vec<String>>,
     calls: Vec<String>,
     troubles: VecDeque<Trouble>,
 }
@@ -59,6 +60,11 @@ impl MemoryIssuer {
         self.locked().users.remove(username);
     }
 
+    /// Lists these users, whatever there are; nothing lists the truth.
+    pub fn lie(&self, users: Option<Vec<String>>) {
+        self.locked().lie = users;
+    }
+
     /// The calls since the last time, as `GET u`, `PUT u`, `DELETE u`.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.locked().calls)
@@ -85,7 +91,9 @@ impl MemoryIssuer {
 #[async_trait]
 impl IdentityIssuer for MemoryIssuer {
     async fn list(&self) -> Result<Vec<String>, IssuerError> {
-        self.call("LIST".to_owned(), |state| state.users.keys().cloned().collect())
+        self.call("LIST".to_owned(), |state| {
+            state.lie.clone().unwrap_or_else(|| state.users.keys().cloned().collect())
+        })
     }
 
     async fn exists(&self, username: &str) -> Result<bool, IssuerError> {
@@ -163,6 +171,22 @@ impl Catalog for MemoryCatalog {
         state.applications.get(id).cloned().ok_or(CatalogError::Unknown)
     }
 
+    async fn applications(&self) -> Result<Vec<Application>, CatalogError> {
+        let state = self.locked();
+        if state.down { Err(down()) } else { Ok(state.applications.values().cloned().collect()) }
+    }
+
+    async fn report_missing(&self, id: &ApplicationId) -> Result<(), CatalogError> {
+        let mut state = self.locked();
+        if state.down || state.deaf {
+            return Err(down());
+        }
+        let application = state.applications.get_mut(id).ok_or(CatalogError::Unknown)?;
+        application.revision = Revision(application.revision.0 + 1);
+        application.identity_revision = application.revision;
+        Ok(())
+    }
+
     async fn record_identity(&self, id: &ApplicationId, identity: &Identity) -> Result<(), CatalogError> {
         let mut state = self.locked();
         if state.down || state.deaf {
@@ -204,6 +228,8 @@ pub fn application(id: &str, scopes: &[&str]) -> Application {
         identity: None,
         modified_at: None,
         problems: Vec::new(),
+        destinations_statement: Vec::new(),
+        removed_destinations: Vec::new(),
     }
 }
 

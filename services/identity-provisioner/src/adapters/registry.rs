@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mint_api::WireFault;
 use mint_api::registry::v1::{
-    GetApplicationRequest, RecordIdentityRequest, registry_service_client::RegistryServiceClient,
+    GetApplicationRequest, ListApplicationsRequest, RecordIdentityRequest,
+    registry_service_client::RegistryServiceClient,
 };
 use mint_runtime::Channel;
 use mint_types::{Application, ApplicationId, Identity, Revision};
@@ -15,6 +16,9 @@ use crate::ports::{Catalog, CatalogError};
 
 /// The catalog answers out of its database.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A page is 500 records: half a million applications.
+const MOST_PAGES: usize = 1000;
 
 /// The catalog that registry-sync serves.
 #[derive(Debug, Clone)]
@@ -45,9 +49,36 @@ impl Catalog for RegistryCatalog {
         }
     }
 
+    async fn applications(&self) -> Result<Vec<Application>, CatalogError> {
+        let mut applications = Vec::new();
+        let mut page_token = String::new();
+        for _ in 0..MOST_PAGES {
+            let request = ListApplicationsRequest { since_revision: 0, page_size: 0, page_token };
+            let answer = self.client.clone().list_applications(timed(request)).await;
+            let page = answer.map_err(|status| error(&status))?.into_inner();
+            for wire in page.applications {
+                let read = Application::try_from(wire).map_err(|invalid| unusable(invalid.to_string()))?;
+                applications.push(read);
+            }
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(applications);
+            }
+        }
+        Err(unusable(format!("its list does not end after {MOST_PAGES} pages")))
+    }
+
+    async fn report_missing(&self, id: &ApplicationId) -> Result<(), CatalogError> {
+        let request = RecordIdentityRequest { application_id: id.to_string(), identity: None, missing: true };
+        self.client.clone().record_identity(timed(request)).await.map(drop).map_err(|status| error(&status))
+    }
+
     async fn record_identity(&self, id: &ApplicationId, identity: &Identity) -> Result<(), CatalogError> {
-        let request =
-            RecordIdentityRequest { application_id: id.to_string(), identity: Some(identity.clone().into()) };
+        let request = RecordIdentityRequest {
+            application_id: id.to_string(),
+            identity: Some(identity.clone().into()),
+            missing: false,
+        };
         self.client.clone().record_identity(timed(request)).await.map(drop).map_err(|status| error(&status))
     }
 }

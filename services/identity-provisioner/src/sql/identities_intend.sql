@@ -4,6 +4,11 @@ INSERT INTO identities (
 VALUES ($1, $2, NULL, 'none', $3, $4, 0, '[]', 0, $5)
 ON CONFLICT (application_id) DO UPDATE SET
     username = excluded.username,
+    vanished_at = CASE
+        WHEN identities.intended = 'deleted' AND excluded.intended = 'enabled'
+            THEN COALESCE(identities.vanished_at, excluded.changed_at)
+        ELSE identities.vanished_at
+    END,
     intended = excluded.intended,
     is_foreign = excluded.is_foreign,
     settled = 0,

@@ -1,8 +1,11 @@
 INSERT INTO applications (
     id, team_id, name, active, subtitle, service_url, modified_at, presence, held_at, revision,
-    identity_revision, settings, settings_generation, username, client_id, foreign_identity, problems
+    identity_revision, settings, settings_generation, username, client_id, foreign_identity, problems,
+    taken_at, taken_release, decision, confirmed_team, statement, removed, identity_losses
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
+)
 ON CONFLICT (id) DO UPDATE SET
     team_id = excluded.team_id,
     name = excluded.name,
@@ -19,4 +22,11 @@ ON CONFLICT (id) DO UPDATE SET
     username = excluded.username,
     client_id = excluded.client_id,
     foreign_identity = excluded.foreign_identity,
-    problems = excluded.problems
+    problems = excluded.problems,
+    taken_at = excluded.taken_at,
+    taken_release = excluded.taken_release,
+    decision = excluded.decision,
+    confirmed_team = excluded.confirmed_team,
+    statement = excluded.statement,
+    removed = excluded.removed,
+    identity_losses = excluded.identity_losses

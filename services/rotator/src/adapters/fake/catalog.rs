@@ -47,6 +47,8 @@ impl World {
             }),
             modified_at: None,
             problems: Vec::new(),
+            destinations_statement: Vec::new(),
+            removed_destinations: Vec::new(),
         };
         let mut inner = self.locked();
         inner.records.insert(id.clone(), record);

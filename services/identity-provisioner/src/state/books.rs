@@ -1,0 +1,143 @@
+//! The books of I6: what was taken away, what operators released, who waits, and the time that it is counted by.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mint_store::{Row, Transaction, Value};
+use mint_types::{Budget, Timestamp};
+
+use super::corrupt;
+use crate::{
+    Error,
+    budget::{self, Charge, Release, Spent, Standing},
+    elapsed::{Anchor, Moment, counted},
+    plan::Taking,
+};
+
+/// Invariant I6 counts by the day.
+const DAY: Duration = Duration::from_hours(24);
+
+pub(super) const FLEET: &str =
+    "SELECT COUNT(*) AS fleet FROM identities WHERE stage IN ('enabled', 'disabled')";
+pub(super) const SPENT: &str = "SELECT application_id, release_id FROM spending WHERE spent_at > $1";
+const SPEND: &str = "INSERT INTO spending (application_id, act, spent_at, release_id) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (application_id, act, spent_at) DO NOTHING";
+pub(super) const RELEASES: &str = "SELECT id, acts, applications, expires_at, \
+     (SELECT COUNT(*) FROM spending WHERE release_id = releases.id) AS spent \
+     FROM releases WHERE expires_at > $1 ORDER BY expires_at";
+pub(super) const RELEASE: &str = "SELECT id, acts, applications, expires_at, \
+     (SELECT COUNT(*) FROM spending WHERE release_id = releases.id) AS spent FROM releases WHERE id = $1";
+pub(super) const ACCEPT: &str = "INSERT INTO releases (id, acts, applications, accepted_at, expires_at) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
+pub(super) const NAME: &str = "UPDATE identities SET released = 1 \
+     WHERE application_id = $1 AND (stage = 'deleted' OR intended = 'deleted')";
+pub(super) const ANCHOR: &str = "SELECT counted_at, nanos FROM clocks WHERE boot = $1";
+pub(super) const LATEST: &str = "SELECT MAX(counted_at) AS latest FROM clocks";
+const DROP_ANCHOR: &str = "INSERT INTO clocks (boot, counted_at, nanos) VALUES ($1, $2, $3) \
+     ON CONFLICT (boot) DO NOTHING";
+pub(super) const WAIT: &str = include_str!("../sql/waiting_put.sql");
+pub(super) const WAITING: &str = "SELECT subject, act, since FROM waiting WHERE waits = 1 ORDER BY since";
+const SERVED: &str = "UPDATE waiting SET waits = 0 WHERE subject = $1 AND waits = 1";
+
+/// Somebody whose removal waits for the budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// An application, or an orphan's name.
+    pub subject: String,
+    /// What is to be taken away.
+    pub act: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How the books stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounts {
+    /// The budget.
+    pub standing: Standing,
+    /// What releases in force still allow.
+    pub released: u64,
+    /// Who waits.
+    pub waiting: Vec<Waiting>,
+}
+
+/// The time that is counted; a boot that is seen for the first time is written down.
+pub(super) async fn time(transaction: &mut Transaction<'_>, moment: &Moment) -> Result<Timestamp, Error> {
+    let boot = Value::from(&moment.monotonic.boot);
+    let row = transaction.query_optional(ANCHOR, std::slice::from_ref(&boot)).await?;
+    let latest = transaction.query_optional(LATEST, &[]).await?;
+    let known = row.as_ref().map(anchor).transpose()?;
+    let now = counted(known, latest_of(latest.as_ref())?, moment);
+    if known.is_none() {
+        let args = [boot, now.into(), Value::unsigned(moment.monotonic.nanos)?];
+        transaction.execute(DROP_ANCHOR, &args).await?;
+    }
+    Ok(now)
+}
+
+pub(super) fn anchor(row: &Row) -> Result<Anchor, Error> {
+    Ok(Anchor { counted: row.timestamp("counted_at")?, nanos: row.unsigned("nanos")? })
+}
+
+pub(super) fn latest_of(row: Option<&Row>) -> Result<Option<Timestamp>, Error> {
+    Ok(row.map(|row| row.optional_timestamp("latest")).transpose()?.flatten())
+}
+
+pub(super) fn a_day_before(now: Timestamp) -> Value {
+    now.unix_micros().saturating_sub(i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX)).into()
+}
+
+pub(super) fn spent(rows: &[Row]) -> Result<Vec<Spent>, Error> {
+    let line = |row: &Row| -> Result<Spent, Error> {
+        Ok(Spent { subject: row.text("application_id")?, release: row.optional_text("release_id")? })
+    };
+    rows.iter().map(line).collect()
+}
+
+pub(super) fn release(row: &Row) -> Result<Release, Error> {
+    let applications: BTreeSet<String> =
+        serde_json::from_str(&row.text("applications")?).map_err(|_| corrupt("applications"))?;
+    Ok(Release {
+        id: row.text("id")?,
+        acts: row.unsigned("acts")?,
+        spent: row.unsigned("spent")?,
+        applications,
+        expires_at: row.timestamp("expires_at")?,
+    })
+}
+
+pub(super) fn waiting(row: &Row) -> Result<Waiting, Error> {
+    Ok(Waiting { subject: row.text("subject")?, act: row.text("act")?, since: row.timestamp("since")? })
+}
+
+/// Writes into the books, before the act, what is taken away; refused if nobody pays for it.
+pub(super) async fn spend(
+    transaction: &mut Transaction<'_>,
+    subject: &str,
+    takes: Taking,
+    budget: Budget,
+    moment: &Moment,
+) -> Result<(), Error> {
+    let now = time(transaction, moment).await?;
+    let day = spent(&transaction.query(SPENT, &[a_day_before(now)]).await?)?;
+    let rows = transaction.query(RELEASES, &[moment.wall.into()]).await?;
+    let releases = rows.iter().map(release).collect::<Result<Vec<_>, _>>()?;
+    let fleet = transaction.query_optional(FLEET, &[]).await?.map_or(Ok(0), |row| row.unsigned("fleet"))?;
+    let charge = budget::charge(subject, &day, &releases, budget, fleet);
+    let release = match charge.map_err(exhausted)? {
+        Charge::Paid => None,
+        Charge::Budget => Some(None),
+        Charge::Release(id) => Some(Some(id)),
+    };
+    if let Some(release) = release {
+        let args = [subject.into(), takes.as_str().into(), now.into(), release.into()];
+        transaction.execute(SPEND, &args).await?;
+    }
+    transaction.execute(SERVED, &[subject.into()]).await?;
+    Ok(())
+}
+
+fn exhausted(standing: Standing) -> Error {
+    let Standing { spent, allowed, fleet } = standing;
+    Error::BudgetExhausted { spent, allowed, fleet }
+}
