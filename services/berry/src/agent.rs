@@ -6,6 +6,7 @@ use std::time::Duration;
 use mint_types::Entropy;
 
 use crate::poll::{FileState, Poller, Report};
+use crate::report::{Reporter, Reports};
 
 /// While waiting for the first credentials the store is asked this often at first; the pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -27,22 +28,36 @@ pub struct Agent {
     poller: Poller,
     interval: Duration,
     entropy: Arc<dyn Entropy>,
+    reporter: Option<Reporter>,
 }
 
 impl Agent {
     /// Polls every `interval`, give or take a tenth.
     pub fn new(poller: Poller, interval: Duration, entropy: Arc<dyn Entropy>) -> Self {
-        Self { poller, interval, entropy }
+        Self { poller, interval, entropy, reporter: None }
+    }
+
+    /// Reports what it holds after each poll.
+    #[must_use]
+    pub fn reporting(self, reporter: Option<Reporter>) -> Self {
+        Self { reporter, ..self }
     }
 
     /// Answers whether all is well, if it ends at all.
     pub async fn run(&mut self, mode: Mode) -> bool {
         let mut pause = FIRST_PAUSE;
         let mut waits = mode.wait;
+        let reports = self.reporter.take().map(Reports::start);
         loop {
             let report = self.poller.poll().await;
             log(&report);
+            if let Some(reports) = &reports {
+                reports.say(report.held.clone());
+            }
             if mode.once && (!mode.wait || report.is_complete) {
+                if let Some(reports) = reports {
+                    reports.finish().await;
+                }
                 return report.is_well();
             }
             if report.is_complete {

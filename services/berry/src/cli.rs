@@ -8,7 +8,8 @@ use clap::Parser;
 ///
 /// Who reads is decided by the standard AWS environment: AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_REGION, and
 /// where they apply AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS; or by a file of static keys, if one is named with -c.
-/// MINT_LOG sets the log filter.
+/// MINT_LOG sets the log filter. With MINT_COORDINATOR, MINT_CA, MINT_CERT and MINT_KEY each poll is reported, so that no
+/// version ends that is still in use here.
 ///
 /// Exit codes: 0 well, 1 `--once` and a file failed, 64 command line, configuration or environment, 73 directory.
 #[derive(Debug, Parser)]
@@ -45,6 +46,9 @@ pub(crate) struct Arguments {
     /// Try often until every file is there; with --once exit then
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Name of this running copy in reports [default: the machine's name and a hash of LOCAL_DIR]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Option<String>,
     /// Log errors only
     #[arg(short = 's', long)]
     pub(crate) silent: bool,

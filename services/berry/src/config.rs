@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use mint_types::{ApplicationId, BucketName, Layout, Prefix};
+use mint_types::{ApplicationId, BucketName, Layout, OutboundUrl, Prefix};
 use serde::Deserialize;
 
 use crate::agent::Mode;
 use crate::cli::Arguments;
+use crate::coordinator::Endpoint;
 use crate::error::Error;
+use crate::report::instance_of;
 
 /// The store is asked at most this often: every poll is a request per file.
 const SHORTEST_INTERVAL: u64 = 1;
@@ -46,6 +48,10 @@ pub struct Config {
     pub access: Access,
     /// A file of static AWS keys, instead of the web identity.
     pub credentials_file: Option<PathBuf>,
+    /// To whom to report what is held.
+    pub coordinator: Option<Endpoint>,
+    /// Who reports.
+    pub instance: String,
 }
 
 /// The keys of the configuration file that are for berry. It is tolerant: see the crate's *Decisions*.
@@ -91,6 +97,7 @@ impl Config {
             return Err(invalid("-i", "it must be at least 1 second"));
         }
         let (uid, gid) = owner(arguments.owner.as_deref())?;
+        let instance = instance(arguments.instance, &directory)?;
         Ok(Self {
             directory,
             application: parse("the application", &application)?,
@@ -102,8 +109,47 @@ impl Config {
             mode: Mode { once: arguments.once, wait: arguments.wait },
             access: Access { mode: mode(&arguments.mode)?, uid, gid },
             credentials_file: arguments.credentials_file,
+            coordinator: coordinator(environment),
+            instance,
         })
     }
+}
+
+/// Everything that a report takes, or nothing: half of it is told and not used.
+fn coordinator(environment: &dyn Fn(&str) -> Option<String>) -> Option<Endpoint> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let url = set("MINT_COORDINATOR")?;
+    let off = |why: String| {
+        tracing::warn!(
+            code = "REPORTS_OFF",
+            why,
+            "versions are not reported; set what is missing, or unset MINT_COORDINATOR"
+        );
+    };
+    let url: OutboundUrl = match url.parse() {
+        Ok(url) => url,
+        Err(error) => {
+            off(format!("MINT_COORDINATOR: {error}"));
+            return None;
+        }
+    };
+    let (Some(ca), Some(cert), Some(key)) = (set("MINT_CA"), set("MINT_CERT"), set("MINT_KEY")) else {
+        off("MINT_CA, MINT_CERT or MINT_KEY is not set".to_owned());
+        return None;
+    };
+    Some(Endpoint { url, ca: ca.into(), cert: cert.into(), key: key.into() })
+}
+
+fn instance(named: Option<String>, directory: &Path) -> Result<String, Error> {
+    let Some(name) = named else {
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        return Ok(instance_of(&machine, directory));
+    };
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._@+-".contains(letter);
+    if !(1..=128).contains(&name.len()) || !name.chars().all(allowed) {
+        return Err(invalid("--instance", "it must have 1 to 128 of the characters A-Z a-z 0-9 . _ @ + -"));
+    }
+    Ok(name)
 }
 
 impl File {

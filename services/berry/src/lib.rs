@@ -6,7 +6,7 @@
 //!
 //! # Permission
 //! `s3:GetObject` below one application's directory (`permissions/aws.json`), as that application's own reader role.
-//! It serves nothing.
+//! It serves nothing. It calls the coordinator's `ReportVersion`, with the application's certificate, if there is one.
 //!
 //! # Never
 //! - leaves a directory with less than it had: on any error the old files stay (`any_error_keeps_the_old_files`).
@@ -15,12 +15,13 @@
 //! - lets others read: `files_are_readable_by_their_owner_only`.
 //! - writes to a store: the port `CredentialStore` has one call, and it reads
 //!   (`every_delivered_application_fetches_its_files_logs_in_and_is_refused_everything_else`).
+//! - lets a report disturb fetching: `a_coordinator_that_does_not_answer_disturbs_no_poll`.
 //! - uses a static AWS key that nobody named: `static_keys_are_used_only_if_their_file_is_named`.
 //! - shows a key of that file: `no_refusal_shows_a_part_of_a_key`, `nothing_that_can_be_printed_shows_the_secret`.
 //!
 //! # Shape
 //! `cli` and `config` (flags beat environment beats file) → `agent` (when to poll) → `poll` (one fetch of all files;
-//! decides) → `directory` (the switch); `ports` and the adapter in `adapters`, which reads as an `identity`: web identity,
+//! decides) → `report` (what is held now) and `directory` (the switch); `ports` and the adapter in `adapters`, which reads as an `identity`: web identity,
 //! or `keys_file` with the parser `keys`.
 //!
 //! # Decisions
@@ -40,6 +41,9 @@
 //! - A file that others may read is used, with the warning `CREDENTIALS_FILE_NOT_PRIVATE` each time it is read: the field
 //!   has such files, and an agent that stops over a mode takes the credentials from an application that did no wrong. The
 //!   key may read one directory only.
+//! - Reports go out from a task of their own, one poll's after the other's; `--once` waits for its own, at most 10 s. They
+//!   are sent also when nothing changed: that is how the coordinator knows who is there.
+//! - Without `MINT_COORDINATOR` nothing is reported; half of what it takes is a warning, not a refusal: fetching matters more.
 //! - A file that changed is read again before the next call. One that went bad takes the key away at once, because a
 //!   withdrawn key must not live on in memory; the application keeps the files that it has.
 
@@ -47,6 +51,7 @@ mod adapters;
 mod agent;
 mod cli;
 mod config;
+mod coordinator;
 mod directory;
 mod error;
 mod identity;
@@ -54,14 +59,17 @@ mod keys;
 mod keys_file;
 mod poll;
 mod ports;
+mod report;
 
 pub use agent::{Agent, Mode};
 pub use config::{Access, Config};
+pub use coordinator::Endpoint;
 pub use directory::Directory;
 pub use error::Error;
 pub use keys::KeysFault;
 pub use poll::{FileState, Poller, Report};
-pub use ports::{Absence, CredentialStore, Fetched};
+pub use ports::{Absence, Coordinator, CredentialStore, Fetched, Held, Refused, Statement};
+pub use report::Reporter;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -112,10 +120,11 @@ async fn run(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<ExitCode, Error> {
+    let reporter = reporter(&config, &clock, &entropy);
     let directory = Directory::open(&config.directory, &config.access, clock, entropy.clone())?;
     let store = adapters::S3::new(identity, &config);
     let poller = Poller::new(config.layout, directory, Box::new(store))?;
-    let mut agent = Agent::new(poller, config.interval, entropy);
+    let mut agent = Agent::new(poller, config.interval, entropy).reporting(reporter);
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
     tokio::select! {
@@ -123,6 +132,14 @@ async fn run(
         _ = terminate.recv() => Ok(ExitCode::SUCCESS),
         _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Who reports, if it is known to whom.
+fn reporter(config: &Config, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Option<Reporter> {
+    let endpoint = config.coordinator.clone()?;
+    let coordinator = coordinator::GrpcCoordinator::new(endpoint, config.application.clone());
+    let instance = config.instance.clone();
+    Some(Reporter::new(Box::new(coordinator), instance, config.interval, clock.clone(), entropy.clone()))
 }
 
 /// `MINT_LOG`, else `RUST_LOG`, else `info`; with `-s` errors only. Third parties never above info: they print payloads.

@@ -6,7 +6,8 @@ use mint_types::{CredentialKind, Layout};
 
 use crate::directory::{Directory, FileStamp};
 use crate::error::{Error, chain};
-use crate::ports::{Absence, CredentialStore, Fetched};
+use crate::ports::{Absence, CredentialStore, Fetched, Held};
+use crate::report::held_by;
 
 /// How a file stands after a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Report {
     pub files: Vec<(&'static str, FileState)>,
     /// Whether every file is on disk.
     pub is_complete: bool,
+    /// The versions of the files that were fetched well, new or not.
+    pub held: Vec<Held>,
 }
 
 impl Report {
@@ -107,8 +110,19 @@ impl Poller {
         }
         self.remember(&states, fresh);
         let is_complete = self.slots.iter().all(|slot| self.directory.stamp(slot.name()).is_some());
+        let held = self.held(&states);
         let files = self.slots.iter().map(Slot::name).zip(states).collect();
-        Report { files, is_complete }
+        Report { files, is_complete, held }
+    }
+
+    fn held(&self, states: &[FileState]) -> Vec<Held> {
+        let fetched = |state: &FileState| matches!(state, FileState::Replaced | FileState::Unchanged);
+        let well = self.slots.iter().zip(states).filter(|(_, state)| fetched(state));
+        well.filter_map(|(slot, _)| {
+            let bytes = self.directory.read(slot.name()).ok()??;
+            held_by(slot.kind, &parse(slot.kind, &bytes).ok()?)
+        })
+        .collect()
     }
 
     async fn fetch(&self) -> Vec<Fetched> {

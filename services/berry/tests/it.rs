@@ -1,6 +1,9 @@
 //! berry as a process, against somebody else's STS and S3.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot be set up fails the test")]
 
+#[path = "it/reports.rs"]
+mod reports;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
