@@ -71,7 +71,9 @@ pub use key::{
 };
 pub use non_empty::NonEmpty;
 pub use object::{Object, ObjectBody, Stamp, parse};
-pub use receipt::{Receipt, Written, sign_receipt, verify_receipt};
+pub use receipt::{
+    Evidence, Receipt, Written, sign_partial_receipt, sign_receipt, verify_evidence, verify_receipt,
+};
 pub use ring::{Generate, KeyRing};
 pub use value::{Received, SecretValue};
 pub use zeroize::Zeroizing;

@@ -8,8 +8,12 @@ use crate::{EnvelopeDigest, Error, KeyId, NonEmpty, SigningKey, VerifyKeys};
 
 const MAGIC: &[u8] = b"MNTR";
 const FORMAT: u8 = 1;
+/// What a reader that knows whole receipts only refuses.
+const PARTIAL_FORMAT: u8 = 2;
 /// Keeps a signature over a receipt from being one over anything else.
 const DOMAIN: &[u8] = b"mint receipt signature 1\0";
+/// Keeps a statement about some destinations from ever being read as one about all.
+const PARTIAL_DOMAIN: &[u8] = b"mint partial receipt signature 1\0";
 const SIGNATURE: usize = 64;
 
 /// One object that was written.
@@ -40,13 +44,41 @@ pub struct Receipt {
     pub destinations: NonEmpty<Written>,
 }
 
+/// What the distributor says about a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// Every destination has it.
+    Whole(Receipt),
+    /// Those that are named have it; others may lack it.
+    Partial(Receipt),
+}
+
+impl Evidence {
+    /// What both kinds say.
+    pub fn receipt(&self) -> &Receipt {
+        match self {
+            Self::Whole(receipt) | Self::Partial(receipt) => receipt,
+        }
+    }
+}
+
 /// Signs a receipt.
 pub fn sign_receipt(signer: &SigningKey, receipt: &Receipt) -> Result<Vec<u8>, Error> {
+    sign(signer, receipt, FORMAT, DOMAIN)
+}
+
+/// Signs that some destinations have a version, while others may lack it: enough to set a value at an issuer that knows
+/// one at a time, and nothing more.
+pub fn sign_partial_receipt(signer: &SigningKey, receipt: &Receipt) -> Result<Vec<u8>, Error> {
+    sign(signer, receipt, PARTIAL_FORMAT, PARTIAL_DOMAIN)
+}
+
+fn sign(signer: &SigningKey, receipt: &Receipt, format: u8, domain: &[u8]) -> Result<Vec<u8>, Error> {
     let count = u16::try_from(receipt.destinations.len()).map_err(|_| Error::TooLong)?;
     let mut writer = Writer::default();
     writer
         .raw(MAGIC)
-        .byte(FORMAT)
+        .byte(format)
         .text(receipt.application.as_str())?
         .byte(kind_to_byte(receipt.kind))
         .number(receipt.version.0)
@@ -58,28 +90,38 @@ pub fn sign_receipt(signer: &SigningKey, receipt: &Receipt) -> Result<Vec<u8>, E
         writer.text(written.bucket.as_str())?.text(&written.key)?;
     }
     writer.text(signer.id().as_str())?;
-    let signature = signer.sign(DOMAIN, writer.as_bytes());
+    let signature = signer.sign(domain, writer.as_bytes());
     writer.raw(&signature);
     Ok(writer.into_bytes())
 }
 
 /// Reads a receipt and believes it only if a published key signed every byte of it.
 pub fn verify_receipt(verifiers: &VerifyKeys, bytes: &[u8]) -> Result<Receipt, Error> {
+    match verify_evidence(verifiers, bytes)? {
+        Evidence::Whole(receipt) => Ok(receipt),
+        Evidence::Partial(_) => Err(Error::MalformedReceipt("it is for some destinations only")),
+    }
+}
+
+/// Reads a receipt, whole or partial, and believes it only if a published key signed every byte of it.
+pub fn verify_evidence(verifiers: &VerifyKeys, bytes: &[u8]) -> Result<Evidence, Error> {
     let mut reader = Reader::new(bytes, Error::MalformedReceipt);
-    let receipt = decode(&mut reader)?;
+    let (format, receipt) = decode(&mut reader)?;
+    let domain = if format == FORMAT { DOMAIN } else { PARTIAL_DOMAIN };
     let signer: KeyId = reader.text()?.parse().map_err(|_| Error::MalformedReceipt("signer"))?;
     let signed = &bytes[..bytes.len() - reader.left()];
     let signature = reader.raw(SIGNATURE)?;
     reader.finish()?;
-    verifiers.verify(&signer, DOMAIN, signed, signature)?;
-    Ok(receipt)
+    verifiers.verify(&signer, domain, signed, signature)?;
+    Ok(if format == FORMAT { Evidence::Whole(receipt) } else { Evidence::Partial(receipt) })
 }
 
-fn decode(reader: &mut Reader<'_>) -> Result<Receipt, Error> {
+fn decode(reader: &mut Reader<'_>) -> Result<(u8, Receipt), Error> {
     if reader.raw(MAGIC.len())? != MAGIC {
         return Err(Error::MalformedReceipt("it does not begin like one"));
     }
-    if reader.byte()? != FORMAT {
+    let format = reader.byte()?;
+    if !matches!(format, FORMAT | PARTIAL_FORMAT) {
         return Err(Error::MalformedReceipt("a format that this version does not know"));
     }
     let application = reader.text()?.parse().map_err(|_| Error::MalformedReceipt("application"))?;
@@ -91,7 +133,8 @@ fn decode(reader: &mut Reader<'_>) -> Result<Receipt, Error> {
     let count = u16::from_be_bytes(reader.array()?);
     let written = (0..count).map(|_| decode_written(reader)).collect::<Result<Vec<_>, _>>()?;
     let destinations = NonEmpty::from_vec(written).ok_or(Error::MalformedReceipt("no destination"))?;
-    Ok(Receipt { application, kind, version, rotation, envelope, catalog_revision, destinations })
+    let receipt = Receipt { application, kind, version, rotation, envelope, catalog_revision, destinations };
+    Ok((format, receipt))
 }
 
 fn decode_written(reader: &mut Reader<'_>) -> Result<Written, Error> {
@@ -128,6 +171,23 @@ mod tests {
         let ring = ring(&[KeyUse::DistributorReceipt], 1);
         let bytes = sign_receipt(ring.signing(KeyUse::DistributorReceipt).unwrap(), &receipt()).unwrap();
         assert_eq!(verify_receipt(&verifiers(&ring), &bytes).unwrap(), receipt());
+    }
+
+    #[test]
+    fn a_partial_receipt_is_never_read_as_a_whole_one() {
+        let ring = ring(&[KeyUse::DistributorReceipt], 1);
+        let signer = ring.signing(KeyUse::DistributorReceipt).unwrap();
+        let partial = sign_partial_receipt(signer, &receipt()).unwrap();
+        let keys = verifiers(&ring);
+        assert_eq!(verify_evidence(&keys, &partial).unwrap(), Evidence::Partial(receipt()));
+        assert!(verify_receipt(&keys, &partial).is_err());
+        let whole = sign_receipt(signer, &receipt()).unwrap();
+        assert_eq!(verify_evidence(&keys, &whole).unwrap(), Evidence::Whole(receipt()));
+        for (bytes, format) in [(partial, FORMAT), (whole, PARTIAL_FORMAT)] {
+            let mut disguised = bytes;
+            disguised[MAGIC.len()] = format;
+            assert!(verify_evidence(&keys, &disguised).is_err(), "the signature covers which it is");
+        }
     }
 
     #[test]

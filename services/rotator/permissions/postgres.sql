@@ -20,13 +20,17 @@ BEGIN
     GRANT SELECT, INSERT,
           UPDATE (state, previous_version, version, version_id, fingerprint, envelope_digest, delivery_envelope,
                   probe_envelope, password_txid, client_txid, user_committed_at, client_committed_at, retired_version,
-                  retired_at, retired_boot, retired_nanos, dead_at, create_told, retire_told, prove_told)
+                  retired_at, retired_boot, retired_nanos, dead_at, create_told, retire_told, prove_told,
+                  first_write_at, first_write_boot, first_write_nanos, set_at, set_window_micros, set_told,
+                  proof_logins, proof_alive, proof_at, proof_boot, proof_nanos)
       ON rotator.rotation TO mint_rotator;
     GRANT SELECT, INSERT ON rotator.overlap TO mint_rotator;
     GRANT SELECT, INSERT,
           UPDATE (stage, delivered_at, user_ended_at, client_ended_at, ended_at, ended_by)
       ON rotator.version TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (state, reason) ON rotator.attempt TO mint_rotator;
+    GRANT SELECT, INSERT ON rotator.lie TO mint_rotator;
+    GRANT SELECT, INSERT, UPDATE (halted_at, resumed_at, resumed_by, forgiven) ON rotator.issuer TO mint_rotator;
   END IF;
 END
 $$;

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod distributor;
+pub mod glewlwyd;
 pub mod service_user;
 pub mod token_endpoint;
 

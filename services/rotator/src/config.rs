@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mint_issuer_contract::{EndsOf, Recipe};
 use mint_runtime::{
     CommonConfig, ConfigError, Peers, ServiceConfig, StateConfig, StatementsConfig, TelemetryConfig,
     TlsConfig, default_drain,
@@ -11,7 +12,7 @@ use mint_runtime::{
 use mint_types::{OutboundUrl, Period, ServiceName, TrustDomain};
 use serde::Deserialize;
 
-use crate::plan::Rules;
+use crate::plan::{ErrorBudget, Proving, Rules};
 
 /// An issuer that replicates may need a moment to accept what it just made; more than one repetition is a login storm.
 const LOGIN_PAUSE: Duration = Duration::from_secs(1);
@@ -82,6 +83,32 @@ pub struct IssuerConfig {
     /// Certificates (PEM) that vouch for the issuer; the public ones if absent.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+    /// Driver `glewlwyd`: the OAuth plugin's name in URLs.
+    #[serde(default = "default_plugin")]
+    pub plugin: String,
+    /// Driver `glewlwyd`: file with an administrator, JSON `{"username", "password"}` (mode 0600). Without it the refresh
+    /// tokens of an ended password run on until they expire: an API key cannot end them.
+    #[serde(default)]
+    pub administrator_file: Option<PathBuf>,
+    /// Driver `glewlwyd`: how Mint makes secrets, `{ length, alphabet }`; at least 128 bits.
+    #[serde(default, deserialize_with = "recipe")]
+    pub recipe: Recipe,
+    /// How an ended version is proved dead.
+    #[serde(default)]
+    pub prove: Prove,
+    /// At most this many logins with one ended version.
+    #[serde(default = "default_prove_attempts")]
+    pub prove_attempts: u32,
+    /// How often within an hour the issuer may answer what is not true before rotations there halt.
+    #[serde(default = "default_errors_per_hour")]
+    pub errors_per_hour: u32,
+}
+
+impl IssuerConfig {
+    /// The error budget of this issuer.
+    pub fn error_budget(&self, issuer: &'static str) -> ErrorBudget {
+        ErrorBudget { issuer, lies: self.errors_per_hour, window: Duration::from_hours(1) }
+    }
 }
 
 /// Which API the IAM solution speaks.
@@ -90,6 +117,32 @@ pub struct IssuerConfig {
 pub enum Driver {
     /// COMPAT section 3.
     ServiceUser,
+    /// Glewlwyd 2.7 and later.
+    Glewlwyd,
+}
+
+/// How an ended version is proved dead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prove {
+    /// One login with it must be refused.
+    #[default]
+    Login,
+    /// Not at all: the issuer locks users out after failed logins.
+    Never,
+}
+
+/// How Mint makes secrets, where the issuer does not.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecipeText {
+    length: usize,
+    alphabet: String,
+}
+
+fn recipe<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Recipe, D::Error> {
+    let RecipeText { length, alphabet } = RecipeText::deserialize(deserializer)?;
+    Recipe::new(length, &alphabet).map_err(serde::de::Error::custom)
 }
 
 /// Where keys are.
@@ -115,6 +168,8 @@ pub struct RotationConfig {
     pub rate_per_minute: u32,
     /// How long calls without a known outcome hold up the next Create once two of them stand.
     pub unresolved_hold: Period,
+    /// How long a value may be at a destination before an issuer that knows one at a time has it; longer is an alarm.
+    pub replace_window: Period,
 }
 
 impl Default for RotationConfig {
@@ -126,6 +181,7 @@ impl Default for RotationConfig {
             // a hundred calls a second: what an issuer of this kind answers, and far more than a day needs
             rate_per_minute: 6000,
             unresolved_hold: Period::from_seconds(120),
+            replace_window: Period::from_seconds(30),
         }
     }
 }
@@ -136,6 +192,18 @@ fn default_grace() -> Period {
 
 fn default_deadline() -> Period {
     Period::from_seconds(10)
+}
+
+fn default_plugin() -> String {
+    "oidc".to_owned()
+}
+
+fn default_prove_attempts() -> u32 {
+    12
+}
+
+fn default_errors_per_hour() -> u32 {
+    5
 }
 
 fn default_request_life() -> Period {
@@ -172,6 +240,18 @@ impl ServiceConfig for Config {
                 "must not be shorter than rotation.min_overlap",
             ));
         }
+        if self.issuer.prove_attempts == 0 || self.issuer.errors_per_hour == 0 {
+            return Err(ConfigError::new(
+                "issuer.prove_attempts",
+                "and issuer.errors_per_hour must be at least 1; `prove = \"never\"` tries no login",
+            ));
+        }
+        if self.rotation.replace_window < self.issuer.deadline {
+            return Err(ConfigError::new(
+                "rotation.replace_window",
+                "must not be shorter than issuer.deadline: the set alone may take that long",
+            ));
+        }
         if self.rotation.rate_per_minute < 10 {
             return Err(ConfigError::new(
                 "rotation.rate_per_minute",
@@ -183,15 +263,20 @@ impl ServiceConfig for Config {
 }
 
 impl Config {
-    /// The rules that decisions follow.
-    pub fn rules(&self) -> Rules {
+    /// The rules that decisions follow, at an issuer where this ends a version.
+    pub fn rules(&self, ends: EndsOf) -> Rules {
         Rules {
             min_overlap: self.rotation.min_overlap.as_duration(),
             max_overlap: self.rotation.max_overlap.as_duration(),
-            password_grace: self.issuer.grace.as_duration(),
+            ends,
             request_life: self.issuer.request_life.as_duration(),
             unresolved_hold: self.rotation.unresolved_hold.as_duration(),
             login_pause: LOGIN_PAUSE,
+            replace_window: self.rotation.replace_window.as_duration(),
+            proving: Proving {
+                by_login: self.issuer.prove == Prove::Login,
+                attempts: self.issuer.prove_attempts,
+            },
         }
     }
 }

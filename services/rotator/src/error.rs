@@ -1,14 +1,12 @@
 //! Why the rotator does not do what it is asked.
 
-mod issuer;
-
 use std::time::Duration;
 
 use mint_api::audit_log::AuditError;
 use mint_api::{Fault, WireFault};
 use mint_types::{ApplicationId, Code, CredentialKind, RotationId, Stale};
 
-pub use issuer::IssuerError;
+pub use mint_issuer_contract::IssuerError;
 
 /// Everything that can keep the rotator from an act. No variant carries a secret or an issuer's answer.
 #[derive(Debug, thiserror::Error)]
@@ -121,12 +119,34 @@ pub enum Error {
         #[source]
         error: IssuerError,
     },
+    /// No verdict came of as many logins as are allowed with one ended version.
+    #[error(
+        "{logins} logins with the ended version gave no verdict; no more are tried, so that nobody is locked out"
+    )]
+    ProofGivenUp {
+        /// How many.
+        logins: u32,
+    },
+    /// The issuer lied too often: nothing is made or ended there until an operator resumes.
+    #[error(
+        "the issuer broke its word {lies} times within an hour (last: {last_reason}): rotations there are halted until \
+         an operator resumes them"
+    )]
+    IssuerHalted {
+        /// How often.
+        lies: u32,
+        /// What the last lie was.
+        last_reason: String,
+    },
     /// The issuer refuses the version that it just made.
     #[error("the issuer refused a login with the version that it just made ({error})")]
     RejectedLogin {
         /// The OAuth 2.0 error code.
         error: String,
     },
+    /// The application's own rows break an invariant: nothing more is done for it.
+    #[error("{0}; nothing more is done for this application until somebody looked at it")]
+    InvariantViolated(mint_invariants::Violation),
     /// The ledger does not answer.
     #[error(transparent)]
     State(#[from] mint_store::Error),
@@ -162,6 +182,9 @@ impl Error {
             Self::BudgetExhausted { .. } => "BUDGET_EXHAUSTED",
             Self::Issuer { error, .. } => error.reason(),
             Self::RejectedLogin { .. } => "ISSUER_REJECTED_LOGIN",
+            Self::ProofGivenUp { .. } => "PROOF_GIVEN_UP",
+            Self::IssuerHalted { .. } => "ISSUER_HALTED",
+            Self::InvariantViolated(_) => "INVARIANT_VIOLATED",
             Self::State(_) => "STATE_UNAVAILABLE",
             Self::Secret(_) => "SEALING_FAILED",
         }
@@ -184,7 +207,9 @@ impl Error {
             | Self::NotActive(_)
             | Self::NoDestination(_)
             | Self::SettingsChanged { .. }
-            | Self::RejectedLogin { .. } => Code::FailedPrecondition,
+            | Self::RejectedLogin { .. }
+            | Self::ProofGivenUp { .. }
+            | Self::IssuerHalted { .. } => Code::FailedPrecondition,
             Self::TooManyUnresolved { .. } | Self::BudgetExhausted { .. } => Code::ResourceExhausted,
             Self::EarlierCallMayLand { .. }
             | Self::CatalogUnavailable(_)
@@ -192,6 +217,7 @@ impl Error {
             | Self::Audit(_) => Code::Unavailable,
             Self::Catalog(fault) => fault.code,
             Self::Issuer { error, .. } => error.code(),
+            Self::InvariantViolated(_) => Code::DataLoss,
             Self::State(error) => error.code(),
             Self::Secret(error) => error.code(),
         }
@@ -239,6 +265,7 @@ impl From<Error> for Fault {
                 fault.with("call", *call).with("status", status.to_string())
             }
             Error::Issuer { call, .. } => fault.with("call", *call),
+            Error::InvariantViolated(violation) => fault.with("invariant", violation.invariant.id()),
             Error::RotationOpen { open, .. } => fault.with("open_rotation", open.to_string()),
             Error::RotationClosed { state, .. } => fault.with("state", *state),
             Error::TooManyUnresolved { last_reason, .. } => fault.with("last_reason", last_reason),

@@ -1,23 +1,28 @@
 //! What is decided in `plan` is done here: ledger, log, issuer, ledger, log, in that order.
 
 mod create;
+mod issuer;
 mod prove;
 mod retire;
+mod set;
 
 use std::sync::Arc;
 
 use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_issuer_contract::{Declaration, EndsOf, Subject};
 use mint_port::Port;
 use mint_secret::KeyRing;
 use mint_types::{
-    ApplicationId, Clock, CredentialKind, Entropy, FencingToken, RequestId, Revision, RotationId,
+    ApplicationId, Clock, CredentialKind, Entropy, FencingToken, IssuerObject, RequestId, Revision,
+    RotationId,
 };
 use tokio_util::task::TaskTracker;
 
 use crate::Error;
 use crate::keys::KnownKeys;
 use crate::ledger::{Ledger, ListedVersion, ToldOf};
-use crate::plan::{self, Ask, Rules};
+use crate::metrics::Metrics;
+use crate::plan::{self, Ask, ErrorBudget, Rules};
 use crate::ports::{Catalog, Issuer, Login};
 use crate::rate::RateBudget;
 use crate::state::Instant;
@@ -47,6 +52,12 @@ pub struct Parts {
     pub budget: RateBudget,
     /// The rules in force.
     pub rules: Rules,
+    /// What the driver says about the issuer.
+    pub declaration: Declaration,
+    /// How often the issuer may break its word.
+    pub errors: ErrorBudget,
+    /// Where the replace window is measured.
+    pub metrics: Metrics,
     /// What stands before an application's id in its user name.
     pub username_prefix: String,
     /// Clocks.
@@ -102,10 +113,10 @@ impl Rotator {
         let ledger = &self.parts.ledger;
         ledger.admit(&order.application, order.token).await?;
         let state = ledger.load(&order.application, order.ask.rotation).await?;
-        match plan::abandon(&state, order.ask)? {
+        match plan::abandon(&state, order.ask, self.ends())? {
             plan::AbandonPlan::Abandoned => Ok(()),
             plan::AbandonPlan::Abandon => {
-                ledger.abandon(&order.application, order.token, order.ask, &self.now()).await
+                ledger.abandon(&order.application, order.token, order.ask, self.ends(), &self.now()).await
             }
         }
     }
@@ -118,6 +129,15 @@ impl Rotator {
     /// The rotator's public keys.
     pub fn keys(&self) -> &KeyRing {
         &self.parts.keys
+    }
+
+    /// Whether a version of this kind reaches the issuer only once a destination has it (*replace*).
+    pub fn sets_on_first_write(&self, kind: CredentialKind) -> bool {
+        plan::objects_set(kind, self.ends()).next().is_some()
+    }
+
+    fn ends(&self) -> EndsOf {
+        self.parts.rules.ends
     }
 
     fn now(&self) -> Instant {
@@ -158,12 +178,38 @@ fn failure(error: &Error) -> Outcome {
 }
 
 /// How many calls to the issuer a Create may take: one per half made, the login, and the token's revocation.
-fn create_calls(kind: CredentialKind) -> u32 {
-    match kind {
-        CredentialKind::Password | CredentialKind::Client => 3,
-        CredentialKind::Combined => 4,
-        CredentialKind::PublicClient => 1,
+fn create_calls(kind: CredentialKind, ends: EndsOf) -> u32 {
+    if kind == CredentialKind::PublicClient {
+        return 1;
     }
+    match plan::objects_made(kind, ends).count() {
+        0 => 0,
+        1 => 3,
+        _ => 4,
+    }
+}
+
+fn subject<'a>(object: IssuerObject, username: &'a str, client_id: &'a str) -> Subject<'a> {
+    Subject { object, username, client_id }
+}
+
+/// What a call to the issuer is called in errors.
+fn call_name(verb: Verb, object: IssuerObject) -> &'static str {
+    match (verb, object) {
+        (Verb::Create, IssuerObject::User) => "create password",
+        (Verb::Create, IssuerObject::Client) => "create client",
+        (Verb::End, IssuerObject::User) => "commit password",
+        (Verb::End, IssuerObject::Client) => "commit client",
+        (Verb::Set, IssuerObject::User) => "set password",
+        (Verb::Set, IssuerObject::Client) => "set client",
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Create,
+    End,
+    Set,
 }
 
 /// A Create beside its order.

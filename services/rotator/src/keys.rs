@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mint_port::Port;
-use mint_secret::{KeyUse, PublishedKey, Receipt, SealPublicKey, VerifyKeys, verify_receipt};
+use mint_secret::{Evidence, KeyUse, PublishedKey, SealPublicKey, VerifyKeys, verify_evidence};
 use mint_types::{Clock, Monotonic};
 
 use crate::Error;
@@ -35,16 +35,16 @@ impl KnownKeys {
             .ok_or_else(|| Error::KeysUnavailable("the distributor has no active sealing key".to_owned()))
     }
 
-    /// A receipt, if a published key signed it; an unknown key is looked up once more.
-    pub async fn verify(&self, receipt: &[u8]) -> Result<Receipt, Error> {
+    /// A receipt, whole or partial, if a published key signed it; an unknown key is looked up once more.
+    pub async fn verify(&self, receipt: &[u8]) -> Result<Evidence, Error> {
         let refused = |error: mint_secret::Error| Error::ReceiptInvalid(error.to_string());
         let keys = self.fresh().await?;
-        match verify_receipt(&VerifyKeys::of(KeyUse::DistributorReceipt, &keys), receipt) {
+        match verify_evidence(&VerifyKeys::of(KeyUse::DistributorReceipt, &keys), receipt) {
             Err(mint_secret::Error::UnknownSigner(_)) => {}
             outcome => return outcome.map_err(refused),
         }
         let keys = self.fetch().await?;
-        verify_receipt(&VerifyKeys::of(KeyUse::DistributorReceipt, &keys), receipt).map_err(refused)
+        verify_evidence(&VerifyKeys::of(KeyUse::DistributorReceipt, &keys), receipt).map_err(refused)
     }
 
     async fn fresh(&self) -> Result<Arc<Vec<PublishedKey>>, Error> {

@@ -9,17 +9,20 @@ use mint_store::{Database, Migration, Row, Transaction, Value};
 use mint_types::{Admitted, ApplicationId, Fence, FencingToken, RotationId};
 
 use crate::Error;
+use crate::guard;
 use crate::state::ApplicationState;
 
 pub use read::ListedVersion;
-pub use write::{Begun, Failed, ToldOf};
+pub use write::{Begun, Failed, IssuerStanding, Lie, ToldOf};
 
 /// The schema's name on PostgreSQL.
 pub const SCHEMA: &str = "rotator";
 
 /// The schema's history.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "ledger", sql: include_str!("ledger/0001_ledger.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "ledger", sql: include_str!("ledger/0001_ledger.sql") },
+    Migration { version: 2, name: "issuers", sql: include_str!("ledger/0002_issuers.sql") },
+];
 
 const FENCE_READ: &str = "SELECT token FROM fence WHERE application = $1";
 const FENCE_RAISE: &str = "INSERT INTO fence (application, token) VALUES ($1, $2) \
@@ -83,7 +86,9 @@ impl Ledger {
             last: self.database.query(read::LAST, &args[..1]).await?,
             attempts: self.database.query(read::ATTEMPTS, &args[..1]).await?,
         };
-        queries.into_state(application)
+        let state = queries.into_state(application)?;
+        guard::check(application, &state)?;
+        Ok(state)
     }
 
     /// The ledger of an application for operators, newest first, with the number of unsettled calls.

@@ -1,9 +1,10 @@
 //! # Purpose
 //! Makes the issuer produce a new version of a credential, tests it by a login, seals and signs it for the distributor,
-//! retires the previous version when consumers had their time, and proves it dead.
+//! retires the previous version when consumers had their time, and proves it dead. At an issuer that knows one value at a
+//! time it makes the value itself, and sets it once a destination has it.
 //!
 //! # Permission
-//! The issuer's service-user API as far as credentials go, and its token endpoint. No AWS at all
+//! The issuer's admin API (service-user or Glewlwyd) as far as credentials go, and its token endpoint. No AWS at all
 //! (`permissions/aws.json` is empty), no store. Acts for the coordinator alone (`permissions/rpc.json`).
 //!
 //! # Never
@@ -19,6 +20,15 @@
 //! - acts for somebody who lost the lease, and loses nothing by it: `a_stale_fencing_token_is_refused`,
 //!   `a_lease_lost_during_create_keeps_what_was_made`
 //! - calls trouble a death: `network_trouble_is_never_a_proof_of_death`
+//! - sets a value that no destination has, or gives one up that a destination has:
+//!   `a_replaced_value_is_set_once_a_destination_has_it_and_never_before`,
+//!   `a_value_that_a_destination_has_cannot_be_given_up_before_the_issuer_has_it`,
+//!   `a_partial_receipt_is_refused_where_nothing_is_to_be_set`
+//! - starts at an issuer that ends versions before consumers had their time:
+//!   `an_issuer_whose_grace_is_shorter_than_the_overlap_is_refused_at_the_start`
+//! - goes on at an issuer that lies: `an_issuer_that_breaks_its_word_too_often_is_halted_until_an_operator_resumes_it`
+//! - locks the live user out: `a_version_that_stays_alive_is_tried_three_times_and_then_every_ten_minutes`,
+//!   `where_logins_lock_users_out_none_is_tried`
 //! - writes a plaintext to its database or an error: `no_file_of_the_state_holds_a_secret`,
 //!   `no_error_repeats_what_the_issuer_answered`
 //!
@@ -43,14 +53,29 @@
 //!   issuer for the one it made.
 //! - *The audit outcome is told after the ledger has it.* If the log refuses just then, the act fails for the caller, and
 //!   its repetition announces and concludes again without acting.
+//! - *What ends a version is declared by the driver* (`libs/issuer-contract`), and the plan takes the declaration, never
+//!   the driver's name: a call of its own, a commit with or without a grace, the creation, or setting the next value.
+//! - *A partial receipt sets a value and does nothing else.* It comes through the same call as a whole one and is told
+//!   apart by its signature. A set that was not answered, or whose login is refused, is sent again with the same value;
+//!   until then the rotation can be neither given up nor overtaken. Neither the rate budget nor a halted issuer holds a
+//!   set up, but a log that is down does.
+//! - *A foreign secret at a replace issuer ends with the first set*: there is no way to let it live beside the new one.
+//! - *The error budget counts a rotation once per reason*: else the repetitions for one application that an issuer
+//!   refuses would halt all others. Only an operator ends a halt.
+//! - *Not there yet: alternate identities for replace* (two clients in turn, where the issuer's policy allows it). The
+//!   declaration would be `OwnCall` with both client ids in the identity, Create would set the secret of the idle one, and
+//!   Retire would disable the other; it needs a second client from identity-provisioner, and the catalog's record to
+//!   name it.
 //! - *`oauth2` copies the secrets it sends* into strings that it does not wipe. They live as long as the login.
 
 pub mod adapters;
 mod config;
 mod error;
 mod execute;
+pub mod guard;
 mod keys;
 mod ledger;
+mod metrics;
 pub mod plan;
 pub mod ports;
 mod rate;
@@ -62,6 +87,7 @@ use std::sync::Arc;
 
 use mint_api::audit_log::{AuditLog, GrpcAuditLog};
 use mint_api::rotation::v1::rotation_service_server::RotationServiceServer;
+use mint_issuer_contract::{Declaration, Driver};
 use mint_port::{Points, Port, Ported as _};
 use mint_runtime::http::HttpClient;
 use mint_runtime::secret_file::SecretFile;
@@ -72,19 +98,21 @@ use mint_types::ServiceName;
 
 use crate::adapters::catalog::GrpcCatalog;
 use crate::adapters::distributor::GrpcDistributorKeys;
+use crate::adapters::glewlwyd::{Access, Glewlwyd, GlewlwydLogin};
 use crate::adapters::service_user::ServiceUser;
-use crate::adapters::token_endpoint::TokenEndpoint;
+use crate::adapters::token_endpoint::{Dialect, TokenEndpoint};
 
-pub use config::{Config, Driver, IssuerConfig, KeysConfig, RotationConfig};
+pub use config::{Config, Driver as DriverName, IssuerConfig, KeysConfig, RotationConfig};
 pub use error::{Error, IssuerError};
 pub use execute::{Accepted, CreateOrder, Order, Parts, Proof, Retirement, Rotator};
 pub use keys::KnownKeys;
-pub use ledger::{Begun, Failed, Ledger, ListedVersion, MIGRATIONS, SCHEMA, ToldOf};
-pub use plan::{Ask, Delivered, Make, Rules};
+pub use ledger::{Begun, Failed, IssuerStanding, Ledger, Lie, ListedVersion, MIGRATIONS, SCHEMA, ToldOf};
+pub use metrics::Metrics;
+pub use plan::{Ask, Delivered, ErrorBudget, Make, Proving, Rules, WrittenSomewhere};
 pub use rate::RateBudget;
 pub use state::{
-    ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, RetiredRecord, Rotation, RotationState,
-    Stage, Told, Unsettled,
+    ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord, Rotation,
+    RotationState, Stage, Told, Unsettled,
 };
 
 /// Why the process ends.
@@ -96,6 +124,9 @@ pub enum StartError {
     /// The ledger cannot be opened.
     #[error("the ledger cannot be opened")]
     State(#[from] mint_store::Error),
+    /// The issuer's grace is shorter than the overlap.
+    #[error(transparent)]
+    Grace(#[from] plan::GraceTooShort),
 }
 
 /// The keys that the rotator owns.
@@ -114,6 +145,8 @@ pub const FAULT_POINTS: &[Points] = &[
     Ledger::CREATE_POINTS,
     Ledger::DELIVER_POINTS,
     Ledger::RETIRE_POINTS,
+    Ledger::SET_POINTS,
+    Ledger::ISSUER_POINTS,
 ];
 
 /// The life of the process.
@@ -131,37 +164,22 @@ pub async fn run(config: Config, process: Process) -> Result<(), StartError> {
     Ok(())
 }
 
-fn assemble(config: &Config, process: &Process, database: Database) -> Result<Rotator, mint_runtime::Error> {
+fn assemble(config: &Config, process: &Process, database: Database) -> Result<Rotator, StartError> {
     let generate = if config.keys.generate { Generate::WhenMissing } else { Generate::Never };
     let entropy = process.entropy();
     let keys =
         KeyRing::load(&config.keys.directory, &KEY_USES, generate, entropy.as_ref()).map_err(|error| {
             mint_runtime::Error::Identity { file: config.keys.directory.clone(), problem: error.to_string() }
         })?;
-    let IssuerConfig { driver: Driver::ServiceUser, .. } = &config.issuer;
-    let http = match &config.issuer.ca {
-        Some(file) => HttpClient::with_ca(file)?,
-        None => HttpClient::new(),
-    };
-    let deadline = config.issuer.deadline.as_duration();
-    let issuer = ServiceUser::new(
-        http.clone(),
-        config.issuer.url.clone(),
-        SecretFile::new(&config.issuer.token_file),
-        deadline,
-    );
-    let login = TokenEndpoint::new(
-        http,
-        &config.issuer.token_url,
-        config.issuer.revocation_url.clone(),
-        SecretFile::new(&config.issuer.prober_client_file),
-        deadline,
-    );
+    let Speaks { declaration, issuer, login } = speaks(&config.issuer)?;
+    let rules = config.rules(declaration.ends());
+    plan::check_grace(&rules)?;
+    let errors = config.issuer.error_budget(declaration.driver);
     let distributor = GrpcDistributorKeys::new(process.peer(ServiceName::Distributor)?);
     Ok(Rotator::new(Parts {
         ledger: Ledger::new(database),
-        issuer: Port::new(Arc::new(issuer)),
-        login: Port::new(Arc::new(login)),
+        issuer,
+        login,
         catalog: Port::new(Arc::new(GrpcCatalog::new(process.peer(ServiceName::RegistrySync)?))),
         distributor: KnownKeys::new(Port::new(Arc::new(distributor)), process.clock()),
         audit: Port::held_by(
@@ -170,10 +188,63 @@ fn assemble(config: &Config, process: &Process, database: Database) -> Result<Ro
         ),
         keys,
         budget: RateBudget::new(config.rotation.rate_per_minute),
-        rules: config.rules(),
+        rules,
+        declaration,
+        errors,
+        metrics: Metrics::new(&opentelemetry::global::meter("mint-rotator")),
         username_prefix: config.issuer.username_prefix.clone(),
         clock: process.clock(),
         entropy,
         background: process.tasks().clone(),
     }))
+}
+
+/// What speaks to the issuer.
+struct Speaks {
+    declaration: Declaration,
+    issuer: Port<dyn ports::Issuer>,
+    login: Port<dyn ports::Login>,
+}
+
+fn speaks(config: &IssuerConfig) -> Result<Speaks, mint_runtime::Error> {
+    let http = match &config.ca {
+        Some(file) => HttpClient::with_ca(file)?,
+        None => HttpClient::new(),
+    };
+    let deadline = config.deadline.as_duration();
+    let endpoint = TokenEndpoint::new(
+        http.clone(),
+        &config.token_url,
+        config.revocation_url.clone(),
+        SecretFile::new(&config.prober_client_file),
+        deadline,
+    );
+    match config.driver {
+        config::Driver::ServiceUser => {
+            let token = SecretFile::new(&config.token_file);
+            let driver =
+                ServiceUser::new(http, config.url.clone(), token, deadline, config.grace.as_duration());
+            Ok(behind_ports(driver, endpoint))
+        }
+        config::Driver::Glewlwyd => {
+            let access = || Access {
+                http: http.clone(),
+                base: config.url.clone(),
+                token: SecretFile::new(&config.token_file),
+                plugin: config.plugin.clone(),
+                administrator: config.administrator_file.as_ref().map(SecretFile::new),
+                deadline,
+            };
+            let driver = Glewlwyd::new(access(), config.recipe.clone());
+            Ok(behind_ports(driver, GlewlwydLogin::new(endpoint.in_dialect(Dialect::Glewlwyd), access())))
+        }
+    }
+}
+
+fn behind_ports(driver: impl Driver + 'static, login: impl ports::Login + 'static) -> Speaks {
+    Speaks {
+        declaration: driver.declares(),
+        issuer: Port::new(Arc::new(ports::Driven(driver))),
+        login: Port::held_by(ServiceName::Rotator.as_str(), Arc::new(login)),
+    }
 }

@@ -13,8 +13,8 @@ use mint_types::{Clock, Entropy, RequestId, Revision};
 use tonic::{Request, Response, Status};
 
 use crate::execute::{CreateOrder, Order, Proof, Rotator};
-use crate::ledger::ListedVersion;
-use crate::plan::Ask;
+use crate::ledger::{IssuerStanding, Lie, ListedVersion};
+use crate::plan::{Ask, ErrorBudget};
 use crate::state::Stage;
 
 /// The service on the wire.
@@ -50,6 +50,7 @@ impl RotationService for Rpc {
     ) -> Result<Response<v1::CreateResponse>, Status> {
         let asked = request.into_inner();
         let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let kind = order.ask.kind;
         let made =
             self.rotator.create(&CreateOrder { order, revision: Revision(asked.catalog_revision) }).await?;
         let (delivery, probe) =
@@ -61,6 +62,7 @@ impl RotationService for Rpc {
             delivery_envelope: delivery,
             probe_envelope: probe,
             previous_version: made.previous.map_or(0, |version| version.0),
+            set_on_first_write: self.rotator.sets_on_first_write(kind),
         }))
     }
 
@@ -71,8 +73,8 @@ impl RotationService for Rpc {
         let asked = request.into_inner();
         let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
         let accepted = self.rotator.accept_receipt(&order, &asked.receipt).await?;
-        let retire_after = Some(duration_to_wire(accepted.retire_after));
-        Ok(Response::new(v1::AcceptReceiptResponse { retire_after }))
+        let retire_after = accepted.whole.then(|| duration_to_wire(accepted.retire_after));
+        Ok(Response::new(v1::AcceptReceiptResponse { retire_after, partial: !accepted.whole }))
     }
 
     async fn retire(
@@ -120,6 +122,26 @@ impl RotationService for Rpc {
         Ok(Response::new(v1::ListVersionsResponse { versions, unresolved_intents }))
     }
 
+    async fn get_issuer(
+        &self,
+        _request: Request<v1::GetIssuerRequest>,
+    ) -> Result<Response<v1::GetIssuerResponse>, Status> {
+        let standing = self.rotator.issuer().await?;
+        let issuer = Some(issuer_to_wire(standing, self.rotator.error_budget()));
+        Ok(Response::new(v1::GetIssuerResponse { issuer }))
+    }
+
+    async fn resume_issuer(
+        &self,
+        request: Request<v1::ResumeIssuerRequest>,
+    ) -> Result<Response<v1::ResumeIssuerResponse>, Status> {
+        let by = mint_runtime::peer_of(&request)?.principal.to_string();
+        let request = mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
+        let standing = self.rotator.resume_issuer(&by, request).await?;
+        let issuer = Some(issuer_to_wire(standing, self.rotator.error_budget()));
+        Ok(Response::new(v1::ResumeIssuerResponse { issuer }))
+    }
+
     async fn list_keys(
         &self,
         _request: Request<v1::ListKeysRequest>,
@@ -146,6 +168,24 @@ fn version_to_wire(version: ListedVersion) -> v1::Version {
         delivered_at: version.delivered_at.map(timestamp_to_wire),
         ended_at: version.ended_at.map(timestamp_to_wire),
         fingerprint: version.fingerprint.unwrap_or_default(),
+        replace_window: version.replace_window.map(duration_to_wire),
+    }
+}
+
+fn issuer_to_wire(standing: IssuerStanding, budget: &ErrorBudget) -> v1::Issuer {
+    let broken = |lie: Lie| v1::BrokenWord {
+        application_id: lie.application,
+        reason: lie.reason,
+        seen_at: Some(timestamp_to_wire(lie.at)),
+    };
+    v1::Issuer {
+        driver: budget.issuer.to_owned(),
+        halted_at: standing.halted_at.map(timestamp_to_wire),
+        resumed_at: standing.resumed_at.map(timestamp_to_wire),
+        resumed_by: standing.resumed_by.unwrap_or_default(),
+        budget: budget.lies,
+        window: Some(duration_to_wire(budget.window)),
+        broken_words: standing.lies.into_iter().map(broken).collect(),
     }
 }
 

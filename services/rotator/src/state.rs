@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use mint_issuer_contract::Handle;
 use mint_secret::EnvelopeDigest;
 use mint_types::{CredentialKind, IssuerObject, Monotonic, RotationId, Timestamp, Version, VersionId};
 
@@ -83,10 +84,20 @@ pub struct Made {
     pub digest: EnvelopeDigest,
     /// Kept until the receipt is accepted.
     pub envelopes: Option<Envelopes>,
-    /// The handle that commits the password.
-    pub password_txid: Option<String>,
-    /// The handle that commits the client.
-    pub client_txid: Option<String>,
+    /// The driver's name of the password, which its commit takes; none where it is set on the first write.
+    pub password_handle: Option<Handle>,
+    /// The driver's name of the client, which its commit takes; none where it is set on the first write.
+    pub client_handle: Option<Handle>,
+}
+
+impl Made {
+    /// The driver's name of what was made on an object.
+    pub fn handle_on(&self, object: IssuerObject) -> Option<&Handle> {
+        match object {
+            IssuerObject::User => self.password_handle.as_ref(),
+            IssuerObject::Client => self.client_handle.as_ref(),
+        }
+    }
 }
 
 /// What the coordinator carries.
@@ -127,14 +138,18 @@ pub struct Rotation {
     pub made: Option<Made>,
     /// On which boots the overlap began when, nanoseconds since that boot.
     pub overlap: Vec<Monotonic>,
-    /// Whether the password's commit was answered.
+    /// Since when a destination is known to have it, where the issuer learns of it only then (*replace*).
+    pub first_write: Option<Instant>,
+    /// Whether the password's commit or set was answered.
     pub user_committed: bool,
-    /// Whether the client's commit was answered.
+    /// Whether the client's commit or set was answered.
     pub client_committed: bool,
     /// What it retired.
     pub retired: Option<RetiredRecord>,
     /// Whether the issuer was seen refusing the retired version.
     pub proved_dead: bool,
+    /// The logins that showed no death yet.
+    pub proofs: Proofs,
     /// Which outcomes the audit log has.
     pub told: Told,
 }
@@ -148,6 +163,29 @@ pub struct Told {
     pub retire: bool,
     /// Of Prove.
     pub prove: bool,
+    /// Of setting the value.
+    pub set: bool,
+}
+
+/// Logins with an ended version that did not show that it is dead.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Proofs {
+    /// How many.
+    pub logins: u32,
+    /// Whether one of them was accepted; the others were not answered.
+    pub alive: bool,
+    /// The last one.
+    pub last: Option<Instant>,
+}
+
+impl Rotation {
+    /// Whether the driver's call on an object was answered.
+    pub fn committed_on(&self, object: IssuerObject) -> bool {
+        match object {
+            IssuerObject::User => self.user_committed,
+            IssuerObject::Client => self.client_committed,
+        }
+    }
 }
 
 /// The stages of a version's life.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use mint_api::WireFault;
 use mint_api::audit_log::MemoryAuditLog;
+use mint_issuer_contract::{Declaration, Declared, Ends, MadeBy, Recipe};
 use mint_secret::{KeyRing, KeyUse};
 use mint_testkit::{ManualClock, SeededEntropy};
 use mint_types::{Application, ApplicationId, Code};
@@ -51,6 +52,10 @@ struct Inner {
     rejects_logins: bool,
     accepts_everything: bool,
     login_trouble: bool,
+    /// Says that it ended something, and did not.
+    ends_nothing: bool,
+    /// What the issuer is; the service-user API if nothing else is said.
+    declaration: Option<Declaration>,
 }
 
 /// Everything outside of the rotator. Clones are the same world.
@@ -115,6 +120,17 @@ impl World {
 
     pub(crate) fn accept_everything(&self, accepts: bool) {
         self.locked().accepts_everything = accepts;
+    }
+
+    pub(crate) fn end_nothing(&self, ends_nothing: bool) {
+        self.locked().ends_nothing = ends_nothing;
+    }
+
+    /// The issuer is of another kind, and Mint makes its secrets.
+    pub(crate) fn declare(&self, user: Ends, client: Ends) {
+        let declared = |ends| Declared { ends, made_by: MadeBy::Mint(Recipe::default()), lists: false };
+        let declaration = Declaration { driver: "of-a-test", user: declared(user), client: declared(client) };
+        self.locked().declaration = Some(declaration);
     }
 
     pub(crate) fn trouble_logins(&self, trouble: bool) {

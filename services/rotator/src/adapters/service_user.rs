@@ -5,18 +5,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use mint_api::audit_log::Announced;
+use mint_issuer_contract::{Declaration, Declared, Driver, Ends, Handle, MadeBy, NewVersion, Subject};
 use mint_runtime::http::{HttpClient, HttpError, HttpResponse};
 use mint_runtime::secret_file::SecretFile;
-use mint_secret::Received;
-use mint_types::OutboundUrl;
+use mint_secret::{Received, SecretValue};
+use mint_types::{IssuerObject, OutboundUrl};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::error::IssuerError;
-use crate::plan::Delivered;
-use crate::ports::{Issuer, NewClient, NewPassword};
 
 /// COMPAT section 4: the pause after a 429 that does not say how long.
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(90);
@@ -30,12 +28,20 @@ pub struct ServiceUser {
     base: OutboundUrl,
     token: SecretFile,
     deadline: Duration,
+    grace: Duration,
 }
 
 impl ServiceUser {
-    /// An API at a base URL, with a bearer token out of a file that is read at every call.
-    pub fn new(http: HttpClient, base: OutboundUrl, token: SecretFile, deadline: Duration) -> Self {
-        Self { http, base, token, deadline }
+    /// An API at a base URL, with a bearer token out of a file that is read at every call. It accepts older passwords for
+    /// the grace after a commit.
+    pub fn new(
+        http: HttpClient,
+        base: OutboundUrl,
+        token: SecretFile,
+        deadline: Duration,
+        grace: Duration,
+    ) -> Self {
+        Self { http, base, token, deadline, grace }
     }
 
     async fn send(
@@ -113,55 +119,62 @@ struct ClientAnswer {
 }
 
 #[async_trait]
-impl Issuer for ServiceUser {
-    async fn create_password(
+impl Driver for ServiceUser {
+    fn declares(&self) -> Declaration {
+        let declared = |ends| Declared { ends, made_by: MadeBy::Issuer, lists: false };
+        Declaration {
+            driver: "service-user",
+            user: declared(Ends::Commit { grace: self.grace }),
+            client: declared(Ends::CommitAtOnce),
+        }
+    }
+
+    async fn create(
         &self,
-        _announced: &Announced,
-        username: &str,
-    ) -> Result<NewPassword, IssuerError> {
-        let response = self.send(Method::POST, username, "password", &json!({})).await?;
+        subject: Subject<'_>,
+        value: Option<SecretValue>,
+    ) -> Result<NewVersion, IssuerError> {
+        if value.is_some() {
+            return Err(IssuerError::Unsupported("the service-user API makes its secrets itself"));
+        }
+        match subject.object {
+            IssuerObject::User => self.create_password(subject.username).await,
+            IssuerObject::Client => self.create_client(subject.username, subject.client_id).await,
+        }
+    }
+
+    async fn end(&self, subject: Subject<'_>, keep: &Handle) -> Result<(), IssuerError> {
+        let object = path_of(subject.object);
+        let committed = json!({"txid": keep.as_str()});
+        self.send(Method::PUT, subject.username, object, &committed).await.map(drop)
+    }
+}
+
+impl ServiceUser {
+    async fn create_password(&self, username: &str) -> Result<NewVersion, IssuerError> {
+        let response = self.send(Method::POST, username, path_of(IssuerObject::User), &json!({})).await?;
         let PasswordAnswer { txid, password } = decode(&response, NO_PASSWORD)?;
-        let password = password.into_secret();
-        if txid.is_empty() || password.is_empty() {
-            return Err(IssuerError::Malformed(NO_PASSWORD));
-        }
-        Ok(NewPassword { txid, password })
+        let secret = password.into_secret();
+        let handle = Handle::new(txid).filter(|_| !secret.is_empty());
+        let handle = handle.ok_or(IssuerError::Malformed(NO_PASSWORD))?;
+        Ok(NewVersion { handle, client_id: None, secret })
     }
 
-    async fn commit_password(
-        &self,
-        _announced: &Announced,
-        _delivered: &Delivered,
-        username: &str,
-        txid: &str,
-    ) -> Result<(), IssuerError> {
-        self.send(Method::PUT, username, "password", &json!({"txid": txid})).await.map(drop)
-    }
-
-    async fn create_client(
-        &self,
-        _announced: &Announced,
-        username: &str,
-        client_id: &str,
-    ) -> Result<NewClient, IssuerError> {
+    async fn create_client(&self, username: &str, client_id: &str) -> Result<NewVersion, IssuerError> {
         let asked = json!({"id": username, "client_id": client_id});
-        let response = self.send(Method::POST, username, "client", &asked).await?;
+        let response = self.send(Method::POST, username, path_of(IssuerObject::Client), &asked).await?;
         let ClientAnswer { txid, client_id, client_secret } = decode(&response, NO_CLIENT)?;
-        let client_secret = client_secret.into_secret();
-        if txid.is_empty() || client_id.is_empty() || client_secret.is_empty() {
-            return Err(IssuerError::Malformed(NO_CLIENT));
-        }
-        Ok(NewClient { txid, client_id, client_secret })
+        let secret = client_secret.into_secret();
+        let handle = Handle::new(txid).filter(|_| !client_id.is_empty() && !secret.is_empty());
+        let handle = handle.ok_or(IssuerError::Malformed(NO_CLIENT))?;
+        Ok(NewVersion { handle, client_id: Some(client_id), secret })
     }
+}
 
-    async fn commit_client(
-        &self,
-        _announced: &Announced,
-        _delivered: &Delivered,
-        username: &str,
-        txid: &str,
-    ) -> Result<(), IssuerError> {
-        self.send(Method::PUT, username, "client", &json!({"txid": txid})).await.map(drop)
+fn path_of(object: IssuerObject) -> &'static str {
+    match object {
+        IssuerObject::User => "password",
+        IssuerObject::Client => "client",
     }
 }
 

@@ -45,6 +45,38 @@ pub struct TokenEndpoint {
     revocation_url: OutboundUrl,
     prober: SecretFile,
     deadline: Duration,
+    dialect: Dialect,
+}
+
+/// How the endpoint words its refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// As RFC 6749 section 5.2 has it.
+    Rfc6749,
+    /// A status without a body: 403 for a wrong password, and for a wrong secret with `client_credentials`; 400 for a
+    /// wrong secret beside a password. `client_credentials` wants a scope.
+    Glewlwyd,
+}
+
+/// What is asked for, which decides what a refusal without a body means.
+#[derive(Debug, Clone, Copy)]
+enum Grant {
+    Password,
+    Client,
+}
+
+impl Dialect {
+    /// The error code of RFC 6749 that a refusal without a body stands for.
+    fn code(self, grant: Grant, status: StatusCode) -> Option<&'static str> {
+        match (self, grant, status) {
+            (Self::Rfc6749, ..) => None,
+            (Self::Glewlwyd, Grant::Password, StatusCode::FORBIDDEN) => Some("invalid_grant"),
+            (Self::Glewlwyd, Grant::Password, StatusCode::BAD_REQUEST)
+            | (Self::Glewlwyd, Grant::Client, StatusCode::FORBIDDEN) => Some("invalid_client"),
+            (Self::Glewlwyd, Grant::Client, StatusCode::BAD_REQUEST) => Some("unauthorized_client"),
+            (Self::Glewlwyd, ..) => None,
+        }
+    }
 }
 
 /// Mint's own client at the token endpoint, as it stands in its file.
@@ -65,7 +97,13 @@ impl TokenEndpoint {
         deadline: Duration,
     ) -> Self {
         let token_url = TokenUrl::from_url(token_url.as_url().clone());
-        Self { http, token_url, revocation_url, prober, deadline }
+        Self { http, token_url, revocation_url, prober, deadline, dialect: Dialect::Rfc6749 }
+    }
+
+    /// The same endpoint, but its refusals are worded in a dialect.
+    #[must_use]
+    pub fn in_dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
     }
 
     fn prober(&self) -> Result<(String, SecretValue), IssuerError> {
@@ -95,7 +133,7 @@ impl TokenEndpoint {
         let client = self.endpoint_as(client_id, client_secret.expose());
         let username = ResourceOwnerUsername::new(username.to_owned());
         let password = ResourceOwnerPassword::new(password.expose().to_owned());
-        let wire = self.wire();
+        let wire = self.wire(Grant::Password);
         client
             .exchange_password(&username, &password)
             .add_scope(Scope::new(PROBE_SCOPE.to_owned()))
@@ -105,12 +143,16 @@ impl TokenEndpoint {
 
     async fn client_grant(&self, client_id: &str, client_secret: &str) -> Answer {
         let client = self.endpoint_as(client_id, client_secret);
-        let wire = self.wire();
-        client.exchange_client_credentials().request_async(&wire).await
+        let wire = self.wire(Grant::Client);
+        let mut request = client.exchange_client_credentials();
+        if self.dialect == Dialect::Glewlwyd {
+            request = request.add_scope(Scope::new(PROBE_SCOPE.to_owned()));
+        }
+        request.request_async(&wire).await
     }
 
-    fn wire(&self) -> Wire<'_> {
-        Wire { http: &self.http, deadline: self.deadline }
+    fn wire(&self, grant: Grant) -> Wire<'_> {
+        Wire { http: &self.http, deadline: self.deadline, dialect: self.dialect, grant }
     }
 }
 
@@ -118,6 +160,8 @@ impl TokenEndpoint {
 struct Wire<'a> {
     http: &'a HttpClient,
     deadline: Duration,
+    dialect: Dialect,
+    grant: Grant,
 }
 
 impl<'c> AsyncHttpClient<'c> for Wire<'_> {
@@ -129,6 +173,14 @@ impl<'c> AsyncHttpClient<'c> for Wire<'_> {
             let answer = self.http.send(request.map(Bytes::from), self.deadline, LARGEST_ANSWER).await;
             // 400 and 401 carry the protocol's own errors (RFC 6749 section 5.2), the rest never reaches it
             let response = match answer {
+                Ok(response)
+                    if response.body.is_empty()
+                        && let Some(code) = self.dialect.code(self.grant, response.status) =>
+                {
+                    let mut worded = http::Response::new(format!(r#"{{"error": "{code}"}}"#).into_bytes());
+                    *worded.status_mut() = StatusCode::BAD_REQUEST;
+                    return Ok(worded);
+                }
                 Ok(response)
                     if matches!(response.status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) =>
                 {

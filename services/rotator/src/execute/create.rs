@@ -2,19 +2,20 @@
 
 mod fresh;
 mod seal;
-mod test;
+pub(super) mod test;
 
 use mint_api::audit_log::{Announced, Outcome};
+use mint_issuer_contract::{MadeBy, NewVersion, Subject};
 use mint_secret::SealPublicKey;
 use mint_types::{CredentialKind, Identity, IssuerObject};
 
-use super::{CreateOrder, Order, Rotator, create_calls, failure};
+use super::{CreateOrder, Order, Rotator, Verb, call_name, create_calls, failure, subject};
 use crate::Error;
 use crate::error::IssuerError;
 use crate::ledger::{Begun, Failed, ToldOf};
 use crate::plan::{self, CreatePlan};
 use crate::state::Made;
-use fresh::Fresh;
+use fresh::{Fresh, Half};
 use test::Tested;
 
 const ACTION: &str = "credential.create";
@@ -36,11 +37,12 @@ impl Rotator {
         if let CreatePlan::Answer(made) = plan::create(&state, order.ask, &self.parts.rules, &self.now())? {
             return self.answer_again(order, *made, state.rotation(order.ask.rotation)).await;
         }
+        self.check_issuer().await?;
         let record = self.parts.catalog.application(&order.application, create.revision).await?;
         let identity = plan::check_record(&record, order.ask.kind)?;
         let recipient = self.parts.distributor.seal_to().await?;
         let username = self.username(&order.application);
-        self.parts.budget.take(create_calls(order.ask.kind), &self.parts.clock.monotonic())?;
+        self.parts.budget.take(create_calls(order.ask.kind, self.ends()), &self.parts.clock.monotonic())?;
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         match self.make(order, &announced, identity, &username, &recipient).await {
             Ok(made) => {
@@ -49,6 +51,11 @@ impl Rotator {
                 Ok(made)
             }
             Err(error) => {
+                if matches!(error, Error::RejectedLogin { .. })
+                    && order.ask.kind != CredentialKind::PublicClient
+                {
+                    self.issuer_lied(order, error.reason()).await;
+                }
                 // the error that is answered is the issuer's; that the log lacks the outcome shows in the log
                 if let Err(untold) = self.conclude(announced, failure(&error), None).await {
                     tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
@@ -113,28 +120,18 @@ impl Rotator {
         identity: &Identity,
         username: &str,
     ) -> Result<Tested, Failure> {
-        let issuer = &self.parts.issuer;
+        let half =
+            async |object| self.make_half(announced, subject(object, username, &identity.client_id)).await;
         let fresh = match kind {
-            CredentialKind::Password => {
-                let password = issuer.create_password(announced, username).await;
-                Fresh::Password(
-                    password.map_err(|error| failed("create password", IssuerObject::User, error))?,
-                )
-            }
-            CredentialKind::Client => {
-                let client = issuer.create_client(announced, username, &identity.client_id).await;
-                Fresh::Client(client.map_err(|error| failed("create client", IssuerObject::Client, error))?)
-            }
+            CredentialKind::Password => Fresh::Password(half(IssuerObject::User).await?),
+            CredentialKind::Client => Fresh::Client(half(IssuerObject::Client).await?),
             CredentialKind::Combined => {
-                let password = issuer.create_password(announced, username).await.map_err(|error| {
-                    let mut failure = failed("create password", IssuerObject::User, error);
+                let password = half(IssuerObject::User).await.map_err(|mut failure| {
                     // the client's intent was durable, but its call was never sent
                     failure.attempts.push((IssuerObject::Client, Failed::Void(failure.error.reason())));
                     failure
                 })?;
-                let client = issuer.create_client(announced, username, &identity.client_id).await;
-                let client = client.map_err(|error| {
-                    let mut failure = failed("create client", IssuerObject::Client, error);
+                let client = half(IssuerObject::Client).await.map_err(|mut failure| {
                     failure.attempts.push((IssuerObject::User, Failed::Stray(failure.error.reason())));
                     failure
                 })?;
@@ -143,13 +140,34 @@ impl Rotator {
             CredentialKind::PublicClient => Fresh::Public(identity.client_id.clone()),
         };
         self.test(username, fresh).await.map_err(|error| {
-            let stray = |object: &IssuerObject| (*object, Failed::Stray(error.reason()));
-            Failure { attempts: plan::objects_asked(kind).iter().map(stray).collect(), error }
+            let stray = |object: IssuerObject| (object, Failed::Stray(error.reason()));
+            Failure { attempts: plan::objects_made(kind, self.ends()).map(stray).collect(), error }
         })
+    }
+
+    /// One half of a version: made at the issuer, or here if the issuer learns of it only once a destination has it.
+    async fn make_half(&self, announced: &Announced, subject: Subject<'_>) -> Result<Half, Failure> {
+        let declared = self.parts.declaration.of(subject.object);
+        let value = match &declared.made_by {
+            MadeBy::Issuer => None,
+            MadeBy::Mint(recipe) => Some(recipe.make(self.parts.entropy.as_ref())),
+        };
+        let client_id = subject.client_id.to_owned();
+        if !declared.ends.makes_beside() {
+            let unsupported =
+                IssuerError::Unsupported("its driver sets values and says that the issuer makes them");
+            let secret = value.ok_or(unsupported).map_err(|error| failed_create(subject.object, error))?;
+            return Ok(Half { handle: None, client_id, secret });
+        }
+        let made = self.parts.issuer.create(announced, subject, value).await;
+        let NewVersion { handle, client_id: fresh_id, secret } =
+            made.map_err(|error| failed_create(subject.object, error))?;
+        Ok(Half { handle: Some(handle), client_id: fresh_id.unwrap_or(client_id), secret })
     }
 }
 
-fn failed(call: &'static str, object: IssuerObject, error: IssuerError) -> Failure {
+fn failed_create(object: IssuerObject, error: IssuerError) -> Failure {
+    let call = call_name(Verb::Create, object);
     let reason = error.reason();
     let attempt = if error.surely_without_effect() {
         Failed::Void(reason)

@@ -28,10 +28,12 @@ pub enum Proof {
     Wait(Duration),
 }
 
-/// What is left of an ended version, in memory only.
-struct Ended {
-    user: Option<(String, SecretValue)>,
-    client: Option<(String, SecretValue)>,
+/// The halves of a version that come out of its probe envelope, in memory only.
+pub(super) struct Plain {
+    /// User name and password.
+    pub(super) user: Option<(String, SecretValue)>,
+    /// Client id and secret.
+    pub(super) client: Option<(String, SecretValue)>,
 }
 
 impl Rotator {
@@ -44,6 +46,7 @@ impl Rotator {
         let version = match plan::prove(&state, order.ask, &self.parts.rules, &self.now())? {
             ProvePlan::NothingToProve => return Ok(Proof::NothingToProve),
             ProvePlan::Wait(left) => return Ok(Proof::Wait(left)),
+            ProvePlan::Alive => return Ok(Proof::Alive),
             ProvePlan::Dead => {
                 if state.rotation(order.ask.rotation).is_some_and(|rotation| !rotation.told.prove) {
                     self.tell_again(order, ACTION, ToldOf::Prove).await?;
@@ -59,11 +62,19 @@ impl Rotator {
         let verdict = match self.is_alive(&announced, &ended).await {
             Ok(true) => {
                 let alive = Outcome::Failure { reason: "PREVIOUS_VERSION_ALIVE" };
+                ledger.proof_failed(order.ask.rotation, true, &self.now()).await?;
+                self.issuer_lied(order, "PREVIOUS_VERSION_ALIVE").await;
                 self.conclude(announced, alive, None).await?;
                 return Ok(Proof::Alive);
             }
             Ok(false) => ledger.dead(order.ask.rotation, &self.now()).await,
-            Err(error) => Err(Error::Issuer { call: "login", error }),
+            Err(error) => {
+                if !error.surely_without_effect() {
+                    // the issuer may have counted a failed login
+                    ledger.proof_failed(order.ask.rotation, false, &self.now()).await?;
+                }
+                Err(Error::Issuer { call: "login", error })
+            }
         };
         match verdict {
             Ok(()) => {
@@ -79,8 +90,13 @@ impl Rotator {
         }
     }
 
-    /// Opens our own envelope, if it is of the version that this rotation ended.
-    fn open_probe(&self, order: &Order, version: Version, envelope: &[u8]) -> Result<Ended, Error> {
+    /// Opens our own envelope, if it is of this version.
+    pub(super) fn open_probe(
+        &self,
+        order: &Order,
+        version: Version,
+        envelope: &[u8],
+    ) -> Result<Plain, Error> {
         let keys = &self.parts.keys;
         let verifiers = VerifyKeys::of(KeyUse::RotatorSign, keys.published());
         let expected = Expected { purpose: Purpose::Probe, application: &order.application, rotation: None };
@@ -92,11 +108,11 @@ impl Rotator {
             other => Error::EnvelopeInvalid(other.to_string()),
         })?;
         plan::check_probe(&aad, order.ask, version)?;
-        Ok(Ended::of(parse(order.ask.kind, &plaintext)?))
+        Ok(Plain::of(parse(order.ask.kind, &plaintext)?))
     }
 
     /// Whether any half of the ended version still opens a door. Both halves are tried, one login each.
-    async fn is_alive(&self, _announced: &Announced, ended: &Ended) -> Result<bool, IssuerError> {
+    async fn is_alive(&self, _announced: &Announced, ended: &Plain) -> Result<bool, IssuerError> {
         let login = &self.parts.login;
         let mut alive = false;
         if let Some((username, password)) = &ended.user
@@ -114,7 +130,7 @@ impl Rotator {
         Ok(alive)
     }
 
-    fn revoke_proof(&self, token: SecretValue, client: Option<(String, SecretValue)>) {
+    pub(super) fn revoke_proof(&self, token: SecretValue, client: Option<(String, SecretValue)>) {
         let login = self.parts.login.clone();
         self.parts.background.spawn(async move {
             let client = client.as_ref().map(|(id, secret)| ClientLogin { id, secret });
@@ -125,7 +141,7 @@ impl Rotator {
     }
 }
 
-impl Ended {
+impl Plain {
     fn of(object: Object) -> Self {
         match object {
             Object::User { username, password, .. } => {

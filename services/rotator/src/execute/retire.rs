@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use mint_api::audit_log::{Announced, Outcome};
+use mint_issuer_contract::Handle;
+use mint_secret::Evidence;
 use mint_types::{IssuerObject, Version};
 
-use super::{Order, Rotator, failure};
+use super::{Order, Rotator, Verb, call_name, failure, set, subject};
 use crate::Error;
 use crate::ledger::ToldOf;
 use crate::plan::{self, AcceptPlan, Commit, Delivered, RetirePlan};
@@ -17,6 +19,8 @@ const ACTION: &str = "credential.retire";
 pub struct Accepted {
     /// How long Retire will still be refused.
     pub retire_after: Duration,
+    /// Whether every destination has it; else only its value was set, and the rest is still to be delivered to.
+    pub whole: bool,
 }
 
 /// The previous version was told to end.
@@ -29,21 +33,38 @@ pub struct Retirement {
 }
 
 impl Rotator {
-    /// Verifies and stores the distributor's receipt; from here on the envelopes are forgotten and the overlap runs.
+    /// Verifies and stores the distributor's receipt; from here on the envelopes are forgotten and the overlap runs. A
+    /// value that the issuer does not have yet is set first, and for that a receipt of some destinations is enough.
     pub async fn accept_receipt(&self, order: &Order, receipt: &[u8]) -> Result<Accepted, Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
         ledger.admit(&order.application, order.token).await?;
         let state = ledger.load(&order.application, order.ask.rotation).await?;
-        if let AcceptPlan::Verify(made) = plan::accept(&state, order.ask)? {
-            let receipt = self.parts.distributor.verify(receipt).await?;
-            let _delivered: Delivered = plan::check_receipt(&receipt, &order.application, order.ask, &made)?;
+        if let AcceptPlan::Verify { made, sets } = plan::accept(&state, order.ask, self.ends())? {
+            let evidence = self.parts.distributor.verify(receipt).await?;
+            let partial = matches!(evidence, Evidence::Partial(_));
+            if partial && !self.sets_on_first_write(order.ask.kind) {
+                let problem = "it is for some destinations only, and nothing has to be set before the rest";
+                return Err(Error::ReceiptInvalid(problem.to_owned()));
+            }
+            let written = plan::check_receipt(evidence.receipt(), &order.application, order.ask, &made)?;
+            if !sets.is_empty() {
+                self.set(order, &made, &sets, &written).await?;
+            } else if state
+                .rotation(order.ask.rotation)
+                .is_some_and(|own| own.first_write.is_some() && !own.told.set)
+            {
+                self.tell_again(order, set::ACTION, ToldOf::Set).await?;
+            }
+            if partial {
+                return Ok(Accepted { retire_after: Duration::ZERO, whole: false });
+            }
             ledger.deliver(&order.application, order.token, order.ask, &self.now()).await?;
         }
         let state = ledger.load(&order.application, order.ask.rotation).await?;
         let left = plan::overlap_left(&state, order.ask, &self.parts.rules, &self.now())?;
         let retire_after = left.unwrap_or_else(|| plan::overlap(&state, order.ask, &self.parts.rules));
-        Ok(Accepted { retire_after })
+        Ok(Accepted { retire_after, whole: true })
     }
 
     /// Commits, which ends the previous version; refused without a receipt and before the overlap has passed.
@@ -77,15 +98,19 @@ impl Rotator {
         commits: &[Commit],
         retires: Option<Version>,
     ) -> Result<(), Error> {
+        self.check_issuer().await?;
         let username = self.username(&order.application);
-        let calls = u32::try_from(commits.len()).unwrap_or(u32::MAX);
+        let told = commits.iter().filter(|commit| commit.keep.is_some()).count();
+        let calls = u32::try_from(told).unwrap_or(u32::MAX);
         self.parts.budget.take(calls, &self.parts.clock.monotonic())?;
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         let ledger = &self.parts.ledger;
         let outcome = async {
             ledger.begin_retire(&order.application, order.token, order.ask).await?;
             for commit in commits {
-                self.commit(&announced, delivered, commit, &username).await?;
+                if let Some(keep) = &commit.keep {
+                    self.end(&announced, delivered, commit.object, &username, keep).await?;
+                }
                 ledger.committed(&order.application, order.ask, commit.object, &self.now()).await?;
             }
             ledger.retired(&order.application, order.ask, retires, &self.now()).await
@@ -104,24 +129,18 @@ impl Rotator {
         }
     }
 
-    async fn commit(
+    async fn end(
         &self,
         announced: &Announced,
         delivered: &Delivered,
-        commit: &Commit,
+        object: IssuerObject,
         username: &str,
+        keep: &Handle,
     ) -> Result<(), Error> {
-        let issuer = &self.parts.issuer;
-        match commit.object {
-            IssuerObject::User => issuer
-                .commit_password(announced, delivered, username, &commit.txid)
-                .await
-                .map_err(|error| Error::Issuer { call: "commit password", error }),
-            IssuerObject::Client => issuer
-                .commit_client(announced, delivered, username, &commit.txid)
-                .await
-                .map_err(|error| Error::Issuer { call: "commit client", error }),
-        }
+        // the handle says which version stays: no driver needs the client's id for that
+        let subject = subject(object, username, "");
+        let ended = self.parts.issuer.end(announced, delivered, subject, keep).await;
+        ended.map_err(|error| Error::Issuer { call: call_name(Verb::End, object), error })
     }
 
     fn retirement(&self, order: &Order, retired: Option<Version>) -> Retirement {

@@ -15,8 +15,12 @@ use crate::KEY_USES;
 use crate::adapters::fake::{Fault, PASSWORD_GRACE, World};
 use crate::error::IssuerError;
 use crate::ledger::{MIGRATIONS, SCHEMA};
+use crate::plan::Proving;
+use crate::ports::Driven;
 use crate::state::{Made, Stage};
+use mint_issuer_contract::{Driver, Ends, EndsOf};
 
+mod contract;
 mod faults;
 mod scenarios;
 
@@ -124,23 +128,27 @@ impl Bench {
     }
 }
 
-fn rules() -> Rules {
+fn rules(ends: EndsOf) -> Rules {
     Rules {
         min_overlap: MIN_OVERLAP,
         max_overlap: MAX_OVERLAP,
-        password_grace: PASSWORD_GRACE,
+        ends,
         request_life: REQUEST_LIFE,
         unresolved_hold: HOLD,
         login_pause: Duration::ZERO,
+        replace_window: Duration::from_secs(30),
+        proving: Proving { by_login: true, attempts: 5 },
     }
 }
 
 fn rotator(world: &World, state: &TestDatabase) -> Rotator {
+    let declaration = Driver::declares(world);
+    let issuer = std::sync::Arc::new(Driven(world.clone()));
     let world = std::sync::Arc::new(world.clone());
     Rotator::new(Parts {
         ledger: Ledger::new(state.database.clone()),
-        issuer: mint_port::Port::new(world.clone()),
-        login: mint_port::Port::new(world.clone()),
+        issuer: mint_port::Port::new(issuer),
+        login: mint_port::Port::held_by("rotator", world.clone()),
         catalog: mint_port::Port::new(world.clone()),
         distributor: KnownKeys::new(
             mint_port::Port::new(world.clone()),
@@ -149,7 +157,10 @@ fn rotator(world: &World, state: &TestDatabase) -> Rotator {
         audit: mint_port::Port::held_by("rotator", world.clone()),
         keys: KeyRing::in_memory(&KEY_USES, &SeededEntropy::new(5)).unwrap(),
         budget: RateBudget::new(100_000),
-        rules: rules(),
+        rules: rules(declaration.ends()),
+        declaration,
+        errors: ErrorBudget { issuer: "of-a-test", lies: 5, window: Duration::from_hours(1) },
+        metrics: Metrics::new(&opentelemetry::global::meter("test")),
         username_prefix: "stups_".to_owned(),
         clock: std::sync::Arc::new(world.clock.clone()),
         entropy: std::sync::Arc::new(SeededEntropy::new(6)),

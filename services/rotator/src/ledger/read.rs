@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
+use mint_issuer_contract::Handle;
 use mint_secret::EnvelopeDigest;
 use mint_store::Row;
 use mint_types::{
@@ -11,8 +13,8 @@ use mint_types::{
 
 use crate::Error;
 use crate::state::{
-    ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, RetiredRecord, Rotation, RotationState,
-    Stage, Told, Unsettled,
+    ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord, Rotation,
+    RotationState, Stage, Told, Unsettled,
 };
 
 pub(super) const ROTATIONS: &str = "SELECT * FROM rotation WHERE application = $1 AND \
@@ -27,8 +29,11 @@ pub(super) const LAST: &str =
 pub(super) const ATTEMPTS: &str = "SELECT object, state, reason, sent_at, sent_boot, sent_nanos FROM attempt \
      WHERE application = $1 AND state IN ('sent', 'stray', 'presumed')";
 /// A password every two hours is 4,380 lines a year; operators look at the newest.
-pub(super) const LIST: &str = "SELECT kind, version, version_id, rotation, stage, fingerprint, created_at, \
-     delivered_at, ended_at FROM version WHERE application = $1 ORDER BY created_at DESC, version DESC LIMIT 500";
+pub(super) const LIST: &str = "SELECT version.kind AS kind, version.version AS version, \
+     version.version_id AS version_id, version.rotation AS rotation, stage, \
+     version.fingerprint AS fingerprint, created_at, delivered_at, ended_at, set_window_micros FROM version \
+     LEFT JOIN rotation ON rotation.rotation = version.rotation AND rotation.version = version.version \
+     WHERE version.application = $1 ORDER BY created_at DESC, version.version DESC LIMIT 500";
 
 /// The answers of all queries about one application.
 pub(super) struct Queries {
@@ -78,14 +83,21 @@ fn rotation(row: &Row, overlap: Vec<Monotonic>, application: &ApplicationId) -> 
         state: RotationState::from_name(&row.text("state")?).ok_or_else(|| corrupt("state"))?,
         made: made(row)?,
         overlap,
+        first_write: instant(row, ["first_write_at", "first_write_boot", "first_write_nanos"])?,
         user_committed: row.optional_integer("user_committed_at")?.is_some(),
         client_committed: row.optional_integer("client_committed_at")?.is_some(),
         retired: retired(row)?,
         proved_dead: row.optional_integer("dead_at")?.is_some(),
+        proofs: Proofs {
+            logins: u32::try_from(row.unsigned("proof_logins")?).unwrap_or(u32::MAX),
+            alive: row.boolean("proof_alive")?,
+            last: instant(row, ["proof_at", "proof_boot", "proof_nanos"])?,
+        },
         told: Told {
             create: row.boolean("create_told")?,
             retire: row.boolean("retire_told")?,
             prove: row.boolean("prove_told")?,
+            set: row.boolean("set_told")?,
         },
     })
 }
@@ -106,20 +118,24 @@ fn made(row: &Row) -> Result<Option<Made>, Error> {
         previous: row.optional_unsigned("previous_version")?.map(Version),
         digest: EnvelopeDigest(digest),
         envelopes,
-        password_txid: row.optional_text("password_txid")?,
-        client_txid: row.optional_text("client_txid")?,
+        password_handle: row.optional_text("password_txid")?.and_then(Handle::new),
+        client_handle: row.optional_text("client_txid")?.and_then(Handle::new),
     }))
 }
 
 fn retired(row: &Row) -> Result<Option<RetiredRecord>, Error> {
-    let Some(wall) = row.optional_timestamp("retired_at")? else {
+    let at = instant(row, ["retired_at", "retired_boot", "retired_nanos"])?;
+    let version = row.optional_unsigned("retired_version")?.map(Version);
+    Ok(at.map(|at| RetiredRecord { version, at }))
+}
+
+/// Both clocks out of three columns; none if the first is empty.
+fn instant(row: &Row, [wall, boot, nanos]: [&str; 3]) -> Result<Option<Instant>, Error> {
+    let Some(wall) = row.optional_timestamp(wall)? else {
         return Ok(None);
     };
-    let monotonic = Monotonic { boot: row.text("retired_boot")?, nanos: row.unsigned("retired_nanos")? };
-    Ok(Some(RetiredRecord {
-        version: row.optional_unsigned("retired_version")?.map(Version),
-        at: Instant { wall, monotonic },
-    }))
+    let monotonic = Monotonic { boot: row.text(boot)?, nanos: row.unsigned(nanos)? };
+    Ok(Some(Instant { wall, monotonic }))
 }
 
 fn live_version(row: &Row) -> Result<LiveVersion, Error> {
@@ -179,6 +195,8 @@ pub struct ListedVersion {
     pub delivered_at: Option<Timestamp>,
     /// When it was told to end.
     pub ended_at: Option<Timestamp>,
+    /// How long a destination had it before the issuer did, where the issuer knows one value at a time.
+    pub replace_window: Option<Duration>,
 }
 
 impl ListedVersion {
@@ -193,6 +211,7 @@ impl ListedVersion {
             created_at: row.timestamp("created_at")?,
             delivered_at: row.optional_timestamp("delivered_at")?,
             ended_at: row.optional_timestamp("ended_at")?,
+            replace_window: row.optional_unsigned("set_window_micros")?.map(Duration::from_micros),
         })
     }
 }

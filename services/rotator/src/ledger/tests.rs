@@ -3,6 +3,7 @@
 mod contract {
     use std::time::Duration;
 
+    use mint_issuer_contract::{Ends, EndsOf, Handle};
     use mint_secret::EnvelopeDigest;
     use mint_testkit::{SeededEntropy, databases};
     use mint_types::{
@@ -12,17 +13,19 @@ mod contract {
 
     use crate::Error;
     use crate::ledger::{Begun, Failed, Ledger, MIGRATIONS, SCHEMA, ToldOf};
-    use crate::plan::{Ask, Rules};
+    use crate::plan::{Ask, ErrorBudget, Proving, Rules};
     use crate::state::{Envelopes, Instant, Made, RotationState, Stage, Unsettled};
 
     const TOKEN: FencingToken = FencingToken(1);
     const RULES: Rules = Rules {
         min_overlap: Duration::from_mins(10),
         max_overlap: Duration::from_hours(24),
-        password_grace: Duration::from_secs(10),
+        ends: EndsOf { user: Ends::Commit { grace: Duration::from_secs(10) }, client: Ends::CommitAtOnce },
         request_life: Duration::ZERO,
         unresolved_hold: Duration::ZERO,
         login_pause: Duration::ZERO,
+        replace_window: Duration::from_secs(30),
+        proving: Proving { by_login: true, attempts: 12 },
     };
 
     async fn ledgers() -> Vec<(Ledger, mint_testkit::TestDatabase)> {
@@ -53,11 +56,11 @@ mod contract {
             version: Version(version),
             version_id: VersionId::random(&SeededEntropy::new(version)),
             fingerprint: "abc".to_owned(),
-            previous: Some(Version(3)),
+            previous: None,
             digest: EnvelopeDigest([7; 32]),
             envelopes: Some(Envelopes { delivery: vec![0, 255, 1], probe: vec![2] }),
-            password_txid: Some("p".to_owned()),
-            client_txid: Some("c".to_owned()),
+            password_handle: Handle::new("p"),
+            client_handle: Handle::new("c"),
         }
     }
 
@@ -165,7 +168,7 @@ mod contract {
                 ledger.deliver(&shop(), stale, ask, &at(1, "a")).await,
                 ledger.begin_overlap(&shop(), stale, ask, &at(1, "a")).await,
                 ledger.begin_retire(&shop(), stale, ask).await,
-                ledger.abandon(&shop(), stale, ask, &at(1, "a")).await,
+                ledger.abandon(&shop(), stale, ask, RULES.ends, &at(1, "a")).await,
             ];
             for refused in refusals {
                 assert!(
@@ -184,7 +187,7 @@ mod contract {
         for (ledger, test) in ledgers().await {
             let ask = ask(1, CredentialKind::Password);
             let attempts = begin(&ledger, ask, 1).await;
-            ledger.abandon(&shop(), TOKEN, ask, &at(2, "a")).await.unwrap();
+            ledger.abandon(&shop(), TOKEN, ask, RULES.ends, &at(2, "a")).await.unwrap();
             let refused =
                 ledger.store_made(&shop(), ask, &made(9), &attempts, &at(3, "a")).await.unwrap_err();
             assert_eq!(refused.reason(), "ROTATION_CLOSED", "{}", test.engine);
@@ -218,7 +221,7 @@ mod contract {
             let refused =
                 ledger.begin_create(&other, TOKEN, ask, false, &RULES, &at(2, "a")).await.unwrap_err();
             assert_eq!(refused.reason(), "ROTATION_MISMATCH", "{}", test.engine);
-            let refused = ledger.abandon(&other, TOKEN, ask, &at(2, "a")).await.unwrap_err();
+            let refused = ledger.abandon(&other, TOKEN, ask, RULES.ends, &at(2, "a")).await.unwrap_err();
             assert_eq!(refused.reason(), "ROTATION_MISMATCH", "{}", test.engine);
         }
     }
@@ -236,6 +239,63 @@ mod contract {
             let rotation = state.rotation(ask.rotation).unwrap();
             assert!(rotation.proved_dead, "{}", test.engine);
             assert!(rotation.told.create && rotation.told.retire && rotation.told.prove);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_a_first_write_is_remembered_once_and_what_is_set_is_current() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Client);
+            let attempts = begin(&ledger, ask, 1).await;
+            ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
+            for (seconds, boot) in [(3, "a"), (5, "b")] {
+                let since = ledger.first_write(&shop(), TOKEN, ask, &at(seconds, boot)).await.unwrap();
+                assert_eq!(since, at(3, "a"), "{}", test.engine);
+            }
+            let (client, window) = ([IssuerObject::Client], Duration::from_millis(1500));
+            ledger.value_set(&shop(), ask, &client, window, &at(6, "a")).await.unwrap();
+            let state = ledger.load(&shop(), ask.rotation).await.unwrap();
+            assert_eq!(state.versions[0].stage, Stage::Current);
+            assert!(state.rotation(ask.rotation).unwrap().client_committed);
+            ledger.deliver(&shop(), TOKEN, ask, &at(7, "a")).await.unwrap();
+            let listed = ledger.list(&shop()).await.unwrap().0;
+            assert_eq!((listed[0].stage, listed[0].replace_window), (Stage::Current, Some(window)));
+            assert_eq!(listed[0].delivered_at, Some(at(7, "a").wall));
+            ledger
+                .abandon(&shop(), TOKEN, self::ask(5, CredentialKind::Client), RULES.ends, &at(8, "a"))
+                .await
+                .unwrap();
+            let given_up =
+                ledger.first_write(&shop(), TOKEN, self::ask(5, CredentialKind::Client), &at(9, "a")).await;
+            assert_eq!(given_up.unwrap_err().reason(), "ROTATION_CLOSED");
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_lies_are_counted_once_a_rotation_within_a_window_and_forgiven_by_an_operator() {
+        for (ledger, test) in ledgers().await {
+            let budget = ErrorBudget { issuer: "i", lies: 2, window: Duration::from_mins(1) };
+            let lied = async |seed, seconds| {
+                let ask = ask(seed, CredentialKind::Client);
+                ledger.lied(&budget, &shop(), ask, "R", &at(seconds, "a")).await.unwrap()
+            };
+            for (seed, seconds, counted) in [(1, 0, 1), (1, 10, 1), (2, 100, 1)] {
+                let standing = lied(seed, seconds).await;
+                assert_eq!((standing.lies.len(), standing.halted_at), (counted, None), "{}", test.engine);
+            }
+            assert_eq!(lied(3, 110).await.halted_at, Some(at(110, "a").wall));
+            assert_eq!(lied(4, 115).await.halted_at, Some(at(110, "a").wall), "since the first time");
+            let standing = ledger.issuer("i", budget.window, &at(9_000, "a")).await.unwrap();
+            assert!(standing.halted_at.is_some() && standing.lies.is_empty(), "time does not resume it");
+            ledger.resume_issuer("i", "operator/jane", &at(116, "a")).await.unwrap();
+            let standing = ledger.issuer("i", budget.window, &at(117, "a")).await.unwrap();
+            assert_eq!((standing.halted_at, standing.lies), (None, vec![]));
+            assert_eq!(standing.resumed_by.as_deref(), Some("operator/jane"));
+            assert_eq!(lied(5, 118).await.lies.len(), 1, "it begins anew");
+            assert_eq!(
+                ledger.issuer("other", budget.window, &at(118, "a")).await.unwrap(),
+                Default::default()
+            );
         }
     }
 
@@ -264,8 +324,19 @@ mod contract {
                 ledger.committed(&shop(), ask, object, &at(4, "a")).await.unwrap();
             }
             ledger.retired(&shop(), ask, None, &at(5, "a")).await.unwrap();
+            ledger.proof_failed(ask.rotation, true, &at(6, "a")).await.unwrap();
             ledger.dead(ask.rotation, &at(6, "a")).await.unwrap();
             assert_eq!(ledger.list(&shop()).await.unwrap().0.len(), 1);
+            let replaced = self::ask(2, CredentialKind::Client);
+            let attempts = begin(&ledger, replaced, 7).await;
+            ledger.store_made(&shop(), replaced, &made(10), &attempts, &at(7, "a")).await.unwrap();
+            ledger.first_write(&shop(), TOKEN, replaced, &at(8, "a")).await.unwrap();
+            let window = Duration::from_secs(1);
+            let client = [IssuerObject::Client];
+            ledger.value_set(&shop(), replaced, &client, window, &at(9, "a")).await.unwrap();
+            let budget = ErrorBudget { issuer: "i", lies: 1, window: Duration::from_hours(1) };
+            ledger.lied(&budget, &shop(), replaced, "R", &at(9, "a")).await.unwrap();
+            ledger.resume_issuer("i", "operator/jane", &at(9, "a")).await.unwrap();
             for forbidden in [
                 "DELETE FROM rotation",
                 "DELETE FROM version",
@@ -274,6 +345,9 @@ mod contract {
                 "UPDATE version SET version = 1",
                 "UPDATE attempt SET sent_at = 0",
                 "UPDATE overlap SET nanos = 0",
+                "DELETE FROM lie",
+                "UPDATE lie SET told_at = 0",
+                "DELETE FROM issuer",
                 "DROP TABLE version",
                 "CREATE TABLE other (x TEXT)",
             ] {

@@ -3,8 +3,11 @@
 
 mod create;
 mod deliver;
+mod issuer;
 mod retire;
+mod set;
 
+use mint_issuer_contract::EndsOf;
 use mint_store::{Transaction, Value};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version};
 
@@ -14,6 +17,7 @@ use crate::plan::{self, Ask};
 use crate::state::Instant;
 
 pub use create::{Begun, Failed};
+pub use issuer::{IssuerStanding, Lie};
 
 const OPEN: &str = "INSERT INTO rotation (rotation, application, kind, state, opened_at) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (rotation) DO NOTHING";
@@ -31,6 +35,8 @@ pub enum ToldOf {
     Retire,
     /// Of Prove.
     Prove,
+    /// Of setting the value.
+    Set,
 }
 
 #[mint_port::points(service = "rotator", name = "ledger", list = WRITE_POINTS)]
@@ -41,6 +47,7 @@ impl Ledger {
             ToldOf::Create => "UPDATE rotation SET create_told = 1 WHERE rotation = $1",
             ToldOf::Retire => "UPDATE rotation SET retire_told = 1 WHERE rotation = $1",
             ToldOf::Prove => "UPDATE rotation SET prove_told = 1 WHERE rotation = $1",
+            ToldOf::Set => "UPDATE rotation SET set_told = 1 WHERE rotation = $1",
         };
         self.database.execute(sql, &[rotation.to_string().into()]).await?;
         Ok(())
@@ -52,12 +59,13 @@ impl Ledger {
         application: &ApplicationId,
         token: FencingToken,
         ask: Ask,
+        ends: EndsOf,
         now: &Instant,
     ) -> Result<(), Error> {
         self.write_fenced(application, token, &|transaction| {
             Box::pin(async move {
                 let state = load_in(transaction, application, ask.rotation).await?;
-                plan::abandon(&state, ask)?;
+                plan::abandon(&state, ask, ends)?;
                 open(transaction, application, ask, "abandoned", now).await?;
                 transaction.execute(ABANDON, &[ask.rotation.to_string().into()]).await?;
                 Ok(())

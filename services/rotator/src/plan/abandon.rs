@@ -1,6 +1,8 @@
 //! Whether a rotation can be given up.
 
-use super::{Ask, belongs};
+use mint_issuer_contract::EndsOf;
+
+use super::{Ask, belongs, owes_a_set};
 use crate::Error;
 use crate::state::{ApplicationState, RotationState};
 
@@ -13,14 +15,19 @@ pub enum AbandonPlan {
     Abandon,
 }
 
-/// Whether a rotation can be given up: not once its receipt is accepted.
-pub fn abandon(state: &ApplicationState, ask: Ask) -> Result<AbandonPlan, Error> {
+/// Whether a rotation can be given up: not once its receipt is accepted, and not while a destination has a value that the
+/// issuer lacks.
+pub fn abandon(state: &ApplicationState, ask: Ask, ends: EndsOf) -> Result<AbandonPlan, Error> {
     let Some(rotation) = state.rotation(ask.rotation) else {
         // a Create that is still on its way must find it given up
         return Ok(AbandonPlan::Abandon);
     };
     belongs(rotation, ask)?;
     match rotation.state {
+        RotationState::Created if owes_a_set(rotation, ends) => Err(Error::RotationClosed {
+            state: rotation.state.as_str(),
+            advice: "a destination has its value: hand over the receipt again until the issuer has it too",
+        }),
         RotationState::Creating | RotationState::Created => Ok(AbandonPlan::Abandon),
         RotationState::Abandoned | RotationState::Superseded => Ok(AbandonPlan::Abandoned),
         RotationState::Delivered | RotationState::Retiring | RotationState::Retired => {

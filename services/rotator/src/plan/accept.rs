@@ -1,13 +1,15 @@
-//! Whether a receipt proves that every destination has the version.
+//! Whether a receipt proves that a destination, or every destination, has the version.
 
+use mint_issuer_contract::EndsOf;
 use mint_secret::Receipt;
-use mint_types::Version;
+use mint_types::mutation::{Mutation, mutated};
+use mint_types::{IssuerObject, Version};
 
-use super::{Ask, known};
+use super::{Ask, known, objects_set};
 use crate::Error;
 use crate::state::{ApplicationState, Made, RotationState};
 
-/// Proof that a receipt for a version was accepted; the issuer's commits take it.
+/// Proof that a receipt for a version was accepted; the calls that end older versions take it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
     pub(super) version: Version,
@@ -20,20 +22,41 @@ impl Delivered {
     }
 }
 
+/// Proof that at least one destination has a version; setting its value takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenSomewhere {
+    version: Version,
+}
+
+impl WrittenSomewhere {
+    /// The version that a destination has.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+}
+
 /// What AcceptReceipt is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptPlan {
     /// It was accepted before.
     Accepted,
     /// Verify it; it must be about this.
-    Verify(Box<Made>),
+    Verify {
+        /// What the rotation made.
+        made: Box<Made>,
+        /// The objects on which its value must be set before the receipt is accepted.
+        sets: Vec<IssuerObject>,
+    },
 }
 
 /// Whether a receipt is to be looked at.
-pub fn accept(state: &ApplicationState, ask: Ask) -> Result<AcceptPlan, Error> {
+pub fn accept(state: &ApplicationState, ask: Ask, ends: EndsOf) -> Result<AcceptPlan, Error> {
     let rotation = known(state, ask)?;
     match (rotation.state, &rotation.made) {
-        (RotationState::Created, Some(made)) => Ok(AcceptPlan::Verify(Box::new(made.clone()))),
+        (RotationState::Created, Some(made)) => {
+            let sets = objects_set(ask.kind, ends).filter(|object| !rotation.committed_on(*object)).collect();
+            Ok(AcceptPlan::Verify { made: Box::new(made.clone()), sets })
+        }
         (RotationState::Delivered | RotationState::Retiring | RotationState::Retired, _) => {
             Ok(AcceptPlan::Accepted)
         }
@@ -46,19 +69,22 @@ pub fn accept(state: &ApplicationState, ask: Ask) -> Result<AcceptPlan, Error> {
     }
 }
 
-/// Whether a verified receipt is the one of this rotation.
+/// Whether a verified receipt is about what this rotation made; whole or partial, it proves that somebody has it.
 pub fn check_receipt(
     receipt: &Receipt,
     application: &mint_types::ApplicationId,
     ask: Ask,
     made: &Made,
-) -> Result<Delivered, Error> {
+) -> Result<WrittenSomewhere, Error> {
     let differs = |what: &str| Err(Error::ReceiptInvalid(format!("it is for another {what}")));
     if receipt.application != *application {
         return differs("application");
     }
     if receipt.kind != ask.kind {
         return differs("kind");
+    }
+    if mutated(Mutation::ReceiptReplayed) {
+        return Ok(WrittenSomewhere { version: made.version });
     }
     if receipt.rotation != ask.rotation {
         return differs("rotation");
@@ -69,5 +95,5 @@ pub fn check_receipt(
     if receipt.envelope != made.digest {
         return differs("envelope");
     }
-    Ok(Delivered { version: made.version })
+    Ok(WrittenSomewhere { version: made.version })
 }

@@ -1,8 +1,9 @@
 //! Whether a version is to be made, and which.
 
+use mint_types::mutation::{Mutation, mutated};
 use mint_types::{Application, CredentialKind, IssuerObject, Presence, RotationId, Version};
 
-use super::{Ask, Rules, belongs, objects_asked};
+use super::{Ask, Rules, belongs, objects_asked, objects_made, owes_a_set};
 use crate::Error;
 use crate::state::{ApplicationState, Attempt, Instant, Made, Rotation, RotationState, Unsettled};
 
@@ -45,7 +46,12 @@ pub fn create(state: &ApplicationState, ask: Ask, rules: &Rules, now: &Instant) 
             continue;
         }
         match other.state {
-            RotationState::Delivered | RotationState::Retiring => {
+            RotationState::Delivered | RotationState::Retiring
+                if !mutated(Mutation::DeliveredMayBeSuperseded) =>
+            {
+                return Err(Error::RotationOpen { open: other.id, kind: other.kind });
+            }
+            _ if owes_a_set(other, rules.ends) => {
                 return Err(Error::RotationOpen { open: other.id, kind: other.kind });
             }
             _ => supersedes.push(other.id),
@@ -95,11 +101,11 @@ fn check_attempts(
     now: &Instant,
 ) -> Result<bool, Error> {
     let mut writes_off = false;
-    for object in objects_asked(kind) {
+    for object in objects_made(kind, rules.ends) {
         let standing: Vec<&Attempt> = state
             .attempts
             .iter()
-            .filter(|attempt| attempt.object == *object && attempt.state != Unsettled::Presumed)
+            .filter(|attempt| attempt.object == object && attempt.state != Unsettled::Presumed)
             .collect();
         let Some(youngest) = standing.iter().map(|attempt| now.since(&attempt.sent)).min() else {
             continue;
@@ -110,10 +116,10 @@ fn check_attempts(
             .map(|attempt| rules.request_life.saturating_sub(now.since(&attempt.sent)))
             .max()
             .unwrap_or_default();
-        if !in_flight.is_zero() {
+        if !in_flight.is_zero() && !mutated(Mutation::EarlierCallNotAwaited) {
             return Err(Error::EarlierCallMayLand { retry_after: in_flight });
         }
-        if standing.len() < MOST_UNRESOLVED {
+        if standing.len() < MOST_UNRESOLVED || mutated(Mutation::UnresolvedNotCounted) {
             continue;
         }
         let hold = rules.unresolved_hold.saturating_sub(youngest);

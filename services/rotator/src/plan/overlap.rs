@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mint_types::Version;
+use mint_types::mutation::{Mutation, mutated};
 
 use super::{Ask, Rules, known, objects_asked};
 use crate::Error;
@@ -13,7 +14,9 @@ pub fn overlap(state: &ApplicationState, ask: Ask, rules: &Rules) -> Duration {
     let mut replaced = replaced_by(state, ask).peekable();
     if replaced.peek().is_none() {
         Duration::ZERO
-    } else if replaced.any(|version| version.version == Version::FOREIGN) {
+    } else if replaced.any(|version| version.version == Version::FOREIGN)
+        && !mutated(Mutation::ForeignWithoutMaxOverlap)
+    {
         rules.max_overlap
     } else {
         rules.min_overlap
@@ -44,6 +47,16 @@ pub fn overlap_left(
     let overlap = overlap(state, ask, rules);
     if overlap.is_zero() {
         return Ok(Some(Duration::ZERO));
+    }
+    if mutated(Mutation::EndByAge) {
+        let made = rotation.made.as_ref().map_or(0, |made| made.version.0);
+        let age = u64::try_from(now.wall.unix_millis()).unwrap_or(0).saturating_sub(made);
+        return Ok(Some(overlap.saturating_sub(Duration::from_millis(age))));
+    }
+    if mutated(Mutation::OverlapOfAnotherBoot) {
+        let since = |began: &mint_types::Monotonic| now.monotonic.nanos.saturating_sub(began.nanos);
+        let elapsed = rotation.overlap.first().map(|began| Duration::from_nanos(since(began)));
+        return Ok(elapsed.map(|elapsed| overlap.saturating_sub(elapsed)));
     }
     let elapsed = rotation.overlap.iter().find_map(|began| now.monotonic.since(began));
     Ok(elapsed.map(|elapsed| overlap.saturating_sub(elapsed)))

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use mint_issuer_contract::{Ends, Handle};
+use mint_types::mutation::{Mutation, mutated};
 use mint_types::{CredentialKind, IssuerObject, Version};
 
-use super::{Ask, Delivered, Rules, known, overlap, overlap_left};
+use super::{Ask, Delivered, Rules, known, objects_asked, overlap, overlap_left};
 use crate::Error;
-use crate::state::{ApplicationState, Instant, RotationState};
+use crate::state::{ApplicationState, Instant, Made, Rotation, RotationState};
 
 /// What Retire is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,24 +17,24 @@ pub enum RetirePlan {
     Retired(Option<Version>),
     /// This boot has not begun to count the overlap: begin, and refuse.
     BeginOverlap(Duration),
-    /// Send these commits, in this order, then write that it is done.
+    /// Send these calls, in this order, then write that it is done.
     Commit {
         /// The receipt was accepted.
         delivered: Delivered,
-        /// What is still to be committed.
+        /// What is still to be ended.
         commits: Vec<Commit>,
         /// The version of the same kind that ends.
         retires: Option<Version>,
     },
 }
 
-/// One commit.
+/// What ends the older versions on one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// On which object.
     pub object: IssuerObject,
-    /// The handle that Create got.
-    pub txid: String,
+    /// What the call keeps; none where the issuer needs no call, and only the ledger is written.
+    pub keep: Option<Handle>,
 }
 
 /// Whether the previous version may end.
@@ -51,27 +53,53 @@ pub fn retire(state: &ApplicationState, ask: Ask, rules: &Rules, now: &Instant) 
         }
         RotationState::Delivered | RotationState::Retiring => {}
     }
-    match overlap_left(state, ask, rules, now)? {
+    match overlap_left(state, ask, rules, now)?.filter(|_| !mutated(Mutation::RetireBeforeAdopt)) {
+        None if mutated(Mutation::RetireBeforeAdopt) => {}
         None => return Ok(RetirePlan::BeginOverlap(overlap(state, ask, rules))),
         Some(left) if !left.is_zero() => return Err(Error::OverlapNotPassed { retry_after: left }),
         Some(_) => {}
     }
     let made = rotation.made.as_ref().ok_or(Error::ReceiptMissing)?;
-    let password = made.password_txid.as_ref().filter(|_| !rotation.user_committed);
-    let client = made.client_txid.as_ref().filter(|_| !rotation.client_committed);
-    let commit = |object, txid: &String| Commit { object, txid: txid.clone() };
-    let commits = password
-        .map(|txid| commit(IssuerObject::User, txid))
-        .into_iter()
-        .chain(client.map(|txid| commit(IssuerObject::Client, txid)))
-        .collect();
+    let ending = |object: &IssuerObject| commit(state, rotation, made, *object, rules.ends.of(*object));
+    let commits = objects_asked(ask.kind).iter().filter_map(ending).collect();
     let retires = made.previous.filter(|_| ask.kind != CredentialKind::PublicClient);
     Ok(RetirePlan::Commit { delivered: Delivered { version: made.version }, commits, retires })
 }
 
-/// A version that a commit ends on an object, and whether nothing of it is left alive.
+/// What ends the older versions on one object, by what ends them at this issuer; none if nothing is left to do.
+fn commit(
+    state: &ApplicationState,
+    rotation: &Rotation,
+    made: &Made,
+    object: IssuerObject,
+    ends: Ends,
+) -> Option<Commit> {
+    if rotation.committed_on(object) || !ends.makes_beside() {
+        return None;
+    }
+    if ends.is_told_only_of_others() && !others_on(state, rotation, object) {
+        return None;
+    }
+    let keep = if ends.is_told() { Some(made.handle_on(object)?.clone()) } else { None };
+    Some(Commit { object, keep })
+}
+
+/// Whether anything but this rotation's version lives on an object, or may.
+fn others_on(state: &ApplicationState, rotation: &Rotation, object: IssuerObject) -> bool {
+    let ask = Ask { rotation: rotation.id, kind: rotation.kind };
+    !ended_by(state, ask, object).is_empty() || state.attempts.iter().any(|attempt| attempt.object == object)
+}
+
+/// Whether an answered call on an object still has to be written down. A second answer to the same call says nothing new,
+/// and must not sweep what was begun since the first.
+pub fn awaits_answer(state: &ApplicationState, ask: Ask, object: IssuerObject) -> bool {
+    let own = state.rotation(ask.rotation);
+    own.is_some_and(|own| own.state == RotationState::Retiring && !own.committed_on(object))
+}
+
+/// A version that ends on an object, and whether nothing of it is left alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ends {
+pub struct Ended {
     /// Which credential.
     pub kind: CredentialKind,
     /// Which version.
@@ -80,15 +108,15 @@ pub struct Ends {
     pub wholly: bool,
 }
 
-/// What a rotation's commit on an object ends: every other version that lives there.
-pub fn ended_by(state: &ApplicationState, ask: Ask, object: IssuerObject) -> Vec<Ends> {
+/// What a rotation's call on an object ends: every other version that lives there.
+pub fn ended_by(state: &ApplicationState, ask: Ask, object: IssuerObject) -> Vec<Ended> {
     let others = state
         .versions
         .iter()
         .filter(|version| version.rotation != ask.rotation || version.version == Version::FOREIGN)
         .filter(|version| version.lives_on(object));
     others
-        .map(|version| Ends {
+        .map(|version| Ended {
             kind: version.kind,
             version: version.version,
             wholly: version

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
+use mint_issuer_contract::{Ends, Handle};
 use mint_secret::EnvelopeDigest;
 use mint_testkit::SeededEntropy;
 use mint_types::{CredentialKind, IssuerObject, Monotonic, RotationId, Timestamp, Version, VersionId};
 
 use super::*;
 use crate::state::{
-    Attempt, Instant, LiveVersion, Made, RetiredRecord, RotationState, Stage, Told, Unsettled,
+    Attempt, Instant, LiveVersion, Made, Proofs, RetiredRecord, RotationState, Stage, Told, Unsettled,
 };
 
 const RULES: Rules = Rules {
     min_overlap: Duration::from_mins(10),
     max_overlap: Duration::from_hours(24),
-    password_grace: Duration::from_secs(10),
+    ends: EndsOf { user: Ends::Commit { grace: Duration::from_secs(10) }, client: Ends::CommitAtOnce },
     request_life: Duration::from_secs(12),
     unresolved_hold: Duration::from_mins(2),
     login_pause: Duration::ZERO,
+    replace_window: Duration::from_secs(30),
+    proving: Proving { by_login: true, attempts: 12 },
 };
 
 fn id(seed: u64) -> RotationId {
@@ -47,8 +50,8 @@ fn made(kind: CredentialKind, previous: Option<u64>) -> Made {
         previous: previous.map(Version),
         digest: EnvelopeDigest([0; 32]),
         envelopes: None,
-        password_txid: password.then(|| "p".to_owned()),
-        client_txid: client.then(|| "c".to_owned()),
+        password_handle: password.then(|| Handle::new("p").unwrap()),
+        client_handle: client.then(|| Handle::new("c").unwrap()),
     }
 }
 
@@ -59,10 +62,12 @@ fn rotation(kind: CredentialKind, state: RotationState, previous: Option<u64>) -
         state,
         made: Some(made(kind, previous)),
         overlap: vec![at(0).monotonic],
+        first_write: None,
         user_committed: false,
         client_committed: false,
         retired: None,
         proved_dead: false,
+        proofs: Proofs::default(),
         told: Told::default(),
     }
 }
@@ -166,10 +171,10 @@ fn a_rotation_of_another_kind_is_refused_everywhere() {
     let ask = ask(CLIENT);
     let refusals = [
         create(&state, ask, &RULES, &at(0)).map(drop),
-        accept(&state, ask).map(drop),
+        accept(&state, ask, RULES.ends).map(drop),
         retire(&state, ask, &RULES, &at(0)).map(drop),
         prove(&state, ask, &RULES, &at(0)).map(drop),
-        abandon(&state, ask).map(drop),
+        abandon(&state, ask, RULES.ends).map(drop),
     ];
     for refused in refusals {
         assert_eq!(refused.unwrap_err().reason(), "ROTATION_MISMATCH");

@@ -1,7 +1,10 @@
 //! The distributor in memory: its keys, and the receipts that it signs.
 
 use async_trait::async_trait;
-use mint_secret::{EnvelopeDigest, KeyUse, NonEmpty, PublishedKey, Receipt, Written, peek, sign_receipt};
+use mint_secret::{
+    EnvelopeDigest, KeyUse, NonEmpty, PublishedKey, Receipt, Written, peek, sign_partial_receipt,
+    sign_receipt,
+};
 use mint_types::Revision;
 
 use super::{Course, World};
@@ -14,11 +17,23 @@ impl World {
         self.receipt_with(envelope, |_| {})
     }
 
+    /// A statement that one destination has an envelope's version, while others may lack it.
+    pub(crate) fn partial_receipt(&self, envelope: &[u8]) -> Vec<u8> {
+        let signer = self.distributor.signing(KeyUse::DistributorReceipt).unwrap();
+        sign_partial_receipt(signer, &Self::receipt_of(envelope)).unwrap()
+    }
+
     pub(crate) fn receipt_with(&self, envelope: &[u8], change: impl FnOnce(&mut Receipt)) -> Vec<u8> {
+        let mut receipt = Self::receipt_of(envelope);
+        change(&mut receipt);
+        sign_receipt(self.distributor.signing(KeyUse::DistributorReceipt).unwrap(), &receipt).unwrap()
+    }
+
+    fn receipt_of(envelope: &[u8]) -> Receipt {
         let subject = peek(envelope).unwrap().subject;
         let key = format!("{}/{}", subject.application, subject.kind.object_name());
         let written = Written { bucket: "team-bucket".parse().unwrap(), key };
-        let mut receipt = Receipt {
+        Receipt {
             application: subject.application,
             kind: subject.kind,
             version: subject.version,
@@ -26,9 +41,7 @@ impl World {
             envelope: EnvelopeDigest::of(envelope),
             catalog_revision: Revision(1),
             destinations: NonEmpty::new(written, Vec::new()),
-        };
-        change(&mut receipt);
-        sign_receipt(self.distributor.signing(KeyUse::DistributorReceipt).unwrap(), &receipt).unwrap()
+        }
     }
 }
 

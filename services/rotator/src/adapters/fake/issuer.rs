@@ -1,14 +1,12 @@
 //! The issuer in memory, with the rules of COMPAT section 3.
 
 use async_trait::async_trait;
-use mint_api::audit_log::Announced;
+use mint_issuer_contract::{Declaration, Declared, Driver, Ends, Handle, MadeBy, NewVersion, Subject};
 use mint_secret::SecretValue;
-use mint_types::{ApplicationId, Clock as _, Timestamp};
+use mint_types::{ApplicationId, Clock as _, IssuerObject, Timestamp};
 
 use super::{Course, Inner, PASSWORD_GRACE, World};
 use crate::error::IssuerError;
-use crate::plan::Delivered;
-use crate::ports::{Issuer, NewClient, NewPassword};
 
 #[derive(Debug, Default)]
 pub(super) struct User {
@@ -119,85 +117,106 @@ pub(super) fn opens_client(inner: &Inner, id: &str, secret: &str) -> bool {
 
 const UNKNOWN_USER: IssuerError = IssuerError::Refused { status: 404 };
 
+fn fresh_secret(inner: &mut Inner, object: IssuerObject) -> String {
+    inner.made += 1;
+    let mark = if object == IssuerObject::User { "pw" } else { "cs" };
+    format!("mint-canary-{mark}-{:08}", inner.made)
+}
+
+/// Ends what is older than the version of a handle; that a newer one is there is no error of the caller.
+fn end_older(inner: &mut Inner, username: &str, keep: &str, at: Timestamp) -> Result<(), IssuerError> {
+    let user = inner.users.get_mut(username).ok_or(UNKNOWN_USER)?;
+    let index = user.passwords.iter().position(|password| password.txid == keep).ok_or(UNKNOWN_USER)?;
+    for older in user.passwords[..index].iter_mut().filter(|password| password.valid_until.is_none()) {
+        older.valid_until = Some(at);
+    }
+    Ok(())
+}
+
 #[async_trait]
-impl Issuer for World {
-    async fn create_password(
-        &self,
-        _announced: &Announced,
-        username: &str,
-    ) -> Result<NewPassword, IssuerError> {
-        self.issuer_call("create_password", |inner, _| {
-            inner.made += 1;
-            let (txid, plaintext) =
-                (format!("tx-{}", inner.made), format!("mint-canary-pw-{:08}", inner.made));
-            let user = inner.users.get_mut(username).ok_or(UNKNOWN_USER)?;
-            user.passwords.push(Password {
-                txid: txid.clone(),
-                plaintext: plaintext.clone(),
-                valid_until: None,
-            });
-            Ok(NewPassword { txid, password: SecretValue::new(plaintext) })
-        })
-        .await
+impl Driver for World {
+    fn declares(&self) -> Declaration {
+        self.locked().declaration.clone().unwrap_or_else(service_user)
     }
 
-    async fn commit_password(
+    async fn create(
         &self,
-        _announced: &Announced,
-        _delivered: &Delivered,
-        username: &str,
-        txid: &str,
-    ) -> Result<(), IssuerError> {
-        self.issuer_call("commit_password", |inner, now| {
-            let user = inner.users.get_mut(username).ok_or(UNKNOWN_USER)?;
-            let index =
-                user.passwords.iter().position(|password| password.txid == txid).ok_or(UNKNOWN_USER)?;
-            for older in user.passwords[..index].iter_mut().filter(|password| password.valid_until.is_none())
-            {
-                older.valid_until = Some(now.plus(PASSWORD_GRACE));
+        subject: Subject<'_>,
+        value: Option<SecretValue>,
+    ) -> Result<NewVersion, IssuerError> {
+        let (object, declared) = (subject.object, self.declares());
+        let call = if object == IssuerObject::User { "create_password" } else { "create_client" };
+        self.issuer_call(call, |inner, now| {
+            let issued = fresh_secret(inner, object);
+            let plaintext = value.map_or(issued, |value| value.expose().to_owned());
+            let (txid, id) = (format!("tx-{}", inner.made), format!("client-{}", inner.made));
+            if let Ends::Create { grace } = declared.of(object).ends {
+                let user = inner.users.get_mut(subject.username).ok_or(UNKNOWN_USER)?;
+                for older in user.passwords.iter_mut().filter(|password| password.valid_until.is_none()) {
+                    older.valid_until = Some(now.plus(grace));
+                }
             }
-            Ok(())
+            let user = inner.users.get_mut(subject.username).ok_or(UNKNOWN_USER)?;
+            let handle = Handle::new(txid.clone()).unwrap();
+            let secret = SecretValue::new(plaintext.clone());
+            if object == IssuerObject::User {
+                user.passwords.push(Password { txid, plaintext, valid_until: None });
+                return Ok(NewVersion { handle, client_id: None, secret });
+            }
+            user.clients.push(Client { txid, id: id.clone(), secret: plaintext, ended: false });
+            Ok(NewVersion { handle, client_id: Some(id), secret })
         })
         .await
     }
 
-    async fn create_client(
-        &self,
-        _announced: &Announced,
-        username: &str,
-        _client_id: &str,
-    ) -> Result<NewClient, IssuerError> {
-        self.issuer_call("create_client", |inner, _| {
-            inner.made += 1;
-            let txid = format!("tx-{}", inner.made);
-            let (id, secret) =
-                (format!("client-{}", inner.made), format!("mint-canary-cs-{:08}", inner.made));
-            let user = inner.users.get_mut(username).ok_or(UNKNOWN_USER)?;
-            user.clients.push(Client {
-                txid: txid.clone(),
-                id: id.clone(),
-                secret: secret.clone(),
-                ended: false,
-            });
-            Ok(NewClient { txid, client_id: id, client_secret: SecretValue::new(secret) })
-        })
-        .await
-    }
-
-    async fn commit_client(
-        &self,
-        _announced: &Announced,
-        _delivered: &Delivered,
-        username: &str,
-        txid: &str,
-    ) -> Result<(), IssuerError> {
-        self.issuer_call("commit_client", |inner, _| {
-            let user = inner.users.get_mut(username).ok_or(UNKNOWN_USER)?;
-            for other in user.clients.iter_mut().filter(|client| client.txid != txid) {
+    async fn end(&self, subject: Subject<'_>, keep: &Handle) -> Result<(), IssuerError> {
+        let (object, grace) = (subject.object, self.declares().of(subject.object).ends.grace());
+        let call = if object == IssuerObject::User { "commit_password" } else { "commit_client" };
+        self.issuer_call(call, |inner, now| {
+            if inner.ends_nothing {
+                return Ok(());
+            }
+            if object == IssuerObject::User {
+                return end_older(inner, subject.username, keep.as_str(), now.plus(grace));
+            }
+            let user = inner.users.get_mut(subject.username).ok_or(UNKNOWN_USER)?;
+            if !user.clients.iter().any(|client| client.txid == keep.as_str()) {
+                return Err(UNKNOWN_USER);
+            }
+            for other in user.clients.iter_mut().filter(|client| client.txid != keep.as_str()) {
                 other.ended = true;
             }
             Ok(())
         })
         .await
+    }
+
+    async fn set(&self, subject: Subject<'_>, value: &SecretValue) -> Result<(), IssuerError> {
+        let call = if subject.object == IssuerObject::User { "set_password" } else { "set_client" };
+        self.issuer_call(call, |inner, now| {
+            inner.made += 1;
+            let (txid, plaintext) = (format!("tx-{}", inner.made), value.expose().to_owned());
+            let user = inner.users.get_mut(subject.username).ok_or(UNKNOWN_USER)?;
+            if subject.object == IssuerObject::User {
+                user.passwords.iter_mut().for_each(|older| older.valid_until = Some(now));
+                user.passwords.push(Password { txid, plaintext, valid_until: None });
+            } else {
+                user.clients.iter_mut().for_each(|older| older.ended = true);
+                let id = subject.client_id.to_owned();
+                user.clients.push(Client { txid, id, secret: plaintext, ended: false });
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// COMPAT section 3.
+pub(super) fn service_user() -> Declaration {
+    let declared = |ends| Declared { ends, made_by: MadeBy::Issuer, lists: false };
+    Declaration {
+        driver: "service-user",
+        user: declared(Ends::Commit { grace: PASSWORD_GRACE }),
+        client: declared(Ends::CommitAtOnce),
     }
 }

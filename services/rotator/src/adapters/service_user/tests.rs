@@ -1,46 +1,39 @@
-use mint_api::audit_log::{Act, AuditLog as _, MemoryAuditLog};
-use mint_testkit::SeededEntropy;
-use mint_types::RequestId;
-
 use super::*;
 use crate::adapters::canned::{Answer, Canned, secret_file};
 
-async fn announced() -> Announced {
-    let act = Act {
-        action: "credential.create",
-        application: None,
-        kind: None,
-        resource: String::new(),
-        rotation: None,
-        request: RequestId::random(&SeededEntropy::new(1)),
-    };
-    MemoryAuditLog::default().announce(act).await.unwrap()
-}
+const SUBJECT: Subject<'_> = Subject { object: IssuerObject::User, username: "u", client_id: "" };
 
-struct Driver {
+struct UnderTest {
     server: Canned,
     issuer: ServiceUser,
     _directory: tempfile::TempDir,
 }
 
-async fn driver(answers: Vec<Answer>) -> Driver {
+async fn driver(answers: Vec<Answer>) -> UnderTest {
     let server = Canned::new(answers).await;
     let directory = tempfile::tempdir().unwrap();
     let token = secret_file(directory.path(), "token", "issuer-token\n");
-    let issuer = ServiceUser::new(HttpClient::new(), server.url.clone(), token, Duration::from_millis(500));
-    Driver { server, issuer, _directory: directory }
+    let issuer = ServiceUser::new(
+        HttpClient::new(),
+        server.url.clone(),
+        token,
+        Duration::from_millis(500),
+        Duration::from_secs(10),
+    );
+    UnderTest { server, issuer, _directory: directory }
 }
 
 #[tokio::test]
 async fn requests_are_what_the_api_expects() {
     let made = Answer::json(200, r#"{"txid": "t", "password": "p"}"#);
     let client = Answer::json(200, r#"{"txid": "t", "client_id": "i", "client_secret": "s", "more": 1}"#);
-    let Driver { server, issuer, _directory } = driver(vec![made, client]).await;
-    let announced = announced().await;
-    let password = issuer.create_password(&announced, "stups_shop").await.unwrap();
-    assert_eq!((password.txid.as_str(), password.password.expose()), ("t", "p"));
-    let client = issuer.create_client(&announced, "stups_shop", "old").await.unwrap();
-    assert_eq!((client.client_id.as_str(), client.client_secret.expose()), ("i", "s"));
+    let UnderTest { server, issuer, _directory } = driver(vec![made, client]).await;
+    let of = |object| Subject { object, username: "stups_shop", client_id: "old" };
+    let password = issuer.create(of(IssuerObject::User), None).await.unwrap();
+    assert_eq!((password.handle.as_str(), password.secret.expose()), ("t", "p"));
+    let client = issuer.create(of(IssuerObject::Client), None).await.unwrap();
+    assert_eq!((client.client_id.as_deref(), client.secret.expose()), (Some("i"), "s"));
+    issuer.end(of(IssuerObject::Client), &client.handle).await.unwrap();
     let requests = server.requests();
     assert!(requests[0].starts_with("POST /services/stups_shop/password HTTP/1.1\r\n"), "{}", requests[0]);
     assert!(
@@ -48,6 +41,8 @@ async fn requests_are_what_the_api_expects() {
     );
     assert!(requests[1].starts_with("POST /services/stups_shop/client "));
     assert!(requests[1].ends_with(r#"{"client_id":"old","id":"stups_shop"}"#), "{}", requests[1]);
+    assert!(requests[2].starts_with("PUT /services/stups_shop/client "));
+    assert!(requests[2].ends_with(r#"{"txid":"t"}"#), "{}", requests[2]);
 }
 
 #[tokio::test]
@@ -84,13 +79,13 @@ async fn every_kind_of_trouble_is_sorted_by_whether_it_may_have_had_an_effect() 
         ("503", Answer::json(503, "mint-canary"), Err(IssuerError::Unknown("status 503".to_owned()))),
     ];
     for (name, answer, expected) in table {
-        let Driver { issuer, _directory, .. } = driver(vec![answer]).await;
-        let outcome = issuer.create_password(&announced().await, "u").await.map(drop);
+        let UnderTest { issuer, _directory, .. } = driver(vec![answer]).await;
+        let outcome = issuer.create(SUBJECT, None).await.map(drop);
         assert_eq!(outcome, expected, "{name}");
     }
     for answer in [Answer::Closes, Answer::Hangs] {
-        let Driver { issuer, _directory, .. } = driver(vec![answer]).await;
-        let outcome = issuer.create_password(&announced().await, "u").await.unwrap_err();
+        let UnderTest { issuer, _directory, .. } = driver(vec![answer]).await;
+        let outcome = issuer.create(SUBJECT, None).await.unwrap_err();
         assert!(matches!(outcome, IssuerError::Unknown(_)), "{outcome}");
     }
 }
@@ -98,8 +93,8 @@ async fn every_kind_of_trouble_is_sorted_by_whether_it_may_have_had_an_effect() 
 #[tokio::test]
 async fn a_client_without_a_secret_is_no_confidential_client() {
     let public = Answer::json(200, r#"{"txid": "t", "client_id": "i", "client_secret": null}"#);
-    let Driver { issuer, _directory, .. } = driver(vec![public]).await;
-    let refused = issuer.create_client(&announced().await, "u", "").await.unwrap_err();
+    let UnderTest { issuer, _directory, .. } = driver(vec![public]).await;
+    let refused = issuer.create(Subject { object: IssuerObject::Client, ..SUBJECT }, None).await.unwrap_err();
     assert_eq!(refused, IssuerError::Malformed(NO_CLIENT));
 }
 
@@ -109,13 +104,13 @@ async fn nobody_there_means_surely_not_sent() {
     let token = secret_file(directory.path(), "token", "t");
     let port = mint_testkit::free_port();
     let url = format!("http://127.0.0.1:{port}").parse().unwrap();
-    let issuer = ServiceUser::new(HttpClient::new(), url, token, Duration::from_secs(2));
-    let refused = issuer.create_password(&announced().await, "u").await.unwrap_err();
+    let issuer = ServiceUser::new(HttpClient::new(), url, token, Duration::from_secs(2), Duration::ZERO);
+    let refused = issuer.create(SUBJECT, None).await.unwrap_err();
     assert!(matches!(refused, IssuerError::NotSent(_)), "{refused}");
     let url = format!("http://127.0.0.1:{port}").parse().unwrap();
     let missing = SecretFile::new(directory.path().join("missing"));
-    let issuer = ServiceUser::new(HttpClient::new(), url, missing, Duration::from_secs(2));
-    let refused = issuer.create_password(&announced().await, "u").await.unwrap_err();
+    let issuer = ServiceUser::new(HttpClient::new(), url, missing, Duration::from_secs(2), Duration::ZERO);
+    let refused = issuer.create(SUBJECT, None).await.unwrap_err();
     assert!(matches!(refused, IssuerError::OwnAccess(_)), "{refused}");
 }
 
@@ -124,8 +119,8 @@ async fn no_error_repeats_what_the_issuer_answered() {
     let bodies = ["mint-canary", r#"{"txid": "mint-canary", "password": 1}"#, r#"{"mint-canary": "#];
     for status in [200, 400, 403, 500] {
         for body in bodies {
-            let Driver { issuer, _directory, .. } = driver(vec![Answer::json(status, body)]).await;
-            let error = issuer.create_password(&announced().await, "u").await.unwrap_err();
+            let UnderTest { issuer, _directory, .. } = driver(vec![Answer::json(status, body)]).await;
+            let error = issuer.create(SUBJECT, None).await.unwrap_err();
             let error = crate::Error::Issuer { call: "create password", error };
             let status = tonic::Status::from(error);
             assert!(!format!("{status:?}").contains("canary"), "{status:?}");

@@ -39,7 +39,7 @@ impl Rotator {
         let delivery = seal(recipient, signer, subject(Purpose::Delivery), body.expose(), entropy)?;
         let probe_key = keys.seal_public(KeyUse::RotatorProbe)?;
         let probe = seal(&probe_key, signer, subject(Purpose::Probe), body.expose(), entropy)?;
-        let (password_txid, client_txid) = fresh.handles();
+        let (password_handle, client_handle) = fresh.handles();
         Ok(Made {
             version: make.version,
             version_id,
@@ -47,8 +47,8 @@ impl Rotator {
             previous: make.previous,
             digest: EnvelopeDigest::of(&delivery),
             envelopes: Some(Envelopes { delivery, probe }),
-            password_txid,
-            client_txid,
+            password_handle,
+            client_handle,
         })
     }
 }

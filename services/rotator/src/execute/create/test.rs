@@ -10,7 +10,7 @@ use crate::error::IssuerError;
 use crate::execute::Rotator;
 use crate::ports::{LoginVerdict, PublicVerdict};
 
-/// Proof that the issuer accepted a login with a fresh version; sealing takes it.
+/// Proof that the issuer accepted a login with whatever it has of a fresh version; sealing takes it.
 pub(super) struct Tested(Arc<Fresh>);
 
 impl Tested {
@@ -45,10 +45,7 @@ impl Rotator {
         }
         let login = self.parts.login.clone();
         self.parts.background.spawn(async move {
-            let client = match fresh.as_ref() {
-                Fresh::Client(client) | Fresh::Combined(_, client) => Some(client_login(client)),
-                Fresh::Password(_) | Fresh::Public(_) => None,
-            };
+            let client = fresh.client_to_test().map(client_login);
             if let Err(error) = login.revoke(&token, client).await {
                 tracing::warn!(code = error.reason(), %error, "the token of a test login was not revoked");
             }
@@ -57,23 +54,28 @@ impl Rotator {
 
     async fn log_in(&self, username: &str, fresh: &Fresh) -> Result<LoginVerdict, IssuerError> {
         let login = &self.parts.login;
-        match fresh {
-            Fresh::Password(made) => login.password(username, &made.password).await,
-            Fresh::Client(made) => login.client(client_login(made)).await,
-            Fresh::Combined(password, client) => {
-                login.password_and_client(username, &password.password, client_login(client)).await
-            }
-            Fresh::Public(client_id) => match login.public_client(client_id).await? {
-                // there is no token to revoke
-                PublicVerdict::Known => Ok(LoginVerdict::Accepted(SecretValue::new(String::new()))),
+        // there is no token to revoke
+        let nothing = || Ok(LoginVerdict::Accepted(SecretValue::new(String::new())));
+        if let Fresh::Public(client_id) = fresh {
+            return match login.public_client(client_id).await? {
+                PublicVerdict::Known => nothing(),
                 PublicVerdict::Unknown(code) => Ok(LoginVerdict::Refused(code)),
-            },
+            };
+        }
+        match (fresh.password_to_test(), fresh.client_to_test()) {
+            (Some(password), Some(client)) => {
+                login.password_and_client(username, &password.secret, client_login(client)).await
+            }
+            (Some(password), None) => login.password(username, &password.secret).await,
+            (None, Some(client)) => login.client(client_login(client)).await,
+            // the issuer has none of it yet: it is tested once it is set
+            (None, None) => nothing(),
         }
     }
 }
 
 /// A pause that the issuer asks for, or our own broken access, does not get better within a second.
-fn is_worth_repeating(verdict: &Result<LoginVerdict, IssuerError>) -> bool {
+pub(in crate::execute) fn is_worth_repeating(verdict: &Result<LoginVerdict, IssuerError>) -> bool {
     match verdict {
         Ok(LoginVerdict::Refused(_)) | Err(IssuerError::NotSent(_) | IssuerError::Unknown(_)) => true,
         Ok(LoginVerdict::Accepted(_))
@@ -81,7 +83,8 @@ fn is_worth_repeating(verdict: &Result<LoginVerdict, IssuerError>) -> bool {
             IssuerError::RateLimited { .. }
             | IssuerError::OwnAccess(_)
             | IssuerError::Refused { .. }
-            | IssuerError::Malformed(_),
+            | IssuerError::Malformed(_)
+            | IssuerError::Unsupported(_),
         ) => false,
     }
 }

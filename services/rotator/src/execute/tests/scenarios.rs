@@ -3,6 +3,8 @@
 use super::*;
 
 mod create;
+mod kinds;
+mod lies;
 mod prove;
 mod refusals;
 mod retire;

@@ -1,6 +1,8 @@
 //! Before and after the issuer makes a version.
 
+use mint_issuer_contract::Handle;
 use mint_store::{Transaction, Value};
+use mint_types::mutation::{Mutation, mutated};
 use mint_types::{ApplicationId, FencingToken, IssuerObject, RotationId};
 
 use super::open;
@@ -82,12 +84,12 @@ impl Ledger {
                     transaction.execute(SUPERSEDE, &[superseded.to_string().into()]).await?;
                 }
                 let mut numbers = Vec::new();
-                for object in plan::objects_asked(ask.kind) {
+                for object in plan::objects_made(ask.kind, rules.ends) {
                     if make.writes_off {
-                        let args = [application.as_str().into(), object_name(*object).into()];
+                        let args = [application.as_str().into(), object_name(object).into()];
                         transaction.execute(WRITE_OFF, &args).await?;
                     }
-                    numbers.push((*object, intend(transaction, application, ask, *object, now).await?));
+                    numbers.push((object, intend(transaction, application, ask, object, now).await?));
                 }
                 Ok(Begun::Make(make, numbers))
             })
@@ -186,7 +188,9 @@ async fn intend(
         now.monotonic.boot.as_str().into(),
         Value::unsigned(now.monotonic.nanos)?,
     ];
-    transaction.execute(ATTEMPT, &args).await?;
+    if !mutated(Mutation::NoIntent) {
+        transaction.execute(ATTEMPT, &args).await?;
+    }
     Ok(number)
 }
 
@@ -201,7 +205,7 @@ fn made_args(rotation: RotationId, made: &Made) -> Result<[Value; 10], Error> {
         (&made.digest.0).into(),
         envelopes.map(|envelopes| envelopes.delivery.as_slice()).into(),
         envelopes.map(|envelopes| envelopes.probe.as_slice()).into(),
-        made.password_txid.as_deref().into(),
-        made.client_txid.as_deref().into(),
+        made.password_handle.as_ref().map(Handle::as_str).into(),
+        made.client_handle.as_ref().map(Handle::as_str).into(),
     ])
 }

@@ -1,19 +1,20 @@
 //! When every destination has a version, and since when consumers have time.
 
 use mint_store::{Transaction, Value};
-use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version};
 
 use super::key;
 use crate::Error;
 use crate::ledger::{Ledger, load_in};
 use crate::plan::Ask;
-use crate::state::Instant;
+use crate::state::{Instant, LiveVersion};
 
 const DELIVERED: &str = "UPDATE rotation SET state = 'delivered', delivery_envelope = NULL, probe_envelope = NULL \
      WHERE rotation = $1 AND state = 'created'";
 const PREVIOUS: &str = "UPDATE version SET stage = 'previous' \
      WHERE application = $1 AND kind = $2 AND version = $3 AND stage = 'current'";
-const CURRENT: &str = "UPDATE version SET stage = 'current', delivered_at = $2 WHERE rotation = $1 AND stage = 'pending' AND version > 0";
+const CURRENT: &str = "UPDATE version SET stage = 'current', delivered_at = $2 WHERE rotation = $1 \
+     AND stage IN ('pending', 'current') AND delivered_at IS NULL AND version > 0";
 const OVERLAP: &str =
     "INSERT INTO overlap (rotation, boot, nanos) VALUES ($1, $2, $3) ON CONFLICT (rotation, boot) DO NOTHING";
 
@@ -33,13 +34,7 @@ impl Ledger {
                 if transaction.execute(DELIVERED, std::slice::from_ref(&rotation)).await? != 1 {
                     return Ok(());
                 }
-                let state = load_in(transaction, application, ask.rotation).await?;
-                let shares = |kind: CredentialKind| {
-                    kind.issuer_objects().iter().any(|object| ask.kind.issuer_objects().contains(object))
-                };
-                for version in state.versions.iter().filter(|version| shares(version.kind)) {
-                    transaction.execute(PREVIOUS, &key(application, version.kind, version.version)?).await?;
-                }
+                others_are_previous(transaction, application, ask).await?;
                 transaction.execute(CURRENT, &[rotation, now.wall.into()]).await?;
                 stamp(transaction, ask.rotation, now).await
             })
@@ -60,6 +55,24 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// The other versions on a rotation's objects are not the newest any more.
+pub(super) async fn others_are_previous(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    ask: Ask,
+) -> Result<(), Error> {
+    let state = load_in(transaction, application, ask.rotation).await?;
+    let shares = |kind: CredentialKind| {
+        kind.issuer_objects().iter().any(|object| ask.kind.issuer_objects().contains(object))
+    };
+    let other =
+        |version: &&LiveVersion| version.rotation != ask.rotation || version.version == Version::FOREIGN;
+    for version in state.versions.iter().filter(other).filter(|version| shares(version.kind)) {
+        transaction.execute(PREVIOUS, &key(application, version.kind, version.version)?).await?;
+    }
+    Ok(())
 }
 
 async fn stamp(transaction: &mut Transaction<'_>, rotation: RotationId, now: &Instant) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Before and after a version ends.
 
-use mint_store::Value;
+use mint_store::{Transaction, Value};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, RotationId, Version};
 
 use super::key;
@@ -23,6 +23,9 @@ const SWEPT: &str = "UPDATE attempt SET state = 'swept' \
      WHERE application = $1 AND object = $2 AND state IN ('sent', 'stray', 'presumed')";
 const RETIRED: &str = "UPDATE rotation SET state = 'retired', retired_version = $2, retired_at = $3, \
      retired_boot = $4, retired_nanos = $5 WHERE rotation = $1 AND state = 'retiring'";
+const PROOF_FAILED: &str = "UPDATE rotation SET proof_logins = proof_logins + 1, \
+     proof_alive = CASE WHEN $2 = 1 THEN 1 ELSE proof_alive END, proof_at = $3, proof_boot = $4, proof_nanos = $5 \
+     WHERE rotation = $1";
 const DEAD: &str = "UPDATE rotation SET dead_at = $2 WHERE rotation = $1 AND dead_at IS NULL";
 
 #[mint_port::points(service = "rotator", name = "ledger", list = RETIRE_POINTS)]
@@ -53,28 +56,14 @@ impl Ledger {
         object: IssuerObject,
         now: &Instant,
     ) -> Result<(), Error> {
-        let (committed, ended) = match object {
-            IssuerObject::User => (USER_COMMITTED, USER_ENDED),
-            IssuerObject::Client => (CLIENT_COMMITTED, CLIENT_ENDED),
-        };
         self.database
             .write(|transaction| {
                 Box::pin(async move {
                     let state = load_in(transaction, application, ask.rotation).await?;
-                    for ends in plan::ended_by(&state, ask, object) {
-                        let mut args = key(application, ends.kind, ends.version)?;
-                        args.push(now.wall.into());
-                        transaction.execute(ended, &args).await?;
-                        if ends.wholly {
-                            args.push(ask.rotation.to_string().into());
-                            transaction.execute(ENDED, &args).await?;
-                        }
+                    if !plan::awaits_answer(&state, ask, object) {
+                        return Ok(());
                     }
-                    let args = [application.as_str().into(), object_name(object).into()];
-                    transaction.execute(SWEPT, &args).await?;
-                    let args = [ask.rotation.to_string().into(), now.wall.into()];
-                    transaction.execute(committed, &args).await?;
-                    Ok(())
+                    committed_in(transaction, application, ask, object, now).await
                 })
             })
             .await
@@ -116,9 +105,51 @@ impl Ledger {
             .await
     }
 
+    /// Records a login with the retired version that did not show its death.
+    pub async fn proof_failed(&self, rotation: RotationId, alive: bool, now: &Instant) -> Result<(), Error> {
+        let args = [
+            rotation.to_string().into(),
+            i64::from(alive).into(),
+            now.wall.into(),
+            now.monotonic.boot.as_str().into(),
+            Value::unsigned(now.monotonic.nanos)?,
+        ];
+        self.database.execute(PROOF_FAILED, &args).await?;
+        Ok(())
+    }
+
     /// Records that the issuer was seen refusing the retired version.
     pub async fn dead(&self, rotation: RotationId, now: &Instant) -> Result<(), Error> {
         self.database.execute(DEAD, &[rotation.to_string().into(), now.wall.into()]).await?;
         Ok(())
     }
+}
+
+/// What an answered commit, end or set of an object means for its other versions and for unsettled calls.
+pub(super) async fn committed_in(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    ask: Ask,
+    object: IssuerObject,
+    now: &Instant,
+) -> Result<(), Error> {
+    let (committed, ended) = match object {
+        IssuerObject::User => (USER_COMMITTED, USER_ENDED),
+        IssuerObject::Client => (CLIENT_COMMITTED, CLIENT_ENDED),
+    };
+    let state = load_in(transaction, application, ask.rotation).await?;
+    for ends in plan::ended_by(&state, ask, object) {
+        let mut args = key(application, ends.kind, ends.version)?;
+        args.push(now.wall.into());
+        transaction.execute(ended, &args).await?;
+        if ends.wholly {
+            args.push(ask.rotation.to_string().into());
+            transaction.execute(ENDED, &args).await?;
+        }
+    }
+    let args = [application.as_str().into(), object_name(object).into()];
+    transaction.execute(SWEPT, &args).await?;
+    let args = [ask.rotation.to_string().into(), now.wall.into()];
+    transaction.execute(committed, &args).await?;
+    Ok(())
 }

@@ -1,0 +1,120 @@
+//! Setting a value at an issuer that knows one at a time (*replace*): as soon as a destination is known to have it.
+
+use mint_api::audit_log::{Announced, Outcome};
+use mint_types::IssuerObject;
+
+use super::create::test::is_worth_repeating;
+use super::prove::Plain;
+use super::{Order, Rotator, Verb, call_name, failure, subject};
+use crate::Error;
+use crate::error::IssuerError;
+use crate::ledger::ToldOf;
+use crate::plan::WrittenSomewhere;
+use crate::ports::{ClientLogin, LoginVerdict};
+use crate::state::{Instant, Made};
+
+pub(super) const ACTION: &str = "credential.set";
+
+impl Rotator {
+    /// Sets the version's value and logs in with it. Neither the rate budget nor a halted issuer holds it up: a
+    /// destination has the value already, and whoever reads there is shut out until the issuer has it too.
+    pub(super) async fn set(
+        &self,
+        order: &Order,
+        made: &Made,
+        objects: &[IssuerObject],
+        written: &WrittenSomewhere,
+    ) -> Result<(), Error> {
+        let ledger = &self.parts.ledger;
+        let since = ledger.first_write(&order.application, order.token, order.ask, &self.now()).await?;
+        let envelopes = made.envelopes.as_ref().ok_or(Error::RotationClosed {
+            state: "without its envelopes",
+            advice: "the ledger is damaged: begin a new rotation",
+        })?;
+        let plain = self.open_probe(order, made.version, &envelopes.probe)?;
+        let username = self.username(&order.application);
+        let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
+        let outcome = self.set_and_test(order, &announced, objects, written, &username, &plain, &since).await;
+        drop(plain);
+        match outcome {
+            Ok(()) => {
+                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Set))).await
+            }
+            Err(error) => {
+                if matches!(error, Error::RejectedLogin { .. }) {
+                    self.issuer_lied(order, "ISSUER_REJECTED_SET").await;
+                }
+                if let Err(untold) = self.conclude(announced, failure(&error), None).await {
+                    tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a proof or a name that the calls need")]
+    async fn set_and_test(
+        &self,
+        order: &Order,
+        announced: &Announced,
+        objects: &[IssuerObject],
+        written: &WrittenSomewhere,
+        username: &str,
+        plain: &Plain,
+        since: &Instant,
+    ) -> Result<(), Error> {
+        for object in objects {
+            let half = match object {
+                IssuerObject::User => plain.user.as_ref(),
+                IssuerObject::Client => plain.client.as_ref(),
+            };
+            let Some((_, value)) = half else { continue };
+            let client_id = plain.client.as_ref().map_or("", |(id, _)| id.as_str());
+            let set = self.parts.issuer.set(announced, written, subject(*object, username, client_id), value);
+            set.await.map_err(|error| Error::Issuer { call: call_name(Verb::Set, *object), error })?;
+        }
+        let answered = self.now();
+        let mut verdict = self.log_in_with(plain).await;
+        if is_worth_repeating(&verdict) {
+            tokio::time::sleep(self.parts.rules.login_pause).await;
+            verdict = self.log_in_with(plain).await;
+        }
+        match verdict.map_err(|error| Error::Issuer { call: "login", error })? {
+            LoginVerdict::Accepted(token) => {
+                let copy = |(id, secret): &(String, mint_secret::SecretValue)| {
+                    (id.clone(), mint_secret::SecretValue::new(secret.expose().to_owned()))
+                };
+                self.revoke_proof(token, plain.client.as_ref().map(copy));
+            }
+            LoginVerdict::Refused(error) => return Err(Error::RejectedLogin { error }),
+        }
+        let window = answered.since(since);
+        self.parts.ledger.value_set(&order.application, order.ask, objects, window, &self.now()).await?;
+        self.parts.metrics.replaced(self.parts.errors.issuer, order.ask.kind, window);
+        if window > self.parts.rules.replace_window {
+            tracing::error!(
+                application = order.application.as_str(),
+                rotation = %order.ask.rotation,
+                seconds = window.as_secs(),
+                bound = self.parts.rules.replace_window.as_secs(),
+                code = "REPLACE_WINDOW_EXCEEDED",
+                alarm = true,
+                "a value was at a destination for longer than allowed before the issuer had it"
+            );
+        }
+        Ok(())
+    }
+
+    /// One login covers whatever the version has.
+    async fn log_in_with(&self, plain: &Plain) -> Result<LoginVerdict, IssuerError> {
+        let login = &self.parts.login;
+        match (&plain.user, &plain.client) {
+            (Some((username, password)), Some((id, secret))) => {
+                login.password_and_client(username, password, ClientLogin { id, secret }).await
+            }
+            (Some((username, password)), None) => login.password(username, password).await,
+            (None, Some((id, secret))) => login.client(ClientLogin { id, secret }).await,
+            (None, None) => Err(IssuerError::Unsupported("a version without a secret is not set")),
+        }
+    }
+}
