@@ -78,7 +78,7 @@ impl Error {
     /// How a caller should understand it.
     pub fn code(&self) -> Code {
         match self {
-            Self::Message(_) => Code::InvalidArgument,
+            Self::Message(_) | Self::TombstoneSealed => Code::InvalidArgument,
             Self::Envelope(error) => error.code(),
             Self::RotatorKeys(_) | Self::Audit(_) => Code::Unavailable,
             Self::Catalog(fault) => catalog_reason(fault).0,
@@ -88,7 +88,6 @@ impl Error {
             | Self::ApplicationActive(_)
             | Self::SettingsBehind(_)
             | Self::Unconfirmed(_) => Code::FailedPrecondition,
-            Self::TombstoneSealed => Code::InvalidArgument,
             Self::Permit(error) => error.code(),
             Self::PinsChanging(_) => Code::Aborted,
             Self::Claim(error) => match error {

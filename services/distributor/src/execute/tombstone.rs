@@ -164,28 +164,32 @@ impl Distributor {
         graves: &[Grave],
         answers: &mut Vec<(Place, PutAnswer)>,
     ) -> Vec<Ready> {
-        let settings = task.record.as_ref().and_then(|record| record.settings.as_ref());
-        let now = self.ports.clock.now();
         let mut ready = Vec::new();
         for (index, grave) in graves.iter().enumerate().filter(|(_, grave)| grave.step == Step::Put) {
-            let place = &grave.object.place;
-            let destination = destination_of(&grave.object, &memory.objects, settings, &self.default_store);
-            let signed = match destination {
-                Err(why) => Err(forgotten(why)),
-                Ok(destination) => match self.refused_store(place) {
-                    Some(trouble) => Err(trouble),
-                    None => {
-                        let body = Body::new(Zeroizing::new(tombstone_text(grave.since).into_bytes()));
-                        self.ready(index, (place, &destination), &grave.content, &body, now).await
-                    }
-                },
-            };
-            match signed {
+            match self.ready_tombstone(task, memory, index, grave).await {
                 Ok(put) => ready.push(put),
-                Err(trouble) => answers.push((place.clone(), PutAnswer::Refused(trouble))),
+                Err(trouble) => answers.push((grave.object.place.clone(), PutAnswer::Refused(trouble))),
             }
         }
         ready
+    }
+
+    async fn ready_tombstone(
+        &self,
+        task: &Task,
+        memory: &Memory,
+        index: usize,
+        grave: &Grave,
+    ) -> Result<Ready, Trouble> {
+        let settings = task.record.as_ref().and_then(|record| record.settings.as_ref());
+        let (place, now) = (&grave.object.place, self.ports.clock.now());
+        let destination = destination_of(&grave.object, &memory.objects, settings, &self.default_store)
+            .map_err(forgotten)?;
+        if let Some(trouble) = self.refused_store(place) {
+            return Err(trouble);
+        }
+        let body = Body::new(Zeroizing::new(tombstone_text(grave.since).into_bytes()));
+        self.ready(index, (place, &destination), &grave.content, &body, now).await
     }
 
     fn refused_store(&self, place: &Place) -> Option<Trouble> {
