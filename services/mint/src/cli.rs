@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+mod app;
+mod decisions;
 mod values;
 
 use std::path::PathBuf;
@@ -7,13 +9,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mint_types::{
-    AccountId, ApplicationId, CredentialKind, Layout, OutboundUrl, Period, Prefix, RotationId, Scope,
-    ServiceName, Timestamp, TrustDomain,
+    ApplicationId, CredentialKind, OutboundUrl, Period, RotationId, ServiceName, Timestamp, TrustDomain,
 };
 
 use crate::talk;
-use values::{bucket, endpoint, period};
+use values::{endpoint, period};
 
+pub(crate) use app::{App, AppSet};
+pub(crate) use decisions::{Issuer, Orphans, Registry, Release, SignerSpec, Signing, Statement};
 pub(crate) use values::BucketSpec;
 
 const EXIT_CODES: &str = "\
@@ -95,6 +98,20 @@ pub(crate) enum Command {
     /// Read the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Show or widen the budget of removals
+    #[command(subcommand)]
+    Registry(Registry),
+    /// Show, sign or submit a statement that several people sign
+    #[command(subcommand)]
+    Statement(Statement),
+    /// Look after users that belong to no application
+    #[command(subcommand)]
+    Orphans(Orphans),
+    /// Look after the issuer of credentials
+    #[command(subcommand)]
+    Issuer(Issuer),
+    /// Show what taking over the users of the IAM solution would do to each application; changes nothing
+    Import,
 }
 
 #[derive(Debug, Args)]
@@ -124,56 +141,6 @@ pub(crate) struct Status {
     /// Only applications with problems
     #[arg(long)]
     pub(crate) problems: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum App {
-    /// Show one application: its record, its settings, how it stands
-    Show {
-        /// Which application
-        app: ApplicationId,
-    },
-    /// Change settings; what is not named stays as it is
-    Set(Box<AppSet>),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AppSet {
-    /// Which application
-    pub(crate) app: ApplicationId,
-    /// A bucket that gets the credentials; the ones given replace all (may be repeated)
-    #[arg(long, value_name = "NAME[,region=R][,endpoint=URL][,kms-key-id=K]", value_parser = bucket)]
-    pub(crate) bucket: Vec<BucketSpec>,
-    /// Deliver to no bucket
-    #[arg(long, conflicts_with = "bucket")]
-    pub(crate) no_bucket: bool,
-    /// Directory above the application's own ("" for none)
-    #[arg(long)]
-    pub(crate) prefix: Option<Prefix>,
-    /// Which objects the application finds
-    #[arg(long, value_name = "split|combined", value_parser = crate::supported::layout)]
-    pub(crate) layout: Option<Layout>,
-    /// An OAuth 2.0 scope; the ones given replace all (may be repeated)
-    #[arg(long, value_name = "RESOURCE_TYPE.SCOPE")]
-    pub(crate) scope: Vec<Scope>,
-    /// Ask for no scope
-    #[arg(long, conflicts_with = "scope")]
-    pub(crate) no_scope: bool,
-    /// Redirect URL of the OAuth client ("" for none)
-    #[arg(long, value_name = "URL")]
-    pub(crate) redirect_url: Option<String>,
-    /// Whether the OAuth client can keep a secret
-    #[arg(long, value_name = "true|false")]
-    pub(crate) confidential: Option<bool>,
-    /// The AWS account that owns the buckets (12 digits)
-    #[arg(long, value_name = "N")]
-    pub(crate) account_id: Option<AccountId>,
-    /// How often the password is replaced, for example 2h
-    #[arg(long, value_name = "PERIOD")]
-    pub(crate) password_period: Option<Period>,
-    /// How often the client, or the combined object, is replaced, for example 30d
-    #[arg(long, value_name = "PERIOD")]
-    pub(crate) client_period: Option<Period>,
 }
 
 #[derive(Debug, Args)]

@@ -184,18 +184,19 @@ impl Remote {
         call(ServiceName::RegistrySync, DEADLINE, client.watch_applications(request)).await
     }
 
-    /// Replaces settings, if they are still those of `expected_generation`.
+    /// Replaces settings, if they are still those of `expected_generation`; with a destinations statement, if there is one.
     pub(crate) async fn update_settings(
         &self,
         application: &ApplicationId,
         settings: Settings,
         expected_generation: u64,
+        statement: Vec<u8>,
     ) -> Result<Application, Error> {
         let request = registry::UpdateSettingsRequest {
             application_id: application.to_string(),
             settings: Some(settings.into()),
             expected_generation,
-            statement: Vec::new(),
+            statement,
         };
         let mut client = self.registry()?;
         let answer =

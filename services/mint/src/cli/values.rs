@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mint_types::{BucketName, OutboundUrl, Period, ServiceName};
 
+use super::decisions::SignerSpec;
 use crate::supported::bucket_name;
 
 /// A bucket as it is written on the command line.
@@ -51,6 +52,16 @@ pub(super) fn bucket(text: &str) -> Result<BucketSpec, String> {
         }
     }
     Ok(spec)
+}
+
+/// `operator/NAME[=KEYFILE]` or `team/ID[=KEYFILE]`.
+pub(super) fn signer(text: &str) -> Result<SignerSpec, String> {
+    let (name, file) = text.split_once('=').map_or((text, None), |(name, file)| (name, Some(file)));
+    if file == Some("") {
+        return Err(format!("{text:?} names no key file after the equals sign"));
+    }
+    let signer = name.parse().map_err(|error: mint_statement::Error| error.to_string())?;
+    Ok(SignerSpec { signer, file: file.map(Into::into) })
 }
 
 #[cfg(test)]

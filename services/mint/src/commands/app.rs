@@ -6,6 +6,7 @@ use mint_api::convert::{DEFAULT_CLIENT_PERIOD, DEFAULT_PASSWORD_PERIOD};
 use mint_types::{Application, ApplicationId, Bucket, Layout, Prefix, Problem, Settings};
 use serde::Serialize;
 
+use super::destinations;
 use crate::Error;
 use crate::cli::{AppSet, BucketSpec, GlobalOptions, Output};
 use crate::reach::Reach;
@@ -68,11 +69,37 @@ pub(crate) async fn set(
         what: format!("{}: {invalid}", changes.app),
         advice: "correct the value and try again".to_owned(),
     })?;
-    let record = remote.update_settings(&changes.app, after, record.settings_generation).await?;
+    let key = destinations::word(global, changes.signer.as_ref())?;
+    let record = destinations::enter(remote, &record, after, key.as_ref()).await?;
     talk::say(format_args!(
         "mint: the settings of {} are changed; `mint watch {}` shows what follows",
         changes.app, changes.app
     ));
+    Ok(shown(&record, global))
+}
+
+/// Takes an application that the registry lost out of use.
+pub(crate) async fn remove(
+    remote: &Remote,
+    global: &GlobalOptions,
+    app: &ApplicationId,
+) -> Result<ExitCode, Error> {
+    let record = remote.retire_application(app).await?;
+    talk::say(format_args!(
+        "mint: {app} is out of use: its identity is disabled, and deleted after the tombstone period; \
+         `mint app restore {app}` takes it back until then"
+    ));
+    Ok(shown(&record, global))
+}
+
+/// Takes an application into use again.
+pub(crate) async fn restore(
+    remote: &Remote,
+    global: &GlobalOptions,
+    app: &ApplicationId,
+) -> Result<ExitCode, Error> {
+    let record = remote.restore_application(app).await?;
+    talk::say(format_args!("mint: {app} is in use again; `mint watch {app}` shows what follows"));
     Ok(shown(&record, global))
 }
 

@@ -2,15 +2,20 @@
 
 mod app;
 mod audit;
+mod destinations;
+mod issuer;
+mod orphans;
 mod pause;
+mod registry;
 mod rotate;
+mod statement;
 mod status;
 mod watch;
 
 use std::process::ExitCode;
 
 use crate::Error;
-use crate::cli::{App, Audit, Cli, Command, GlobalOptions};
+use crate::cli::{App, Audit, Cli, Command, GlobalOptions, Issuer, Orphans, Registry, Statement};
 use crate::reach::{self, Reach};
 use crate::remote::Remote;
 use crate::up;
@@ -32,7 +37,25 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Watch(options) => watch::run(&remote(&global)?, &global, options.app.as_ref()).await,
         Command::Pause(options) => pause::pause(&remote(&global)?, &options).await,
         Command::Resume(options) => pause::resume(&remote(&global)?, &options).await,
+        Command::App(App::Confirm { app, signer }) => {
+            destinations::confirm(&remote(&global)?, &global, &app, signer.as_ref()).await
+        }
+        Command::App(App::Remove { app }) => app::remove(&remote(&global)?, &global, &app).await,
+        Command::App(App::Restore { app }) => app::restore(&remote(&global)?, &global, &app).await,
         Command::Audit(Audit::List(options)) => audit::list(&remote(&global)?, &global, &options).await,
+        Command::Registry(Registry::Budget) => registry::budget(&remote(&global)?, &global).await,
+        Command::Registry(Registry::Release(options)) => registry::release(&global, options).await,
+        Command::Statement(Statement::Show { file }) => statement::show(&global, &file),
+        Command::Statement(Statement::Sign { file, signers }) => statement::sign(&global, &file, &signers),
+        Command::Statement(Statement::Submit { file }) => {
+            let signed = statement::read(&file)?;
+            statement::submit(&remote(&global)?, &signed).await
+        }
+        Command::Orphans(Orphans::List { fresh }) => orphans::list(&remote(&global)?, &global, fresh).await,
+        Command::Orphans(Orphans::Remove { username }) => orphans::remove(&remote(&global)?, username).await,
+        Command::Issuer(Issuer::Show) => issuer::show(&remote(&global)?, &global).await,
+        Command::Issuer(Issuer::Resume) => issuer::resume(&remote(&global)?, &global).await,
+        Command::Import => orphans::plan_import(&remote(&global)?, &global).await,
     }
 }
 

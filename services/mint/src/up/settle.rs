@@ -90,7 +90,7 @@ pub(crate) async fn enter(remote: &Remote, world: &World, record: &Application) 
     }
     let Ok(store) = world.urls.s3().parse::<OutboundUrl>() else { return false };
     let settings = world.registry.settings_of(entry, Some((&store, REGION)));
-    match remote.update_settings(&record.id, settings, record.settings_generation).await {
+    match remote.update_settings(&record.id, settings, record.settings_generation, Vec::new()).await {
         Ok(_) => true,
         // somebody was quicker: theirs win
         Err(Error::Refused { reason, .. }) if reason == "SETTINGS_CHANGED" => false,
