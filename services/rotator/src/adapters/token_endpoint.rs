@@ -69,12 +69,11 @@ impl Dialect {
     /// The error code of RFC 6749 that a refusal without a body stands for.
     fn code(self, grant: Grant, status: StatusCode) -> Option<&'static str> {
         match (self, grant, status) {
-            (Self::Rfc6749, ..) => None,
             (Self::Glewlwyd, Grant::Password, StatusCode::FORBIDDEN) => Some("invalid_grant"),
             (Self::Glewlwyd, Grant::Password, StatusCode::BAD_REQUEST)
             | (Self::Glewlwyd, Grant::Client, StatusCode::FORBIDDEN) => Some("invalid_client"),
             (Self::Glewlwyd, Grant::Client, StatusCode::BAD_REQUEST) => Some("unauthorized_client"),
-            (Self::Glewlwyd, ..) => None,
+            (Self::Rfc6749 | Self::Glewlwyd, ..) => None,
         }
     }
 }

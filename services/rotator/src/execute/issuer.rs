@@ -63,7 +63,7 @@ impl Rotator {
                 "the issuer broke its word"
             ),
             Err(error) => {
-                tracing::error!(code = error.reason(), %error, "an issuer's broken word is not counted")
+                tracing::error!(code = error.reason(), %error, "an issuer's broken word is not counted");
             }
         }
     }

@@ -41,8 +41,8 @@ fn done() -> Answer {
     Answer::json(200, "")
 }
 
-fn value() -> Option<SecretValue> {
-    Some(SecretValue::new("mint-canary-new".to_owned()))
+fn value() -> SecretValue {
+    SecretValue::new("mint-canary-new".to_owned())
 }
 
 fn body(request: &str) -> Value {
@@ -56,7 +56,7 @@ fn begins(request: &str, line: &str) {
 #[tokio::test]
 async fn a_password_is_added_behind_the_others_and_everything_else_of_the_user_stays() {
     let UnderTest { server, driver, directory: _directory } = driver(false, vec![user(2), done()]).await;
-    let made = driver.create(USER, value()).await.unwrap();
+    let made = driver.create(USER, Some(value())).await.unwrap();
     assert_eq!((made.handle.as_str(), made.secret.expose()), ("2", "mint-canary-new"));
     let requests = server.requests();
     begins(&requests[0], "GET /api/user/stups_shop");
@@ -132,7 +132,7 @@ async fn setting_a_clients_secret_forgets_none_of_its_properties() {
         "scope": ["uid"], "authorization_type": ["password"], "redirect_uri": ["https://x"], "client_secret": "old"});
     let answers = vec![Answer::json(200, &shown.to_string()), done()];
     let UnderTest { server, driver, directory: _directory } = driver(false, answers).await;
-    driver.set(CLIENT, &value().unwrap()).await.unwrap();
+    driver.set(CLIENT, &value()).await.unwrap();
     let requests = server.requests();
     begins(&requests[1], "PUT /api/client/c-1");
     let mut expected = shown;
@@ -162,13 +162,13 @@ async fn trouble_is_sorted_by_whether_it_may_have_had_an_effect_and_shows_no_sec
     ];
     for (answers, expected) in table {
         let UnderTest { driver, directory: _directory, .. } = driver(false, answers).await;
-        let error = driver.create(USER, value()).await.unwrap_err();
+        let error = driver.create(USER, Some(value())).await.unwrap_err();
         assert_eq!(error, expected);
         assert!(!format!("{error:?} {driver:?}").contains("canary"));
     }
     for answer in [Answer::Closes, Answer::Hangs] {
         let UnderTest { driver, directory: _directory, .. } = driver(false, vec![user(1), answer]).await;
-        let error = driver.create(USER, value()).await.unwrap_err();
+        let error = driver.create(USER, Some(value())).await.unwrap_err();
         assert!(matches!(error, IssuerError::Unknown(_)), "{error:?}");
     }
 }
