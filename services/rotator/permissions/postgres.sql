@@ -28,7 +28,7 @@ BEGIN
     GRANT SELECT, INSERT,
           UPDATE (stage, delivered_at, user_ended_at, client_ended_at, ended_at, ended_by)
       ON rotator.version TO mint_rotator;
-    GRANT SELECT, INSERT, UPDATE (state, reason) ON rotator.attempt TO mint_rotator;
+    GRANT SELECT, INSERT, UPDATE (state, reason, sent_at, sent_boot, sent_nanos) ON rotator.attempt TO mint_rotator;
     GRANT SELECT, INSERT ON rotator.lie TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (halted_at, resumed_at, resumed_by, forgiven) ON rotator.issuer TO mint_rotator;
   END IF;

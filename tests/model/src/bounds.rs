@@ -89,6 +89,8 @@ pub struct Bounds {
     pub emptied: u8,
     /// Calls of a taken-over coordinator.
     pub hostile: u8,
+    /// Whether they may hold a rotation up: whoever took the coordinator over can delay (DESIGN section 5), nothing else.
+    pub may_delay: bool,
     /// Which.
     pub acts: &'static [Hostile],
 }
@@ -147,6 +149,7 @@ const BASE: Bounds = Bounds {
     leases: 0,
     emptied: 0,
     hostile: 0,
+    may_delay: false,
     acts: &[],
 };
 
@@ -164,7 +167,14 @@ pub fn configurations() -> Vec<Bounds> {
         Bounds { ends: create, ..each("create with grace", &[Client]) },
         Bounds { rotations: 1, foreign: true, ..each("combined", &[Combined]) },
         each("public client", &[PublicClient]),
-        Bounds { kinds: &[Password, Client], leases: 1, destinations: 1, ..last("side by side") },
+        Bounds {
+            name: "side by side",
+            kinds: &[Password, Client],
+            rotations: 1,
+            destinations: 1,
+            crashes: 1,
+            ..BASE
+        },
         Bounds { crashes: 1, messages: 1, ..last("in use before Mint came") },
         Bounds { name: "two deaths", crashes: 2, ..BASE },
         Bounds { crashes: 2, messages: 1, destinations: 1, ..last("two deaths and a lost message") },
@@ -185,6 +195,7 @@ pub fn configurations() -> Vec<Bounds> {
         Bounds {
             name: "a coordinator taken over",
             hostile: 2,
+            may_delay: true,
             destinations: 1,
             acts: &[Hostile::ReplayReceipt, Hostile::Retire, Hostile::Create, Hostile::RedeliverEnvelope],
             ..BASE

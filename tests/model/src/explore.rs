@@ -36,7 +36,10 @@ impl Model for Mint {
             Property::always("I3", |_, world| holds(world, Invariant::OneAtATime)),
             Property::always("I5", |_, world| holds(world, Invariant::SaidBeforeDone)),
             Property::always(CONVERGES, |model: &Self, world: &World| {
-                world.broken.is_some() || model.can_move(world) || judge::rests_well(model, world)
+                world.broken.is_some()
+                    || model.bounds.may_delay
+                    || model.can_move(world)
+                    || judge::rests_well(model, world)
             }),
             Property::sometimes(DONE, judge::rests_well),
         ]

@@ -81,7 +81,14 @@ impl Ledger {
     }
 
     /// An attempt ended without a version: surely without effect, or with one that is lost.
-    pub fn attempt_failed(&mut self, ask: Ask, object: IssuerObject, number: u8, failed: Option<Unsettled>) {
+    pub(crate) fn attempt_failed(
+        &mut self,
+        ask: Ask,
+        object: IssuerObject,
+        number: u8,
+        failed: Option<Unsettled>,
+        now: &Instant,
+    ) {
         let is_it = |standing: &Standing| {
             standing.rotation == ask.rotation
                 && standing.number == number
@@ -92,6 +99,9 @@ impl Ledger {
             Some(state) => {
                 self.attempts.iter_mut().filter(|standing| is_it(standing)).for_each(|standing| {
                     standing.attempt.state = state;
+                    if state == Unsettled::Sent {
+                        standing.attempt.sent = now.clone();
+                    }
                 });
             }
         }

@@ -239,7 +239,8 @@ impl Mint {
                 std::cmp::Ordering::Equal => Some(Unsettled::Sent),
                 std::cmp::Ordering::Greater => None,
             };
-            world.ledger.attempt_failed(ask, other, number, failed);
+            let now = self.instant(call.envelope.machine, world.now);
+            world.ledger.attempt_failed(ask, other, number, failed, &now);
         }
         Some(Answer::Failed("ISSUER_UNKNOWN_OUTCOME", None))
     }

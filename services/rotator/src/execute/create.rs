@@ -101,7 +101,7 @@ impl Rotator {
                     let number =
                         attempts.iter().find(|(known, _)| *known == object).map(|(_, number)| *number);
                     if let Some(number) = number {
-                        ledger.attempt_failed(ask.rotation, object, number, failed).await?;
+                        ledger.attempt_failed(ask.rotation, object, number, failed, &self.now()).await?;
                     }
                 }
                 return Err(failure.error);

@@ -22,6 +22,9 @@ const SUPERSEDE: &str = "UPDATE rotation SET state = 'superseded', delivery_enve
      WHERE rotation = $1 AND state IN ('creating', 'created')";
 const SETTLE: &str = "UPDATE attempt SET state = $4, reason = $5 \
      WHERE rotation = $1 AND object = $2 AND number = $3 AND state = 'sent'";
+// a process that was stopped between its intent and its call sent it later than the intent says
+const UNANSWERED: &str = "UPDATE attempt SET reason = $4, sent_at = $5, sent_boot = $6, sent_nanos = $7 \
+     WHERE rotation = $1 AND object = $2 AND number = $3 AND state = 'sent'";
 const FOREIGN: &str = "INSERT INTO version (application, kind, version, rotation, stage, created_at, delivered_at) \
      VALUES ($1, $2, 0, $3, 'current', $4, $4) ON CONFLICT (application, kind, version) DO NOTHING";
 const MADE: &str = "UPDATE rotation SET state = 'created', previous_version = $2, version = $3, version_id = $4, \
@@ -97,27 +100,33 @@ impl Ledger {
         .await
     }
 
-    /// Records how an attempt ended without a version.
+    /// Records how an attempt ended without a version. One that was not answered may land for as long as a call lives from
+    /// now on, not from its intent on.
     pub async fn attempt_failed(
         &self,
         rotation: RotationId,
         object: IssuerObject,
         number: i64,
         failed: Failed,
+        now: &Instant,
     ) -> Result<(), Error> {
-        let (state, reason) = match failed {
-            Failed::Void(reason) => ("void", reason),
-            Failed::Stray(reason) => ("stray", reason),
-            Failed::Unknown(reason) => ("sent", reason),
+        let mut args = vec![rotation.to_string().into(), object_name(object).into(), number.into()];
+        let sql = match failed {
+            Failed::Void(reason) => {
+                args.extend(["void".into(), reason.into()]);
+                SETTLE
+            }
+            Failed::Stray(reason) => {
+                args.extend(["stray".into(), reason.into()]);
+                SETTLE
+            }
+            Failed::Unknown(reason) => {
+                args.extend([reason.into(), now.wall.into(), now.monotonic.boot.as_str().into()]);
+                args.push(Value::unsigned(now.monotonic.nanos)?);
+                UNANSWERED
+            }
         };
-        let args = [
-            rotation.to_string().into(),
-            object_name(object).into(),
-            number.into(),
-            state.into(),
-            reason.into(),
-        ];
-        self.database.execute(SETTLE, &args).await?;
+        self.database.execute(sql, &args).await?;
         Ok(())
     }
 
