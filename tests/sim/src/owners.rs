@@ -23,7 +23,7 @@ pub(crate) fn change_their_mind(scene: &Arc<Scene>) {
         _ => retire(scene, &mut state, id),
     }
     drop(state);
-    scene.catalog_changed.send_modify(|count| *count += 1);
+    scene.catalog_changed.notify_waiters();
 }
 
 fn other_buckets(record: &mut Application) {
@@ -77,6 +77,6 @@ fn retire(scene: &Arc<Scene>, state: &mut State, id: &ApplicationId) {
         state.catalog.change(&id, true, |record| record.active = true);
         state.catalog.reviving.insert(id);
         drop(state);
-        scene.catalog_changed.send_modify(|count| *count += 1);
+        scene.catalog_changed.notify_waiters();
     });
 }

@@ -96,7 +96,8 @@ pub(crate) struct Scene {
     pub(crate) died: UnboundedSender<ProcessId>,
     pub(crate) rotator_keys: Arc<KeyRing>,
     pub(crate) distributor_keys: Arc<KeyRing>,
-    pub(crate) catalog_changed: tokio::sync::watch::Sender<u64>,
+    /// Not a `watch`: that one wakes its listeners in an order that no seed repeats.
+    pub(crate) catalog_changed: tokio::sync::Notify,
 }
 
 impl std::fmt::Debug for Scene {
@@ -114,7 +115,7 @@ impl Scene {
         distributor_keys: Arc<KeyRing>,
     ) -> Self {
         let time = state.time;
-        let catalog_changed = tokio::sync::watch::Sender::new(0);
+        let catalog_changed = tokio::sync::Notify::new();
         Self { state: Mutex::new(state), numbers, time, died, rotator_keys, distributor_keys, catalog_changed }
     }
 

@@ -69,7 +69,7 @@ fn rest_from_now_on(machines: &Arc<Machines>) {
         });
     }
     drop(state);
-    machines.scene.catalog_changed.send_modify(|count| *count += 1);
+    machines.scene.catalog_changed.notify_waiters();
 }
 
 /// Longer than any settling.

@@ -15,7 +15,7 @@ use crate::hostile;
 use crate::owners;
 use crate::ports::Network;
 use crate::rng::{SimulatedEntropy, derived};
-use crate::scene::Scene;
+use crate::scene::{Life, Scene};
 use crate::services::keys;
 
 /// Between two events at five faults in a hundred calls.
@@ -110,22 +110,26 @@ async fn rotate(network: &Arc<Network>, entropy: &SimulatedEntropy) {
     }
 }
 
-/// Asks whichever coordinator runs; false if it was refused.
+/// Asks whichever coordinator runs; false if it was refused, or died over it.
 pub(crate) async fn ask(
     network: &Arc<Network>,
     entropy: &SimulatedEntropy,
     application: &mint_types::ApplicationId,
 ) -> bool {
-    let Some(operator) = operator(network) else { return false };
+    let Some((life, operator)) = operator(network) else { return false };
     let by = Principal::Operator("tester".to_owned());
     let asked = Asked { by, request: RequestId::random(entropy) };
-    operator.rotate(application, &[], &asked).await.is_ok()
+    let application = application.clone();
+    // in the coordinator's process: if it dies over this, this ends with it, and its write with this
+    let answer = life.spawn(async move { operator.rotate(&application, &[], &asked).await.is_ok() });
+    answer.await.unwrap_or(false)
 }
 
 /// An operator's view, at a coordinator that runs.
-pub(crate) fn operator(network: &Arc<Network>) -> Option<Operator> {
+fn operator(network: &Arc<Network>) -> Option<(Life, Operator)> {
     let state = network.scene.locked();
     let running = network.coordinators.members.iter().find(|member| state.processes[member.process].alive)?;
     let log: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
-    Some(Operator::new(running.service()?, log))
+    let life = Life { scene: Arc::clone(&network.scene), process: running.process };
+    Some((life, Operator::new(running.service()?, log)))
 }

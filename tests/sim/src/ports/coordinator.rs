@@ -260,19 +260,18 @@ impl Catalog for Wire {
     }
 
     async fn watch(&self, since: Revision) -> Result<BoxStream<'static, Result<Application, Failure>>, Failure> {
-        let changes = self.life.scene.catalog_changed.subscribe();
-        let stream = futures::stream::unfold((self.clone(), since, changes), |(wire, since, mut changes)| async move {
+        let stream = futures::stream::unfold((self.clone(), since), |(wire, since)| async move {
             loop {
-                changes.mark_unchanged();
+                let scene = Arc::clone(&wire.life.scene);
+                let mut changed = std::pin::pin!(scene.catalog_changed.notified());
+                changed.as_mut().enable();
                 let (mut records, _) = wire.changed(since);
                 if !records.is_empty() {
                     let record = records.remove(0);
                     let since = record.revision;
-                    return Some((Ok(record), (wire, since, changes)));
+                    return Some((Ok(record), (wire, since)));
                 }
-                if changes.changed().await.is_err() {
-                    return None;
-                }
+                changed.await;
             }
         });
         Ok(stream.boxed())

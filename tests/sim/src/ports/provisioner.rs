@@ -110,7 +110,7 @@ impl Catalog for ProvisionerWorld {
         }
         self.0.travel().await;
         self.0.scene.locked().catalog.record_identity(id, identity);
-        self.0.scene.catalog_changed.send_modify(|count| *count += 1);
+        self.0.scene.catalog_changed.notify_waiters();
         match fault {
             Some(Fault::CrashAfter) => self.0.die().await,
             Some(Fault::LostReply | Fault::ErrorAfter) => Err(unavailable()),
