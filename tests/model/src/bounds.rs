@@ -32,7 +32,7 @@ pub fn rules(ends: EndsOf, min_overlap: Duration) -> Rules {
         max_overlap: Duration::from_mins(10),
         ends,
         request_life: Duration::from_mins(1),
-        unresolved_hold: Duration::from_secs(120),
+        unresolved_hold: Duration::from_mins(2),
         login_pause: Duration::ZERO,
         replace_window: Duration::from_secs(30),
         proving: Proving { by_login: true, attempts: 10 },
@@ -50,6 +50,8 @@ pub enum Hostile {
     Create,
     /// It has an envelope delivered that it kept.
     RedeliverEnvelope,
+    /// It does nothing until an overlap has passed.
+    Wait,
     /// It calls with a token that no lease can have made.
     TokenFromTheFuture,
 }
@@ -201,6 +203,14 @@ pub fn configurations() -> Vec<Bounds> {
             ..BASE
         },
         Bounds {
+            name: "a receipt replayed",
+            hostile: 3,
+            may_delay: true,
+            destinations: 1,
+            acts: &[Hostile::ReplayReceipt, Hostile::Wait, Hostile::Retire],
+            ..BASE
+        },
+        Bounds {
             name: "a poisoned fence",
             hostile: 1,
             crashes: 1,
@@ -215,7 +225,7 @@ pub fn small_configurations() -> Vec<Bounds> {
     let fewer = |bounds: Bounds| Bounds {
         crashes: bounds.crashes.min(u8::from(bounds.messages + bounds.leases == 0)),
         messages: bounds.messages.min(u8::from(bounds.leases + bounds.refusals == 0)),
-        hostile: bounds.hostile.min(1),
+        hostile: bounds.hostile.min(2),
         ..bounds
     };
     configurations().into_iter().map(fewer).collect()

@@ -64,7 +64,7 @@ impl Mint {
         None
     }
 
-    pub(crate) fn begin_delivery(&self, world: &mut World, call: Call, delivery: Delivery) -> Option<Answer> {
+    pub(crate) fn begin_delivery(world: &mut World, call: Call, delivery: Delivery) -> Option<Answer> {
         let places: Vec<Place> = delivery.puts.iter().map(|place| delivery.places[*place].clone()).collect();
         let (token, now) = (call.envelope.token, world.now);
         let overtaken = token < world.stores.highest();
@@ -108,8 +108,7 @@ impl Mint {
             Luck::AnswerLost | Luck::Lost | Luck::Late | Luck::Twice => world.left.messages -= 1,
         }
         puts.push(match luck {
-            Luck::Well | Luck::Emptied => Put::Written,
-            Luck::Twice => Put::Written,
+            Luck::Well | Luck::Emptied | Luck::Twice => Put::Written,
             Luck::Refused => Put::Refused,
             Luck::AnswerLost | Luck::Lost | Luck::Late => Put::Unknown,
         });

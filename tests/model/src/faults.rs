@@ -37,7 +37,9 @@ impl Mint {
             actions.push(Action::LoseLease);
         }
         if world.left.hostile > 0 {
-            actions.extend(self.bounds.acts.iter().map(|act| Action::Act(*act)));
+            // executors are not stopped with it: what they send is sent when its intent says
+            let can = |act: &&Hostile| **act != Hostile::Wait || world.calls.is_empty();
+            actions.extend(self.bounds.acts.iter().filter(can).map(|act| Action::Act(*act)));
         }
         actions
     }
@@ -107,14 +109,22 @@ impl Mint {
         let rotation = open.map_or_else(|| rotation_id(world.opened), |rotation| rotation.id);
         let token = match act {
             Hostile::TokenFromTheFuture => FencingToken(u64::MAX / 4),
-            Hostile::ReplayReceipt | Hostile::Retire | Hostile::Create | Hostile::RedeliverEnvelope => {
-                world.row.token
-            }
+            Hostile::ReplayReceipt
+            | Hostile::Retire
+            | Hostile::Create
+            | Hostile::RedeliverEnvelope
+            | Hostile::Wait => world.row.token,
         };
         let mut envelope = Envelope { from: None, token, kind, rotation, machine: 0 };
         let kept = world.kept.first().cloned();
         let request = match act {
             Hostile::ReplayReceipt => kept.map(Request::Accept),
+            Hostile::Wait => {
+                world.workers.iter_mut().for_each(|worker| *worker = None);
+                world.now = world.now.plus(self.rules.min_overlap);
+                pass(world, self.rules.max_overlap, self.rules.min_overlap);
+                None
+            }
             Hostile::Retire => Some(Request::Retire),
             Hostile::Create | Hostile::TokenFromTheFuture => {
                 world.opened += 1;

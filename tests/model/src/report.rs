@@ -32,9 +32,9 @@ pub fn run(
     let (mut passed, mut failed) = (0, 0);
     let mut count = |run: &Run| {
         if run.explored.violations.is_empty() {
-            passed += 1
+            passed += 1;
         } else {
-            failed += 1
+            failed += 1;
         }
         each(run);
     };
@@ -62,8 +62,8 @@ pub fn shows_in(mutation: Mutation) -> &'static [&'static str] {
         Mutation::NoFencing | Mutation::StaleCommit => &["a lost lease", "a death and a lost lease"],
         Mutation::TokenFromTheFuture => &["a poisoned fence"],
         Mutation::ReceiptForZeroDestinations => &["settings emptied"],
+        Mutation::ReceiptReplayed => &["a receipt replayed"],
         Mutation::RetireBeforeAdopt
-        | Mutation::ReceiptReplayed
         | Mutation::OlderVersionDelivered
         | Mutation::DeliveredMayBeSuperseded => &["a coordinator taken over"],
         Mutation::LeasePerKind => &["side by side"],

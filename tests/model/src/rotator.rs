@@ -163,7 +163,7 @@ impl Mint {
                 } else if world.ledger.begin_retire(ask) {
                     let work = Work::RetireBegun { commits, answered: false, retires };
                     let overtaken = call.envelope.token < world.ledger.highest();
-                    push(world, Call { work, overtaken, ..call.clone() });
+                    push(world, Call { overtaken, work, ..call.clone() });
                     None
                 } else {
                     Some(Answer::Failed(reason::RECEIPT_MISSING, None))
@@ -172,7 +172,7 @@ impl Mint {
             Work::RetireBegun { commits, answered, retires } => {
                 self.go_on_retiring(world, &call, commits, answered, retires, luck)
             }
-            Work::DeliverPlanned(delivery) => self.begin_delivery(world, call.clone(), delivery),
+            Work::DeliverPlanned(delivery) => Self::begin_delivery(world, call.clone(), delivery),
             Work::DeliverBegun(delivery, numbers, puts) => {
                 self.go_on_delivering(world, &call, delivery, numbers, puts, luck)
             }
@@ -204,7 +204,7 @@ impl Mint {
         let work =
             Work::CreateBegun { version: make.version, previous: make.previous, number, made: Vec::new() };
         let overtaken = call.envelope.token < world.ledger.highest();
-        push(world, Call { work, overtaken, ..call });
+        push(world, Call { overtaken, work, ..call });
         None
     }
 
