@@ -46,7 +46,13 @@ pub(crate) struct MachineClock {
 impl MachineClock {
     /// The clocks of a machine.
     pub(crate) fn new(time: TrueTime, machine: u64) -> Self {
-        Self { time, machine, skew_micros: Arc::default(), boot: Arc::default(), booted_nanos: Arc::default() }
+        Self {
+            time,
+            machine,
+            skew_micros: Arc::default(),
+            boot: Arc::default(),
+            booted_nanos: Arc::default(),
+        }
     }
 
     /// From now on the wall clock is this wrong.

@@ -135,7 +135,8 @@ pub(crate) const PUT: &[Fault] = &[
     Fault::CrashAfter,
 ];
 /// What may go wrong at an append to the audit log.
-pub(crate) const APPEND: &[Fault] = &[Fault::NotSent, Fault::LostReply, Fault::CrashBefore, Fault::CrashAfter];
+pub(crate) const APPEND: &[Fault] =
+    &[Fault::NotSent, Fault::LostReply, Fault::CrashBefore, Fault::CrashAfter];
 /// What may go wrong at a durable write.
 pub(crate) const COMMIT_BEFORE: &[Fault] = &[Fault::DiskFull, Fault::CrashBefore];
 /// The same, after it.

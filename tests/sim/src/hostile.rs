@@ -50,7 +50,10 @@ impl Carried {
 impl State {
     pub(crate) fn carry(&mut self, application: &ApplicationId, carried: Carried) {
         let known = self.carried.entry(application.to_string()).or_default();
-        if known.last().is_some_and(|last| last.is_receipt == carried.is_receipt && last.bytes == carried.bytes) {
+        if known
+            .last()
+            .is_some_and(|last| last.is_receipt == carried.is_receipt && last.bytes == carried.bytes)
+        {
             return;
         }
         if known.len() >= REMEMBERED {
@@ -126,10 +129,11 @@ async fn deliver(network: &Arc<Network>, call: &Call, rotation: RotationId, enve
         fencing_token: call.token.0,
         envelope,
     };
-    let handle = network.distributors.serve(&network.scene, call, &move |service: Arc<mint_distributor::Rpc>| {
-        let message = message.clone();
-        async move { service.deliver(Request::new(message)).await }
-    });
+    let handle =
+        network.distributors.serve(&network.scene, call, &move |service: Arc<mint_distributor::Rpc>| {
+            let message = message.clone();
+            async move { service.deliver(Request::new(message)).await }
+        });
     if let Some(handle) = handle {
         let _refused_or_not = handle.await;
     }
@@ -194,10 +198,11 @@ async fn replay_receipt(network: &Arc<Network>, call: &Call, old: Vec<Carried>) 
         fencing_token: call.token.0,
         receipt: receipt.bytes,
     };
-    let handle = network.rotators.serve(&network.scene, call, &move |service: Arc<mint_rotator::rpc::Rpc>| {
-        let message = message.clone();
-        async move { service.accept_receipt(Request::new(message)).await }
-    });
+    let handle =
+        network.rotators.serve(&network.scene, call, &move |service: Arc<mint_rotator::rpc::Rpc>| {
+            let message = message.clone();
+            async move { service.accept_receipt(Request::new(message)).await }
+        });
     if let Some(handle) = handle {
         let _refused_or_not = handle.await;
     }
@@ -211,10 +216,11 @@ async fn retire_now(network: &Arc<Network>, call: &Call, old: Vec<Carried>) {
         rotation_id: newest.rotation.to_string(),
         fencing_token: call.token.0,
     };
-    let handle = network.rotators.serve(&network.scene, call, &move |service: Arc<mint_rotator::rpc::Rpc>| {
-        let message = message.clone();
-        async move { service.retire(Request::new(message)).await }
-    });
+    let handle =
+        network.rotators.serve(&network.scene, call, &move |service: Arc<mint_rotator::rpc::Rpc>| {
+            let message = message.clone();
+            async move { service.retire(Request::new(message)).await }
+        });
     if let Some(handle) = handle {
         let _refused_or_not = handle.await;
     }
@@ -251,4 +257,3 @@ async fn delete(network: &Arc<Network>, call: &Call) {
         let _refused_or_not = handle.await;
     }
 }
-

@@ -116,7 +116,15 @@ impl Scene {
     ) -> Self {
         let time = state.time;
         let catalog_changed = tokio::sync::Notify::new();
-        Self { state: Mutex::new(state), numbers, time, died, rotator_keys, distributor_keys, catalog_changed }
+        Self {
+            state: Mutex::new(state),
+            numbers,
+            time,
+            died,
+            rotator_keys,
+            distributor_keys,
+            catalog_changed,
+        }
     }
 
     pub(crate) fn locked(&self) -> MutexGuard<'_, State> {

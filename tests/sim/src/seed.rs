@@ -9,7 +9,8 @@ use crate::world::Plan;
 pub fn parse_seed(text: &str) -> Result<Plan, String> {
     let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (name, number) = line.split_once(' ').ok_or_else(|| format!("{line:?} is no name with a number"))?;
+        let (name, number) =
+            line.split_once(' ').ok_or_else(|| format!("{line:?} is no name with a number"))?;
         let number = number.trim().parse().map_err(|_| format!("{line:?} ends in no number"))?;
         numbers.insert(name, number);
     }

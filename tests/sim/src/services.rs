@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::outside::PREFIX;
-use crate::ports::{Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes, declaration};
+use crate::ports::{
+    Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes, declaration,
+};
 use crate::rng::{SimulatedEntropy, derived};
 use crate::scene::{Life, ProcessId, Scene};
 
@@ -234,7 +236,8 @@ impl Machines {
             clock: being.clock(),
             entropy: being.entropy(),
         });
-        let rpc = mint_identity_provisioner::rpc::Rpc { provisioner: Arc::new(provisioner), clock: being.clock() };
+        let rpc =
+            mint_identity_provisioner::rpc::Rpc { provisioner: Arc::new(provisioner), clock: being.clock() };
         self.network.provisioners.members[replica].share(Arc::new(rpc));
         Ok(())
     }

@@ -83,7 +83,10 @@ async fn desks(machines: &Arc<Machines>, ids: &[ApplicationId]) -> Vec<Desk> {
     let running = {
         let state = machines.scene.locked();
         let members = &machines.network.coordinators.members;
-        members.iter().find(|member| state.processes[member.process].alive).and_then(|member| member.service())
+        members
+            .iter()
+            .find(|member| state.processes[member.process].alive)
+            .and_then(|member| member.service())
     };
     let Some(parts) = running else { return found };
     for id in ids {

@@ -83,7 +83,8 @@ fn jump(scene: &Arc<Scene>) {
         6..=8 => 600,
         _ => 3600,
     };
-    let seconds = i64::try_from(state.rng.below(2 * most + 1)).unwrap_or(0) - i64::try_from(most).unwrap_or(0);
+    let seconds =
+        i64::try_from(state.rng.below(2 * most + 1)).unwrap_or(0) - i64::try_from(most).unwrap_or(0);
     let clock = state.processes[process].clock.clone();
     let name = state.processes[process].name.clone();
     state.count(Fault::ClockJump);

@@ -113,11 +113,7 @@ fn outcome(scene: &Scene) -> Outcome {
     let takings = std::mem::take(&mut state.issuer.takings);
     state.judge(no_mass_death(Budget::default(), fleet, &takings, &[]));
     state.tally.simulated = state.time.elapsed();
-    Outcome {
-        tally: state.tally.clone(),
-        hash: state.hash,
-        lines: state.lines.take().unwrap_or_default(),
-    }
+    Outcome { tally: state.tally.clone(), hash: state.hash, lines: state.lines.take().unwrap_or_default() }
 }
 
 /// One or two of each, except identity-provisioner.
@@ -200,7 +196,11 @@ fn in_use_before(state: &mut State, numbers: &Numbers, record: &mint_types::Appl
         client_id: client.clone(),
         confidential: true,
         enabled: true,
-        passwords: vec![Password { txid: "old-password".to_owned(), plaintext: password.to_owned(), valid_until: None }],
+        passwords: vec![Password {
+            txid: "old-password".to_owned(),
+            plaintext: password.to_owned(),
+            valid_until: None,
+        }],
         clients: vec![Client {
             txid: "old-client".to_owned(),
             id: client.clone(),
@@ -238,4 +238,3 @@ async fn supervise(machines: Arc<Machines>, mut deaths: UnboundedReceiver<Proces
         });
     }
 }
-

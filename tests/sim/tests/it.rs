@@ -56,7 +56,16 @@ fn no_shipped_binary_has_the_simulated_engine() {
             continue;
         }
         let tree = std::process::Command::new(env!("CARGO"))
-            .args(["tree", "--locked", "--offline", "-e", "normal,features", "--prefix", "none", "--manifest-path"])
+            .args([
+                "tree",
+                "--locked",
+                "--offline",
+                "-e",
+                "normal,features",
+                "--prefix",
+                "none",
+                "--manifest-path",
+            ])
             .arg(&manifest)
             .output()
             .expect("cargo runs");

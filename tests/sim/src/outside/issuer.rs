@@ -104,7 +104,12 @@ impl Issuer {
         let (txid, id) = (format!("tx-{number}"), format!("client-{number}"));
         let secret = format!("mint-canary-cs-{number:08}");
         user.clients.retain(|client| !client.ended);
-        user.clients.push(Client { txid: txid.clone(), id: id.clone(), secret: secret.clone(), ended: false });
+        user.clients.push(Client {
+            txid: txid.clone(),
+            id: id.clone(),
+            secret: secret.clone(),
+            ended: false,
+        });
         Ok((txid, id, secret))
     }
 
@@ -122,10 +127,10 @@ impl Issuer {
     /// Makes a user be as asked; answers its client id.
     pub(crate) fn put(&mut self, username: &str, confidential: bool, enabled: bool) -> String {
         let number = self.number();
-        let user = self.users.entry(username.to_owned()).or_insert_with(|| User {
-            client_id: format!("client-{number}"),
-            ..User::default()
-        });
+        let user = self
+            .users
+            .entry(username.to_owned())
+            .or_insert_with(|| User { client_id: format!("client-{number}"), ..User::default() });
         user.confidential = confidential;
         user.enabled = enabled;
         user.client_id.clone()
@@ -141,7 +146,9 @@ impl Issuer {
                 && user.passwords.iter().any(|known| known.plaintext == *password && known.lives(now))
         });
         let client = held.client.as_ref().is_none_or(|(id, secret)| match secret {
-            Some(secret) => user.clients.iter().any(|known| known.id == *id && known.secret == *secret && !known.ended),
+            Some(secret) => {
+                user.clients.iter().any(|known| known.id == *id && known.secret == *secret && !known.ended)
+            }
             None => !user.confidential && user.client_id == *id,
         });
         password && client

@@ -68,7 +68,14 @@ impl Stores {
     }
 
     /// A write lands.
-    pub(crate) fn land(&mut self, bucket: &str, key: &str, found: Option<Usable>, now: Timestamp, keep: Duration) {
+    pub(crate) fn land(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        found: Option<Usable>,
+        now: Timestamp,
+        keep: Duration,
+    ) {
         let place = self.place(bucket, key);
         place.former.retain(|(_, replaced_at, keep)| now.since(*replaced_at) < *keep);
         if place.current.as_deref() == found.as_ref() {

@@ -47,7 +47,9 @@ impl AuditLog for Audit {
         {
             let mut state = self.life.scene.locked();
             state.announced(announced.leaf_index(), announced.act(), self.service);
-            state.trace(|| format!("{} announces {} {}", self.service, announced.act().action, announced.act().resource));
+            state.trace(|| {
+                format!("{} announces {} {}", self.service, announced.act().action, announced.act().resource)
+            });
         }
         self.after(fault, announced).await
     }

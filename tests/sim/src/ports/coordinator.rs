@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use mint_api::WireFault;
 use mint_api::convert::{duration_from_wire, kind_to_wire};
 use mint_api::distribution::v1::distribution_service_server::DistributionService as _;
 use mint_api::distribution::v1::{DeliverRequest, DestinationOutcome, Outcome};
@@ -15,7 +16,6 @@ use mint_api::rotation::v1::rotation_service_server::RotationService as _;
 use mint_api::rotation::v1::{
     AbandonRequest, AcceptReceiptRequest, CreateRequest, ProveRequest, RetireRequest, Verdict,
 };
-use mint_api::WireFault;
 use mint_coordinator::{
     Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Distributor, Ensured, Identities, NewVersion,
     Proof, Retirement, RotationCall, Rotator,
@@ -67,10 +67,17 @@ fn traced(wire: &Wire, name: &str, rotation: &RotationCall, answer: &Result<(), 
 macro_rules! ask {
     ($wire:expr, $point:literal, $replicas:ident, $call:expr, $method:ident, $message:expr) => {{
         let message = $message;
-        call(&$wire.life, &$wire.network, $point, |network| &network.$replicas, $call, move |service| {
-            let message = message.clone();
-            async move { service.$method(Request::new(message)).await }
-        })
+        call(
+            &$wire.life,
+            &$wire.network,
+            $point,
+            |network| &network.$replicas,
+            $call,
+            move |service| {
+                let message = message.clone();
+                async move { service.$method(Request::new(message)).await }
+            },
+        )
         .await
     }};
 }
@@ -83,7 +90,8 @@ impl Identities for Wire {
             catalog_revision: asked.revision.0,
             fencing_token: asked.token.0,
         };
-        let answer = ask!(self, "ensure", provisioners, asked, ensure_identity, message).map_err(|status| failure(&status))?;
+        let answer = ask!(self, "ensure", provisioners, asked, ensure_identity, message)
+            .map_err(|status| failure(&status))?;
         Ok(Ensured { client_id: answer.client_id, applied: Revision(answer.applied_revision) })
     }
 
@@ -118,7 +126,8 @@ impl Rotator for Wire {
             catalog_revision: asked.call.revision.0,
             fencing_token: asked.call.token.0,
         };
-        let answer = ask!(self, "create", rotators, &asked.call, create, message).map_err(|status| failure(&status));
+        let answer =
+            ask!(self, "create", rotators, &asked.call, create, message).map_err(|status| failure(&status));
         traced(self, "create", asked, &answer.as_ref().map(drop));
         let answer = answer?;
         if answer.version == 0 || answer.delivery_envelope.is_empty() {
@@ -145,7 +154,8 @@ impl Rotator for Wire {
             receipt: receipt.as_bytes().to_vec(),
         };
         self.life.scene.locked().carry(&asked.call.application, Carried::receipt(asked, receipt));
-        let answer = ask!(self, "accept receipt", rotators, &asked.call, accept_receipt, message).map_err(|status| failure(&status));
+        let answer = ask!(self, "accept receipt", rotators, &asked.call, accept_receipt, message)
+            .map_err(|status| failure(&status));
         traced(self, "accept", asked, &answer.as_ref().map(drop));
         let wait = answer?.retire_after;
         let wait = wait.map(|wait| duration_from_wire("retire_after", &wait)).transpose();
@@ -159,7 +169,8 @@ impl Rotator for Wire {
             rotation_id: asked.rotation.to_string(),
             fencing_token: asked.call.token.0,
         };
-        let answer = ask!(self, "retire", rotators, &asked.call, retire, message).map_err(|status| failure(&status));
+        let answer =
+            ask!(self, "retire", rotators, &asked.call, retire, message).map_err(|status| failure(&status));
         traced(self, "retire", asked, &answer.as_ref().map(drop));
         let answer = answer?;
         let grace = answer.grace.map(|grace| duration_from_wire("grace", &grace)).transpose();
@@ -177,7 +188,8 @@ impl Rotator for Wire {
             fencing_token: asked.call.token.0,
             probe_envelope: probe.as_bytes().to_vec(),
         };
-        let answer = ask!(self, "prove", rotators, &asked.call, prove, message).map_err(|status| failure(&status));
+        let answer =
+            ask!(self, "prove", rotators, &asked.call, prove, message).map_err(|status| failure(&status));
         traced(self, "prove", asked, &answer.as_ref().map(drop));
         let answer = answer?;
         let wait = answer.retry_after.map(|wait| duration_from_wire("retry_after", &wait)).transpose();
@@ -215,11 +227,15 @@ impl Rotator for Wire {
 
 fn destination(outcome: &DestinationOutcome) -> DestinationAnswer {
     let failure = Failure {
-        reason: if outcome.reason.is_empty() { "DESTINATION_UNKNOWN_OUTCOME" } else { &outcome.reason }.to_owned(),
+        reason: if outcome.reason.is_empty() { "DESTINATION_UNKNOWN_OUTCOME" } else { &outcome.reason }
+            .to_owned(),
         detail: outcome.detail.clone(),
         destination: Some(format!("{}/{}", outcome.bucket, outcome.key)),
         next_action: None,
-        retry_after: outcome.retry_after.as_ref().and_then(|wait| duration_from_wire("retry_after", wait).ok()),
+        retry_after: outcome
+            .retry_after
+            .as_ref()
+            .and_then(|wait| duration_from_wire("retry_after", wait).ok()),
     };
     match outcome.outcome() {
         Outcome::Written => DestinationAnswer::Written,
@@ -239,7 +255,8 @@ impl Distributor for Wire {
             envelope: envelope.as_bytes().to_vec(),
         };
         self.life.scene.locked().carry(&asked.call.application, Carried::envelope(asked, envelope));
-        let answer = ask!(self, "deliver", distributors, &asked.call, deliver, message).map_err(|status| failure(&status));
+        let answer = ask!(self, "deliver", distributors, &asked.call, deliver, message)
+            .map_err(|status| failure(&status));
         traced(self, "deliver", asked, &answer.as_ref().map(drop));
         let answer = answer?;
         Ok(Delivery {
@@ -259,7 +276,10 @@ impl Catalog for Wire {
         Ok(CatalogPage { records, next_page_token: String::new(), revision })
     }
 
-    async fn watch(&self, since: Revision) -> Result<BoxStream<'static, Result<Application, Failure>>, Failure> {
+    async fn watch(
+        &self,
+        since: Revision,
+    ) -> Result<BoxStream<'static, Result<Application, Failure>>, Failure> {
         let stream = futures::stream::unfold((self.clone(), since), |(wire, since)| async move {
             loop {
                 let scene = Arc::clone(&wire.life.scene);

@@ -97,7 +97,12 @@ impl DistributorWorld {
 
 #[async_trait]
 impl ObjectStore for DistributorWorld {
-    async fn sign(&self, destination: &Destination, _body: &Body, at: Timestamp) -> Result<SignedPut, Trouble> {
+    async fn sign(
+        &self,
+        destination: &Destination,
+        _body: &Body,
+        at: Timestamp,
+    ) -> Result<SignedPut, Trouble> {
         let signed = Signed {
             bucket: destination.bucket.name.to_string(),
             key: destination.key.clone(),

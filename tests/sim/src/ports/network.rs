@@ -60,7 +60,12 @@ type Answer<T> = Result<Response<T>, Status>;
 
 impl<S: Send + Sync + 'static> Replicas<S> {
     /// Serves a request at some replica that runs.
-    pub(crate) fn serve<T, F, W>(&self, scene: &Arc<Scene>, call: &Call, work: &F) -> Option<JoinHandle<Answer<T>>>
+    pub(crate) fn serve<T, F, W>(
+        &self,
+        scene: &Arc<Scene>,
+        call: &Call,
+        work: &F,
+    ) -> Option<JoinHandle<Answer<T>>>
     where
         T: Send + 'static,
         F: Fn(Arc<S>) -> W,
@@ -98,7 +103,12 @@ fn admitted(scene: &Scene, service: &'static str, call: &Call) -> FencingToken {
 /// Whoever was overtaken before it asked is refused (I3).
 fn judge(scene: &Scene, service: &'static str, call: &Call, highest: FencingToken) {
     let mut state = scene.locked();
-    let act = Act { holder: service.to_owned(), token: call.token, highest: highest.max(call.token), leased: false };
+    let act = Act {
+        holder: service.to_owned(),
+        token: call.token,
+        highest: highest.max(call.token),
+        leased: false,
+    };
     state.judge(one_at_a_time(&call.application, &[act]));
     let known = state.admitted.entry((service, call.application.to_string())).or_default();
     *known = (*known).max(call.token.0);
@@ -159,8 +169,13 @@ where
     answer.map(Response::into_inner)
 }
 
-fn later<S, T, F, W>(network: &Arc<Network>, get: fn(&Network) -> &Replicas<S>, call: Call, work: F, longest: Duration)
-where
+fn later<S, T, F, W>(
+    network: &Arc<Network>,
+    get: fn(&Network) -> &Replicas<S>,
+    call: Call,
+    work: F,
+    longest: Duration,
+) where
     S: Send + Sync + 'static,
     T: Send + 'static,
     F: Fn(Arc<S>) -> W + Send + Sync + 'static,

@@ -23,7 +23,9 @@ fn error_of(trouble: Trouble) -> IssuerError {
         Trouble::NotSent => IssuerError::Unreachable { detail: "injected".to_owned() },
         Trouble::Denied(status) => IssuerError::Refused { status },
         Trouble::RateLimited(retry_after) => IssuerError::RateLimited { retry_after },
-        Trouble::Unknown | Trouble::LoginRefused => IssuerError::UnknownOutcome { detail: "injected".to_owned() },
+        Trouble::Unknown | Trouble::LoginRefused => {
+            IssuerError::UnknownOutcome { detail: "injected".to_owned() }
+        }
         Trouble::Rubbish => IssuerError::Malformed { detail: "injected" },
     }
 }
@@ -102,19 +104,41 @@ impl Catalog for ProvisionerWorld {
         })
     }
 
+    async fn applications(&self) -> Result<Vec<Application>, CatalogError> {
+        let told = |state: &mut State| state.catalog.records.values().cloned().collect();
+        self.at_catalog("catalog.applications", told).await
+    }
+
+    async fn report_missing(&self, id: &ApplicationId) -> Result<(), CatalogError> {
+        let id = id.clone();
+        self.at_catalog("catalog.missing", move |state| state.catalog.change(&id, true, |_| {})).await
+    }
+
     async fn record_identity(&self, id: &ApplicationId, identity: &Identity) -> Result<(), CatalogError> {
-        let fault = self.0.meets("catalog.record", CALL).await;
+        let (id, identity) = (id.clone(), identity.clone());
+        self.at_catalog("catalog.record", move |state| state.catalog.record_identity(&id, &identity)).await
+    }
+}
+
+impl ProvisionerWorld {
+    /// A call to the catalog, which may be lost on its way or its answer on the way back.
+    async fn at_catalog<T>(
+        &self,
+        call: &'static str,
+        act: impl FnOnce(&mut State) -> T,
+    ) -> Result<T, CatalogError> {
+        let fault = self.0.meets(call, CALL).await;
         let unavailable = || CatalogError::Unavailable { detail: "injected".to_owned() };
         if matches!(fault, Some(Fault::NotSent | Fault::ErrorBefore | Fault::Late)) {
             return Err(unavailable());
         }
         self.0.travel().await;
-        self.0.scene.locked().catalog.record_identity(id, identity);
+        let told = act(&mut self.0.scene.locked());
         self.0.scene.catalog_changed.notify_waiters();
         match fault {
             Some(Fault::CrashAfter) => self.0.die().await,
             Some(Fault::LostReply | Fault::ErrorAfter) => Err(unavailable()),
-            _ => Ok(()),
+            _ => Ok(told),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What the rotator sees.
 
-
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,7 +44,12 @@ impl RotatorWorld {
     }
 
     /// Logs in; an ended credential is refused with this code.
-    async fn log_in(&self, username: &str, held: Usable, code: &'static str) -> Result<LoginVerdict, IssuerError> {
+    async fn log_in(
+        &self,
+        username: &str,
+        held: Usable,
+        code: &'static str,
+    ) -> Result<LoginVerdict, IssuerError> {
         let username = username.to_owned();
         let answer = self
             .0
@@ -175,7 +179,11 @@ impl Login for RotatorWorld {
         }
     }
 
-    async fn revoke(&self, _token: &SecretValue, _client: Option<ClientLogin<'_>>) -> Result<(), IssuerError> {
+    async fn revoke(
+        &self,
+        _token: &SecretValue,
+        _client: Option<ClientLogin<'_>>,
+    ) -> Result<(), IssuerError> {
         Ok(())
     }
 }
@@ -200,4 +208,3 @@ impl DistributorKeys for RotatorWorld {
         Err(Error::KeysUnavailable("injected".to_owned()))
     }
 }
-
