@@ -137,6 +137,10 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "Nobody knows what the issuer did",
             "Nothing: Mint repeats the call with the same id, and sweeps what may have been made",
         ),
+        "INVARIANT_VIOLATED" => (
+            "The rotator's own rows break an invariant",
+            "Keep the rotator's log and ledger and look at them: nothing more is done for this application before",
+        ),
         reason::OVERLAP_NOT_PASSED => ("The overlap has not passed", "Nothing: Mint waits"),
         reason::RECEIPT_MISSING => ("The rotator has no receipt", "Nothing: Mint hands it over again"),
         reason::RECEIPT_INVALID => (

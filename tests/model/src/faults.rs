@@ -73,11 +73,13 @@ impl Mint {
             if asked { &[Luck::AnswerLost, Luck::Lost, Luck::Late] } else { &[Luck::AnswerLost] }
         };
         let messages: &[Luck] = match &call.work {
-            Work::CreateAnnounced | Work::RetireAnnounced { .. } | Work::DeliverPlanned(_) => &[],
             Work::CreateBegun { made, .. } => {
                 outside(made.len() < objects_made(call.envelope.kind, self.rules.ends).count())
             }
-            Work::RetireBegun { answered: true, .. } => &[],
+            Work::CreateAnnounced
+            | Work::RetireAnnounced { .. }
+            | Work::DeliverPlanned(_)
+            | Work::RetireBegun { answered: true, .. } => &[],
             Work::RetireBegun { commits, .. } => match commits.first() {
                 Some((_, None)) => &[],
                 first => outside(first.is_some()),

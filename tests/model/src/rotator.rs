@@ -152,7 +152,7 @@ impl Mint {
             Work::CreateBegun { version, previous, number, made } => {
                 match plan::objects_made(call.envelope.kind, self.rules.ends).nth(made.len()) {
                     Some(object) => self.ask_create(world, &call, object, luck),
-                    None => Self::store_made(world, &call, version, previous, number, &made),
+                    None => Some(Self::store_made(world, &call, version, previous, number, &made)),
                 }
             }
             Work::RetireAnnounced { commits, retires } => {
@@ -252,7 +252,7 @@ impl Mint {
         previous: Option<Version>,
         number: u8,
         handles: &[(IssuerObject, Serial)],
-    ) -> Option<Answer> {
+    ) -> Answer {
         let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
         let handle = |object| {
             let found = handles.iter().find(|(on, _)| *on == object);
@@ -273,9 +273,9 @@ impl Mint {
         let bytes = sealed.as_bytes().to_vec();
         made.envelopes = Some(Envelopes { delivery: bytes.clone(), probe: bytes });
         if world.ledger.store_made(ask, &made, number) {
-            return Some(version_of(&made, ask.kind, &call.envelope));
+            return version_of(&made, ask.kind, &call.envelope);
         }
-        Some(Answer::Failed(reason::ROTATION_CLOSED, None))
+        Answer::Failed(reason::ROTATION_CLOSED, None)
     }
 
     fn go_on_retiring(
