@@ -56,8 +56,10 @@ impl Faults {
         self.ordered.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    pub(crate) fn clear(&self) {
-        self.ordered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Takes the orders with this match back; all if none is named.
+    pub(crate) fn clear(&self, matching: Option<&str>) {
+        let mut ordered = self.ordered.lock().unwrap_or_else(PoisonError::into_inner);
+        ordered.retain(|fault| matching.is_some() && fault.matching.as_deref() != matching);
     }
 
     /// What is left, in the order in which it was ordered.

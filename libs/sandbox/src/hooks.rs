@@ -55,7 +55,18 @@ async fn order_fault(State(faults): State<Arc<Faults>>, body: Bytes) -> Response
     }
 }
 
-async fn clear_faults(State(faults): State<Arc<Faults>>) -> Response {
-    faults.clear();
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cleared {
+    /// Only the orders that have this match; all without it.
+    #[serde(default, rename = "match")]
+    matching: Option<String>,
+}
+
+async fn clear_faults(
+    State(faults): State<Arc<Faults>>,
+    Query(Cleared { matching }): Query<Cleared>,
+) -> Response {
+    faults.clear(matching.as_deref());
     StatusCode::NO_CONTENT.into_response()
 }

@@ -34,7 +34,7 @@
 //! `platform`; `s3` has its own. Each call passes the `gate`, which enters it into `calls` and takes `faults`. `state` is
 //! SQLite below `DIR/sandbox`. [`Sandbox::start`] is where the parts meet.
 //!
-//! For tests only, on the main listener: `GET /calls?since=N`, `GET|POST|DELETE /faults`, `POST /registry`, and
+//! For tests only, on the main listener: `GET /calls?since=N`, `GET|POST|DELETE /faults` (`DELETE …?match=PART` takes only the orders with that match back), `POST /registry`, and
 //! `GET /live?application=ID`: `{"application", "objects": [{"issuer": "service-user"|"glewlwyd", "object":
 //! "user"|"client", "name", "state": "enabled"|"disabled"|"deleted", "deleted_us", "live", "versions", "refresh_tokens"}]}`.
 //! `versions` are the credentials that have not ended: `{"id", "transaction", "state":

@@ -105,6 +105,12 @@ async fn a_fault_hits_only_what_matches_and_can_be_cleared() {
     assert_eq!(world.probe("stups_tracker", &tracker.password).await.status, 200);
     assert_eq!(world.probe("stups_ledger", &ledger.password).await.status, 503);
     assert_eq!(world.get("/faults").await.json()[0]["count"], 8);
+    assert_eq!(world.send(Method::DELETE, "/faults?match=another", &[], "").await.status, 204);
+    assert_eq!(world.get("/faults").await.json()[0]["count"], 8, "an order for others stays");
+    let own = "/faults?match=username%3Dstups_ledger%26";
+    assert_eq!(world.send(Method::DELETE, own, &[], "").await.status, 204);
+    assert_eq!(world.get("/faults").await.json(), json!([]));
+    world.order_fault(json!({"api": "oauth2.token", "kind": "fail", "count": 9})).await;
     assert_eq!(world.send(Method::DELETE, "/faults", &[], "").await.status, 204);
     assert_eq!(world.probe("stups_ledger", &ledger.password).await.status, 200);
     let nonsense = world.send(Method::POST, "/faults", &[], r#"{"api": "x", "kind": "explode"}"#).await;
