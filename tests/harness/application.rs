@@ -164,13 +164,21 @@ impl Login {
     /// # Errors
     /// The status and body of a refusal, or what kept the answer away.
     pub async fn token(&self, token_url: &str) -> Result<String, String> {
+        self.token_for(token_url, "cn uid").await
+    }
+
+    /// The same for other scopes, with spaces between them.
+    ///
+    /// # Errors
+    /// The status and body of a refusal, or what kept the answer away.
+    pub async fn token_for(&self, token_url: &str, scopes: &str) -> Result<String, String> {
         let basic = base64::engine::general_purpose::STANDARD
             .encode(format!("{}:{}", self.client_id, self.client_secret));
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "password")
             .append_pair("username", &self.username)
             .append_pair("password", &self.password)
-            .append_pair("scope", "cn uid")
+            .append_pair("scope", scopes)
             .finish();
         let request = Request::post(token_url)
             .header("authorization", format!("Basic {basic}"))
@@ -243,10 +251,18 @@ impl Application {
     /// # Errors
     /// The store's error.
     pub async fn fetch(&self, object: &str) -> Result<Value, String> {
+        self.fetch_from(self.environment.required("MINT_BUCKET"), object).await
+    }
+
+    /// Fetches one object from another of its buckets.
+    ///
+    /// # Errors
+    /// The store's error.
+    pub async fn fetch_from(&self, bucket: &str, object: &str) -> Result<Value, String> {
         let answer = self
             .s3
             .get_object()
-            .bucket(self.environment.required("MINT_BUCKET"))
+            .bucket(bucket)
             .key(self.key(object))
             .send()
             .await
@@ -260,9 +276,17 @@ impl Application {
     /// # Errors
     /// The first trouble.
     pub async fn login(&self) -> Result<Login, String> {
+        self.login_from(self.environment.required("MINT_BUCKET")).await
+    }
+
+    /// The same from another of its buckets.
+    ///
+    /// # Errors
+    /// The first trouble.
+    pub async fn login_from(&self, bucket: &str) -> Result<Login, String> {
         let mut objects = BTreeMap::new();
         for object in self.object_names() {
-            objects.insert((*object).to_owned(), self.fetch(object).await?);
+            objects.insert((*object).to_owned(), self.fetch_from(bucket, object).await?);
         }
         Login::from_objects(&objects)
     }

@@ -13,7 +13,7 @@ use mint_types::ServiceName;
 use tokio::process::{Child, Command};
 
 pub use endpoints::Endpoints;
-pub use sandbox::{Call, Live};
+pub use sandbox::{Call, Live, Object};
 pub use standing::{at_rest, completed_rotations};
 
 use crate::client::Identity;

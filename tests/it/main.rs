@@ -4,7 +4,7 @@
 //! `golden` (permission matrix, call graph, plaintext carriers as reviewed).
 //! On the running constellation: `example` (first start to last repair), `applications` (each its own files and nothing
 //! else), `matrix` (the powers with real credentials), `counts` (what a rotation costs), `overlap` (no login fails while
-//! everything rotates and dies), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
+//! everything rotates and dies), `faults` (F1 to F17), `asleep` (stopped past the lease), `takeover` (hostile peers), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
 //! (`mint up` as a parent).
 
 #![allow(
@@ -15,14 +15,17 @@
 )]
 
 mod applications;
+mod asleep;
 mod bad_input;
 mod canary;
 mod contracts;
 mod counts;
 mod example;
+mod faults;
 mod golden;
 mod lifecycle;
 mod matrix;
 mod overlap;
+mod takeover;
 mod unsupported;
 mod workspace;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
 use mint_api::coordination::v1::{
     ApplicationState, ApplicationStatus, GetApplicationRequest, ListApplicationsRequest, Node,
+    RotateApplicationRequest,
 };
 use mint_api::types::v1::CredentialKind;
 use mint_runtime::client::Channel;
@@ -80,6 +81,36 @@ impl World {
             self.try_status(id).await.ok().filter(|status| holds(status))
         })
         .await
+    }
+
+    /// Starts a rotation, however often the coordinator must be asked.
+    ///
+    /// # Panics
+    /// If it does not accept within a minute.
+    pub async fn rotate(&self, id: &str, kinds: &[CredentialKind]) {
+        let request = RotateApplicationRequest {
+            application_id: id.to_owned(),
+            kinds: kinds.iter().map(|kind| (*kind).into()).collect(),
+        };
+        eventually(&format!("{id}: a rotation is accepted"), Duration::from_mins(1), || async {
+            self.coordination().rotate_application(request.clone()).await.ok()
+        })
+        .await;
+    }
+
+    /// What `mint status` tells a reader to be wrong with an application: the types of its problems.
+    ///
+    /// # Panics
+    /// If it shows no such application.
+    pub async fn shown_problems(&self, id: &str) -> Vec<String> {
+        let shown = self.mint(&["status", "--output", "json"]).await;
+        let document: serde_json::Value = serde_json::from_slice(&shown.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&shown.stderr)));
+        let applications = document["applications"].as_array().expect("applications");
+        let application = applications.iter().find(|application| application["id"] == id);
+        let application = application.unwrap_or_else(|| panic!("mint status does not show {id}: {document}"));
+        let problems = application["problems"].as_array().expect("problems");
+        problems.iter().map(|problem| problem["type"].as_str().expect("a type").to_owned()).collect()
     }
 
     /// Waits until all of these applications are delivered and [at rest](at_rest).
