@@ -142,7 +142,12 @@ fn a_world_is_laid_out_without_a_secret_of_the_issuer() {
         }
     }
     assert!(!data.join("endpoints.json").exists(), "nothing serves yet");
-    assert!(!data.join("run/secrets").exists(), "the issuer writes its secrets itself");
+    // the issuer writes its secrets itself: what is there is the provisioner's own key for permits
+    let secrets: Vec<_> = std::fs::read_dir(data.join("run/secrets")).unwrap().flatten().collect();
+    let names: Vec<_> = secrets.iter().map(std::fs::DirEntry::file_name).collect();
+    assert_eq!(names, ["identity-provisioner"]);
+    let files: Vec<_> = std::fs::read_dir(secrets[0].path()).unwrap().flatten().collect();
+    assert_eq!(files.iter().map(std::fs::DirEntry::file_name).collect::<Vec<_>>(), ["statement.key"]);
     let world_id = rustix::process::Pid::from_child(&world);
     rustix::process::kill_process(world_id, rustix::process::Signal::INT).unwrap();
     world.wait().unwrap();

@@ -46,23 +46,6 @@ impl DatabaseLog {
         Self { database, clock }
     }
 
-    async fn append_once(&self, batch: &[Draft]) -> Result<Vec<Result<Leaf, Refusal>>, mint_store::Error> {
-        let (batch, now) = (Arc::<[Draft]>::from(batch), self.clock.now());
-        self.database
-            .write(|transaction| {
-                let batch = Arc::clone(&batch);
-                Box::pin(async move {
-                    let mut end = End::read(transaction).await?;
-                    let mut answers = Vec::with_capacity(batch.len());
-                    for draft in batch.iter() {
-                        answers.push(place(transaction, &mut end, now, draft).await?);
-                    }
-                    Ok(answers)
-                })
-            })
-            .await
-    }
-
     /// The first position at or after a time; positions and times ascend together.
     async fn first_since(&self, time: Timestamp) -> Result<Option<u64>, mint_store::Error> {
         let row = self.database.query_optional(FIRST_SINCE, &[time.unix_micros().into()]).await?;
@@ -91,10 +74,16 @@ impl DatabaseLog {
 #[async_trait]
 impl LogStore for DatabaseLog {
     async fn append(&self, batch: &[Draft]) -> Result<Vec<Result<Leaf, Refusal>>, Error> {
+        let batch = Arc::<[Draft]>::from(batch);
         let mut left = ATTEMPTS;
         loop {
             left -= 1;
-            match self.append_once(batch).await {
+            let now = self.clock.now();
+            let written = self.database.write(|transaction| {
+                let batch = Arc::clone(&batch);
+                Box::pin(async move { place_all(transaction, now, &batch).await })
+            });
+            match written.await {
                 Err(error) if error.is_conflict() && left > 0 => {}
                 outcome => return Ok(outcome?),
             }
@@ -142,6 +131,19 @@ impl End {
             Some(row) => Self { next: row.unsigned("leaf_index")? + 1, last_at: row.timestamp("at")? },
         })
     }
+}
+
+async fn place_all(
+    transaction: &mut Transaction<'_>,
+    now: Timestamp,
+    batch: &[Draft],
+) -> Result<Vec<Result<Leaf, Refusal>>, mint_store::Error> {
+    let mut end = End::read(transaction).await?;
+    let mut answers = Vec::with_capacity(batch.len());
+    for draft in batch {
+        answers.push(place(transaction, &mut end, now, draft).await?);
+    }
+    Ok(answers)
 }
 
 async fn place(
