@@ -165,9 +165,10 @@ impl Rotation {
     pub fn node(&self) -> Node {
         match &self.stage {
             Stage::Intended => Node::Create,
-            Stage::Created { first_write: FirstWrite::Owed { .. }, .. } => Node::Adopt,
+            Stage::Created { first_write: FirstWrite::Owed { .. }, .. } | Stage::Delivered { .. } => {
+                Node::Adopt
+            }
             Stage::Created { .. } => Node::Deliver,
-            Stage::Delivered { .. } => Node::Adopt,
             Stage::Adopting { .. } => Node::Retire,
             Stage::Retired { .. } => Node::Prove,
         }

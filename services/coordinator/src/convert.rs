@@ -39,7 +39,7 @@ impl From<InstanceStatus> for v1::InstanceStatus {
 }
 
 /// A report as an instance sent it.
-pub(crate) fn reported(message: v1::ReportVersionRequest) -> Result<Reported, InvalidMessage> {
+pub(crate) fn reported(message: &v1::ReportVersionRequest) -> Result<Reported, InvalidMessage> {
     let interval = message.poll_interval.as_ref();
     let interval = interval.ok_or_else(|| InvalidMessage::new("poll_interval", "it is required"))?;
     let poll_interval = duration_from_wire("poll_interval", interval)?;

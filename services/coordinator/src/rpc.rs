@@ -172,7 +172,7 @@ impl CoordinationService for Rpc {
         request: Request<ReportVersionRequest>,
     ) -> Result<Response<ReportVersionResponse>, Status> {
         let caller = mint_runtime::peer_of(&request)?.principal;
-        let reported = convert::reported(request.into_inner())?;
+        let reported = convert::reported(&request.into_inner())?;
         if caller != Principal::Application(reported.application.clone()) {
             return Err(not_owner(&reported.application, &caller).into());
         }

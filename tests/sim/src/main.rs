@@ -64,6 +64,7 @@ fn main() -> ExitCode {
     if let Some(asked) = &arguments.mutation {
         return mutate(asked, &arguments);
     }
+    #[expect(clippy::disallowed_methods, reason = "the one real clock: it says how fast the simulation was")]
     let begun = Instant::now();
     let (tally, seed) = match arguments.world {
         Some(world) => (one(&arguments, world), world),

@@ -80,8 +80,8 @@ pub(crate) struct Writes(pub(crate) Life);
 const COMMITS_SHARE: u64 = 8;
 
 impl Writes {
-    pub(crate) fn of(life: &Life) -> Option<Arc<dyn CommitProbe>> {
-        Some(Arc::new(Self(life.clone())))
+    pub(crate) fn of(life: &Life) -> Arc<dyn CommitProbe> {
+        Arc::new(Self(life.clone()))
     }
 
     fn meets(&self, point: &str, kinds: &[Fault]) -> Option<Fault> {

@@ -108,7 +108,7 @@ impl Machines {
 
     async fn coordinator(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use mint_coordinator::{MIGRATIONS, Parts, SCHEMA};
-        let probe = Writes::of(&being.life);
+        let probe = Some(Writes::of(&being.life));
         let disk = &self.disks.coordinator;
         let database = Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?;
         drop(database);
@@ -145,14 +145,14 @@ impl Machines {
         let disk = &self.disks.rotator;
         drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
         let database =
-            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Writes::of(&being.life)).await?;
+            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
         let world = Arc::new(RotatorWorld(being.life.clone()));
         let numbers = &self.scene.numbers;
         let declaration = declaration(numbers.grace);
         let rotator = Rotator::new(Parts {
             ledger: Ledger::new(database),
             issuer: Port::new(world.clone()),
-            login: Port::new(world.clone()),
+            login: Port::held_by("rotator", world.clone()),
             catalog: Port::new(world.clone()),
             distributor: KnownKeys::new(Port::new(world), being.clock()),
             audit: self.audit(being, "rotator"),
@@ -188,7 +188,7 @@ impl Machines {
         let disk = &self.disks.distributor;
         drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
         let database =
-            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Writes::of(&being.life)).await?;
+            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
         let world = Arc::new(DistributorWorld(being.life.clone()));
         let ring = Arc::clone(&self.scene.distributor_keys);
         let ports = Ports {
@@ -217,7 +217,7 @@ impl Machines {
         let disk = &self.disks.provisioner;
         drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
         let database =
-            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Writes::of(&being.life)).await?;
+            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
         let world = Arc::new(ProvisionerWorld(being.life.clone()));
         let provisioner = provisioning::Provisioner::new(provisioning::Parts {
             issuer: Port::new(world.clone()),

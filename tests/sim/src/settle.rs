@@ -86,7 +86,7 @@ async fn desks(machines: &Arc<Machines>, ids: &[ApplicationId]) -> Vec<Desk> {
         members
             .iter()
             .find(|member| state.processes[member.process].alive)
-            .and_then(|member| member.service())
+            .and_then(crate::ports::Member::service)
     };
     let Some(parts) = running else { return found };
     for id in ids {
@@ -117,7 +117,7 @@ async fn wait_for_rest(
     let begun = machines.scene.time.elapsed();
     loop {
         let restless = restless(&desks(machines, ids).await, ids, before);
-        if restless.is_empty() || machines.scene.time.elapsed() - begun > PATIENCE {
+        if restless.is_empty() || machines.scene.time.elapsed().saturating_sub(begun) > PATIENCE {
             return restless;
         }
         tokio::time::sleep(LOOK).await;
@@ -139,7 +139,7 @@ fn restless(desks: &[Desk], ids: &[ApplicationId], before: &[Completed]) -> Vec<
             let fresh = before.iter().find(|(known, of, _)| known == id && of == kind);
             let is_fresh = fresh.is_none_or(|(_, _, count)| credential.completed > *count);
             if credential.current.is_none() || !is_fresh || credential.rotation.is_some() {
-                let stage = credential.rotation.as_ref().map(|rotation| rotation.node());
+                let stage = credential.rotation.as_ref().map(mint_saga::Rotation::node);
                 restless.push((id.clone(), format!("{kind} at {stage:?}: {:?}", credential.troubles)));
             }
         }

@@ -53,7 +53,7 @@ pub fn run(plan: &Plan) -> Outcome {
 const PERIOD: Period = Period::from_seconds(30 * 60);
 /// A world that does not get on at all ends nevertheless.
 const LONGEST_PER_ROTATION: Duration = Duration::from_mins(20);
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 async fn live(plan: &Plan) -> Result<Outcome, mint_store::Error> {
     let mut rng = Rng::new(derived(plan.seed, 1));

@@ -106,7 +106,7 @@ async fn retire_goes_on_at_the_longest_overlap_and_the_laggards_stay_a_problem()
 async fn an_instance_that_misses_three_polls_is_not_waited_for() {
     let mut stage = Stage::new().await;
     let (first, _) = adopting(&mut stage).await;
-    stage.live_for(OVERLAP - Duration::from_mins(1)).await;
+    stage.live_for(OVERLAP.saturating_sub(Duration::from_mins(1))).await;
     report(&stage, said("b", first, 1)).await.unwrap();
     stage.live_for(Duration::from_mins(6)).await;
     assert_eq!(stage.world.count("retire"), 0);
@@ -119,7 +119,7 @@ async fn a_report_never_shortens_the_overlap() {
     let mut stage = Stage::new().await;
     let (_, second) = adopting(&mut stage).await;
     report(&stage, said("a", second, 1)).await.unwrap();
-    stage.live_for(OVERLAP - Duration::from_secs(1)).await;
+    stage.live_for(OVERLAP.saturating_sub(Duration::from_secs(1))).await;
     assert_eq!(stage.world.count("retire"), 0);
     stage.live_for(Duration::from_secs(2)).await;
     assert_eq!(stage.world.count("retire"), 1, "nobody lags");

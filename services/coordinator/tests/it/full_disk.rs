@@ -198,7 +198,7 @@ async fn a_coordinator_that_cannot_write_says_so_until_it_can() {
     let stop = PauseRequest { application_id: "app-a".into(), reason: "test".into() };
     let refused = rpc.pause(asked(stop)).await.unwrap_err();
     assert_eq!(WireFault::from_status(&refused).reason, "STATE_UNAVAILABLE");
-    stage.clock.advance(Duration::from_secs(60));
+    stage.clock.advance(Duration::from_mins(1));
     assert!(stage.parts.store.probe().await.is_err());
 
     let problems = listed(&rpc).await;

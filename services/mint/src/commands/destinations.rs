@@ -91,6 +91,6 @@ async fn give_word(remote: &Remote, record: &Application, key: &StatementKey) ->
 fn signed(set: DestinationSet, key: &StatementKey) -> Result<Vec<u8>, Error> {
     let now = SystemClock::new(&SystemEntropy).now();
     let statement = Statement::new(Subject::Destinations(set), now, LIFE, &SystemEntropy);
-    let signed = SignedStatement::sign(statement, key).map_err(super::statement::refused)?;
+    let signed = SignedStatement::sign(statement, key).map_err(|error| super::statement::refused(&error))?;
     Ok(signed.to_bytes())
 }

@@ -38,8 +38,8 @@ pub(crate) async fn list(remote: &Remote, global: &GlobalOptions, fresh: bool) -
             let rows = document.orphans.into_iter();
             let rows = rows.map(|one| vec![one.username, one.application, one.state.to_owned()]);
             let gone = document.vanished.iter();
-            let gone: String = gone.map(|id| format!("{id}: its user is gone; it is made again\n")).collect();
-            talk::print(render::table(&["user", "application", "state"], rows) + &gone)
+            let gone: Vec<_> = gone.map(|id| format!("{id}: its user is gone; it is made again\n")).collect();
+            talk::print(render::table(&["user", "application", "state"], rows) + &gone.concat())
         }
     };
     Ok(ExitCode::SUCCESS)
@@ -91,9 +91,9 @@ pub(crate) async fn plan_import(remote: &Remote, global: &GlobalOptions) -> Resu
             let rows = document.applications.into_iter();
             let rows = rows.map(|one| vec![one.application, one.username, one.plan.to_owned()]);
             let strangers = document.strangers.iter();
-            let strangers: String =
+            let strangers: Vec<_> =
                 strangers.map(|name| format!("{name}: no application's; nothing is done to it\n")).collect();
-            talk::print(render::table(&["application", "user", "plan"], rows) + &strangers)
+            talk::print(render::table(&["application", "user", "plan"], rows) + &strangers.concat())
         }
     };
     Ok(ExitCode::SUCCESS)

@@ -63,7 +63,8 @@ pub(crate) async fn make(
         what: "nobody signs".to_owned(),
         advice: "name somebody with --signer".to_owned(),
     })?;
-    let mut signed = SignedStatement::sign(statement, &key_of(global, first)?).map_err(refused)?;
+    let mut signed =
+        SignedStatement::sign(statement, &key_of(global, first)?).map_err(|error| refused(&error))?;
     for spec in keys {
         signed = signed.signed_by(&key_of(global, spec)?);
     }
@@ -126,7 +127,7 @@ pub(super) fn own_file(global: &GlobalOptions, signer: &Signer) -> Result<PathBu
     }
 }
 
-pub(super) fn refused(error: mint_statement::Error) -> Error {
+pub(super) fn refused(error: &mint_statement::Error) -> Error {
     Error::Usage { what: error.to_string(), advice: "correct the statement".to_owned() }
 }
 

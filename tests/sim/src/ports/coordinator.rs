@@ -56,7 +56,7 @@ fn malformed(what: &str) -> Failure {
     Failure::new(reason::SERVICE_MALFORMED_ANSWER, what)
 }
 
-fn traced(wire: &Wire, name: &str, rotation: &RotationCall, answer: &Result<(), &Failure>) {
+fn traced(wire: &Wire, name: &str, rotation: &RotationCall, answer: Result<(), &Failure>) {
     wire.life.scene.locked().trace(|| {
         let outcome = answer.as_ref().map_or_else(|failure| failure.reason.clone(), |()| "ok".to_owned());
         let RotationCall { call, kind, rotation } = rotation;
@@ -128,7 +128,7 @@ impl Rotator for Wire {
         };
         let answer =
             ask!(self, "create", rotators, &asked.call, create, message).map_err(|status| failure(&status));
-        traced(self, "create", asked, &answer.as_ref().map(drop));
+        traced(self, "create", asked, answer.as_ref().map(drop));
         let answer = answer?;
         if answer.version == 0 || answer.delivery_envelope.is_empty() {
             return Err(malformed("a version without a number or an envelope"));
@@ -156,7 +156,7 @@ impl Rotator for Wire {
         self.life.scene.locked().carry(&asked.call.application, Carried::receipt(asked, receipt));
         let answer = ask!(self, "accept receipt", rotators, &asked.call, accept_receipt, message)
             .map_err(|status| failure(&status));
-        traced(self, "accept", asked, &answer.as_ref().map(drop));
+        traced(self, "accept", asked, answer.as_ref().map(drop));
         let wait = answer?.retire_after;
         let wait = wait.map(|wait| duration_from_wire("retire_after", &wait)).transpose();
         Ok(wait.map_err(|_| malformed("retire_after"))?.unwrap_or_default())
@@ -171,7 +171,7 @@ impl Rotator for Wire {
         };
         let answer =
             ask!(self, "retire", rotators, &asked.call, retire, message).map_err(|status| failure(&status));
-        traced(self, "retire", asked, &answer.as_ref().map(drop));
+        traced(self, "retire", asked, answer.as_ref().map(drop));
         let answer = answer?;
         let grace = answer.grace.map(|grace| duration_from_wire("grace", &grace)).transpose();
         Ok(Retirement {
@@ -190,7 +190,7 @@ impl Rotator for Wire {
         };
         let answer =
             ask!(self, "prove", rotators, &asked.call, prove, message).map_err(|status| failure(&status));
-        traced(self, "prove", asked, &answer.as_ref().map(drop));
+        traced(self, "prove", asked, answer.as_ref().map(drop));
         let answer = answer?;
         let wait = answer.retry_after.map(|wait| duration_from_wire("retry_after", &wait)).transpose();
         match (answer.verdict(), wait.map_err(|_| malformed("retry_after"))?) {
@@ -220,7 +220,7 @@ impl Rotator for Wire {
             Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
             Err(status) => Err(failure(&status)),
         };
-        traced(self, "abandon", asked, &answer.as_ref().map(|()| ()));
+        traced(self, "abandon", asked, answer.as_ref().copied());
         answer
     }
 }
@@ -257,7 +257,7 @@ impl Distributor for Wire {
         self.life.scene.locked().carry(&asked.call.application, Carried::envelope(asked, envelope));
         let answer = ask!(self, "deliver", distributors, &asked.call, deliver, message)
             .map_err(|status| failure(&status));
-        traced(self, "deliver", asked, &answer.as_ref().map(drop));
+        traced(self, "deliver", asked, answer.as_ref().map(drop));
         let answer = answer?;
         Ok(Delivery {
             receipt: Sealed::new(answer.receipt),

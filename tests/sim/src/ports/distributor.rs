@@ -32,13 +32,13 @@ pub(crate) struct DistributorWorld(pub(crate) Life);
 struct Signed {
     bucket: String,
     key: String,
-    signed_at: Timestamp,
+    issued_at: Timestamp,
     expires_at: Timestamp,
 }
 
 impl Signed {
     fn url(&self) -> String {
-        let (signed, expires) = (self.signed_at.unix_micros(), self.expires_at.unix_micros());
+        let (signed, expires) = (self.issued_at.unix_micros(), self.expires_at.unix_micros());
         format!("{}|{}|{signed}|{expires}", self.bucket, self.key)
     }
 
@@ -46,12 +46,12 @@ impl Signed {
         let mut parts = url.split('|');
         let (bucket, key) = (parts.next()?.to_owned(), parts.next()?.to_owned());
         let mut time = || Some(Timestamp::from_unix_micros(parts.next()?.parse().ok()?));
-        Some(Self { bucket, key, signed_at: time()?, expires_at: time()? })
+        Some(Self { bucket, key, issued_at: time()?, expires_at: time()? })
     }
 
     /// By the store's own clock, which is right.
     fn is_accepted(&self, now: Timestamp) -> bool {
-        now < self.expires_at && self.signed_at <= now.plus(TOLERATED)
+        now < self.expires_at && self.issued_at <= now.plus(TOLERATED)
     }
 }
 
@@ -106,7 +106,7 @@ impl ObjectStore for DistributorWorld {
         let signed = Signed {
             bucket: destination.bucket.name.to_string(),
             key: destination.key.clone(),
-            signed_at: at,
+            issued_at: at,
             expires_at: at.plus(self.0.scene.numbers.put_expiry),
         };
         Ok(SignedPut { url: signed.url(), headers: http::HeaderMap::new(), has_opaque_etag: false })

@@ -75,7 +75,7 @@ impl Life {
             Some(Fault::NotSent) => return Err(Trouble::NotSent),
             Some(Fault::RateLimited) => {
                 self.travel().await;
-                return Err(Trouble::RateLimited(self.scene.locked().within(Duration::from_secs(60))));
+                return Err(Trouble::RateLimited(self.scene.locked().within(Duration::from_mins(1))));
             }
             Some(Fault::ErrorBefore) => {
                 self.travel().await;
