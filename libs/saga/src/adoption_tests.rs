@@ -43,7 +43,8 @@ fn roster(instances: &[(&str, u8, u64)]) -> Roster {
 
 #[test]
 fn retire_waits_for_whoever_reported_another_version_within_three_polls() {
-    let table: [(&str, &[(&str, u8, u64)], u64, Option<u64>); 7] = [
+    type Reports = &'static [(&'static str, u8, u64)];
+    let table: [(&str, Reports, u64, Option<u64>); 7] = [
         ("nobody reports", &[], 0, None),
         ("everybody has it", &[("a", 2, 0), ("b", 2, 0)], 0, None),
         ("one has not", &[("a", 2, 0), ("b", 1, 0)], 0, Some(7)),
