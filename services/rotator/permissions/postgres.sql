@@ -1,6 +1,6 @@
 -- Run by an administrator, before `mint-rotator migrate` as the owner of the schema (first part) and again after it
 -- (second part). The service connects as mint_rotator and owns nothing. It deletes nothing, and never rewrites what was
--- asked, made or sent: the ledger is how anybody can account for every version that the issuer was made to produce.
+-- asked or made (an unanswered attempt counts from when it was given up): the ledger is how anybody can account for every version that the issuer was made to produce.
 DO $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mint_rotator') THEN

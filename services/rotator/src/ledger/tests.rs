@@ -378,7 +378,7 @@ mod contract {
                 "DELETE FROM attempt",
                 "UPDATE rotation SET application = 'other'",
                 "UPDATE version SET version = 1",
-                "UPDATE attempt SET sent_at = 0",
+                "UPDATE attempt SET object = 'other'",
                 "UPDATE overlap SET nanos = 0",
                 "DELETE FROM lie",
                 "UPDATE lie SET told_at = 0",
