@@ -37,10 +37,11 @@ pub(crate) struct Arguments {
     /// key>`, or an AWS shared-credentials file, of which AWS_PROFILE names the profile [default]
     #[arg(short = 'c', long = "aws-credentials-file", value_name = "AWS_CREDENTIALS_FILE")]
     pub(crate) credentials_file: Option<PathBuf>,
-    /// Seconds between fetches, give or take a tenth
-    #[arg(short = 'i', long, value_name = "SECONDS", default_value_t = 120)]
-    pub(crate) interval: u64,
-    /// Fetch once and exit; 1 if any file failed
+    /// Seconds between fetches, give or take a tenth [default: 120]
+    #[arg(short = 'i', long, value_name = "SECONDS")]
+    pub(crate) interval: Option<u64>,
+    /// Fetch once and exit; 1 if any file failed. --interval then says how soon it is run again, so that a rotation
+    /// waits for it; without, none does
     #[arg(long)]
     pub(crate) once: bool,
     /// Try often until every file is there; with --once exit then

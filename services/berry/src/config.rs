@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::report::instance_of;
 
 /// The store is asked at most this often: every poll is a request per file.
-const SHORTEST_INTERVAL: u64 = 1;
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const DEFAULT_INTERVAL: Duration = Duration::from_mins(2);
 
 /// Who may read the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Config {
     pub layout: Layout,
     /// Between polls.
     pub interval: Duration,
+    /// What is reported as the time until the next poll: with `--once`, when it is run again.
+    pub polls_again_within: Duration,
     /// When to end.
     pub mode: Mode,
     /// Who may read them.
@@ -93,7 +96,8 @@ impl Config {
         })?;
         let prefix = first(arguments.prefix, "MINT_PREFIX", file.mint_prefix).unwrap_or_default();
         let layout = first(arguments.layout, "MINT_LAYOUT", file.mint_layout);
-        if arguments.interval < SHORTEST_INTERVAL {
+        let interval = arguments.interval.map(Duration::from_secs);
+        if interval.is_some_and(|interval| interval < SHORTEST_INTERVAL) {
             return Err(invalid("-i", "it must be at least 1 second"));
         }
         let (uid, gid) = owner(arguments.owner.as_deref())?;
@@ -105,7 +109,12 @@ impl Config {
             // the older form allowed a trailing slash
             prefix: parse("the prefix", prefix.trim_end_matches('/'))?,
             layout: layout.map_or(Ok(Layout::default()), |layout| parse("the layout", &layout))?,
-            interval: Duration::from_secs(arguments.interval),
+            interval: interval.unwrap_or(DEFAULT_INTERVAL),
+            polls_again_within: match (arguments.once, interval) {
+                // who gave no interval promised no next run: nobody is to wait for it
+                (true, None) => SHORTEST_INTERVAL,
+                (_, interval) => interval.unwrap_or(DEFAULT_INTERVAL),
+            },
             mode: Mode { once: arguments.once, wait: arguments.wait },
             access: Access { mode: mode(&arguments.mode)?, uid, gid },
             credentials_file: arguments.credentials_file,

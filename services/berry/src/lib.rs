@@ -42,7 +42,8 @@
 //!   has such files, and an agent that stops over a mode takes the credentials from an application that did no wrong. The
 //!   key may read one directory only.
 //! - Reports go out from a task of their own, one poll's after the other's; `--once` waits for its own, at most 10 s. They
-//!   are sent also when nothing changed: that is how the coordinator knows who is there.
+//!   are sent also when nothing changed: that is how the coordinator knows who is there. `--once` promises a next poll only
+//!   with `--interval` (a timer's): a single run by hand must not hold up the retirement of what it fetched.
 //! - Without `MINT_COORDINATOR` nothing is reported; half of what it takes is a warning, not a refusal: fetching matters more.
 //! - A file that changed is read again before the next call. One that went bad takes the key away at once, because a
 //!   withdrawn key must not live on in memory; the application keeps the files that it has.
@@ -139,7 +140,13 @@ fn reporter(config: &Config, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>)
     let endpoint = config.coordinator.clone()?;
     let coordinator = coordinator::GrpcCoordinator::new(endpoint, config.application.clone());
     let instance = config.instance.clone();
-    Some(Reporter::new(Box::new(coordinator), instance, config.interval, clock.clone(), entropy.clone()))
+    Some(Reporter::new(
+        Box::new(coordinator),
+        instance,
+        config.polls_again_within,
+        clock.clone(),
+        entropy.clone(),
+    ))
 }
 
 /// `MINT_LOG`, else `RUST_LOG`, else `info`; with `-s` errors only. Third parties never above info: they print payloads.

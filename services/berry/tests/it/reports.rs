@@ -223,6 +223,10 @@ async fn once_reports_before_it_ends() {
     let heard = stage.heard();
     assert_eq!(heard.len(), 2, "{}", berry.log());
     assert!(heard[0].1.instance.contains('+'), "{}", heard[0].1.instance);
+    assert_eq!(heard[0].1.poll_interval.as_ref().unwrap().seconds, 1, "nobody waits for a run by hand");
+    let mut timed = stage.start(&["--once", "--interval", "300"], &stage.url);
+    assert!(timed.wait(Duration::from_secs(30)).success(), "{}", timed.log());
+    assert_eq!(stage.heard()[2].1.poll_interval.as_ref().unwrap().seconds, 300);
     stage.process.shutdown().cancel();
 }
 
