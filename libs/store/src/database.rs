@@ -10,10 +10,8 @@ use std::{
 
 use futures::future::BoxFuture;
 
-#[cfg(feature = "simulated")]
-use crate::engine::simulated;
 use crate::{
-    Error, Migration, Row, Transaction, Value,
+    Engine, Error, Migration, Row, Transaction, Value,
     engine::{postgres, sqlite},
     error::Classified,
     migration,
@@ -26,20 +24,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Replicas that may start at once and each lose the race to migrate.
 const MIGRATORS: u32 = 5;
-const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
-const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
 /// A service's state. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
-    pools: Arc<Pools>,
-}
-
-enum Pools {
-    Sqlite(sqlite::Pools),
-    Postgres(postgres::Pools),
-    #[cfg(feature = "simulated")]
-    Simulated(simulated::Pools),
+    engine: Arc<dyn Engine>,
 }
 
 impl std::fmt::Debug for Database {
@@ -57,38 +46,26 @@ impl Database {
         migrations: &'static [Migration],
         migrate: bool,
     ) -> Result<Self, Error> {
-        let pools = match url.strip_prefix("sqlite://") {
-            Some(path) => Pools::Sqlite(sqlite::open(path).await?),
+        let engine: Arc<dyn Engine> = match url.strip_prefix("sqlite://") {
+            Some(path) => Arc::new(sqlite::open(path).await?),
             None if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                Pools::Postgres(postgres::open(url, schema).await?)
+                Arc::new(postgres::open(url, schema).await?)
             }
             None => {
                 return Err(Error::Url { detail: "it starts with neither sqlite:// nor postgres://".into() });
             }
         };
-        Self::ready(pools, schema, migrations, migrate).await
+        Self::on(engine, schema, migrations, migrate).await
     }
 
-    /// Opens a simulated disk: SQLite in memory, on the caller's thread. What was committed to it stays when the database
-    /// is dropped, as if its process had died; `probe` is asked at every commit.
-    #[cfg(feature = "simulated")]
-    pub async fn open_simulated(
-        disk: &crate::SimulatedDisk,
-        schema: &'static str,
-        migrations: &'static [Migration],
-        migrate: bool,
-        probe: Option<Arc<dyn crate::CommitProbe>>,
-    ) -> Result<Self, Error> {
-        Self::ready(Pools::Simulated(simulated::Pools::new(disk, probe)), schema, migrations, migrate).await
-    }
-
-    async fn ready(
-        pools: Pools,
+    /// The same on an engine that is open already: a simulation brings its own.
+    pub async fn on(
+        engine: Arc<dyn Engine>,
         schema: &'static str,
         migrations: &'static [Migration],
         migrate: bool,
     ) -> Result<Self, Error> {
-        let database = Self { pools: Arc::new(pools) };
+        let database = Self { engine };
         if migrate {
             database.migrate(schema, migrations).await?;
         } else {
@@ -97,25 +74,14 @@ impl Database {
         Ok(database)
     }
 
-    /// `sqlite` or `postgres`.
+    /// `sqlite` or `postgres`, or the name of the engine that was brought.
     pub fn engine(&self) -> &'static str {
-        match &*self.pools {
-            Pools::Sqlite(_) => "sqlite",
-            Pools::Postgres(_) => "postgres",
-            #[cfg(feature = "simulated")]
-            Pools::Simulated(_) => "simulated",
-        }
+        self.engine.name()
     }
 
     /// Reads; sees what was committed before.
     pub async fn query(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Error> {
-        let answer = match &*self.pools {
-            Pools::Sqlite(pools) => sqlite::fetch(&pools.reader, sql, args).await,
-            Pools::Postgres(pools) => postgres::fetch(&pools.reader, sql, args).await,
-            #[cfg(feature = "simulated")]
-            Pools::Simulated(pools) => pools.fetch(sql, args).await,
-        };
-        answer.map_err(|classified| classified.error)
+        self.engine.read(sql, args).await.map_err(|classified| classified.error)
     }
 
     /// The first row, if there is one.
@@ -156,18 +122,7 @@ impl Database {
 
     /// Ends every connection; what comes after is `Unavailable`.
     pub async fn close(&self) {
-        match &*self.pools {
-            Pools::Sqlite(pools) => {
-                pools.reader.close().await;
-                pools.writer.close().await;
-            }
-            Pools::Postgres(pools) => {
-                pools.reader.close().await;
-                pools.writer.close().await;
-            }
-            #[cfg(feature = "simulated")]
-            Pools::Simulated(pools) => pools.close(),
-        }
+        self.engine.close().await;
     }
 
     async fn attempt<'a, T, E, F>(&self, body: &mut F) -> Attempt<T, E>
@@ -175,8 +130,8 @@ impl Database {
         F: for<'t> FnMut(&'t mut Transaction<'a>) -> BoxFuture<'t, Result<T, E>>,
         E: From<Error>,
     {
-        let mut transaction = match self.begin().await {
-            Ok(transaction) => transaction,
+        let mut transaction = match self.engine.begin().await {
+            Ok(write) => Transaction::new(write),
             Err(classified) => return Attempt::from(classified),
         };
         let outcome = body(&mut transaction).await;
@@ -201,24 +156,8 @@ impl Database {
         }
     }
 
-    async fn begin<'a>(&self) -> Result<Transaction<'a>, Classified> {
-        match &*self.pools {
-            Pools::Sqlite(pools) => {
-                let begun = pools.writer.begin_with(BEGIN_SQLITE).await;
-                begun.map(Transaction::sqlite).map_err(|error| sqlite::classify(&error))
-            }
-            Pools::Postgres(pools) => {
-                postgres::answered(pools.writer.begin_with(BEGIN_POSTGRES)).await.map(Transaction::postgres)
-            }
-            #[cfg(feature = "simulated")]
-            Pools::Simulated(pools) => pools.begin().await.map(Transaction::simulated),
-        }
-    }
-
     async fn migrate(&self, schema: &'static str, migrations: &'static [Migration]) -> Result<(), Error> {
-        if let Pools::Postgres(pools) = &*self.pools {
-            postgres::create_schema(&pools.writer, schema).await?;
-        }
+        self.engine.make_schema(schema).await?;
         let mut left = MIGRATORS;
         loop {
             left -= 1;

@@ -70,10 +70,13 @@ impl Error {
     }
 }
 
-/// A driver's error, and whether the server wants the whole transaction repeated.
-pub(crate) struct Classified {
-    pub(crate) error: Error,
-    pub(crate) repeat: bool,
+/// What an [`crate::Engine`] says when it did not do as asked.
+#[derive(Clone, Debug)]
+pub struct Classified {
+    /// What the caller hears.
+    pub error: Error,
+    /// Whether it lost against another write, and may win when it is run again.
+    pub repeat: bool,
 }
 
 impl From<Error> for Classified {

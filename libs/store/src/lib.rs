@@ -17,11 +17,12 @@
 //! - puts the value of an argument into an error: `contract_errors_never_contain_argument_values`
 //! - leaves a database file readable for others: `a_sqlite_file_is_readable_by_its_owner_alone`
 //! - writes through the read pool: `contract_the_read_pool_cannot_write`
-//! - reaches a shipped binary with its simulated engine: `no_shipped_binary_has_the_simulated_engine`
+//! - reaches a shipped binary with the engine of a simulation: `no_shipped_binary_has_the_simulated_engine`
 //!
 //! # Shape
 //! [`Database`] owns a pool of one writer and a pool of readers. [`Value`] goes in, [`Row`] comes out.
-//! [`Database::write`] runs a repeatable closure in one serializable transaction. [`Error`] says whether the
+//! [`Database::write`] runs a repeatable closure in one serializable transaction. [`Engine`] is
+//! what both databases implement. [`Error`] says whether the
 //! store is unavailable, the write conflicts, or the contents are wrong.
 //!
 //! # Decisions
@@ -34,9 +35,9 @@
 //!   silently into a rollback; here it is an error.
 //! - *No driver error is a `source`*: its text may quote a value. What is kept is the code and the constraint.
 //! - *The password is not in the URL*: PostgreSQL reads `PGPASSFILE`, or authenticates by certificate.
-//! - *A simulation has an engine of its own* (feature `simulated`): SQLite in memory, called on the caller's thread. The
-//!   driver of the shipped engine hands every statement to another thread, which no seed repeats and which costs ten
-//!   times the statement.
+//! - *The engine is a port* ([`Engine`]): a simulation brings one that lives in memory on the caller's thread, since the
+//!   driver of the shipped SQLite hands every statement to another thread, in an order that no seed repeats. This crate
+//!   knows none but the two that are shipped, and has no feature that could change that.
 //! - *`sqlite://` is followed by the path as it is*, without percent-decoding or parameters.
 
 mod database;
@@ -48,9 +49,8 @@ mod transaction;
 mod value;
 
 pub use database::Database;
-#[cfg(feature = "simulated")]
-pub use engine::simulated::{CommitProbe, SimulatedDisk};
-pub use error::Error;
+pub use engine::{Engine, Write};
+pub use error::{Classified, Error};
 pub use migration::Migration;
 pub use row::Row;
 pub use transaction::Transaction;

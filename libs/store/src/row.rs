@@ -14,7 +14,8 @@ pub struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(columns: Arc<[String]>, values: Vec<Value>) -> Self {
+    /// A row as an [`crate::Engine`] found it: a value for each column.
+    pub fn new(columns: Arc<[String]>, values: Vec<Value>) -> Self {
         Self { columns, values }
     }
 

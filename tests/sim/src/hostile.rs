@@ -128,6 +128,7 @@ async fn deliver(network: &Arc<Network>, call: &Call, rotation: RotationId, enve
         catalog_revision: call.revision.0,
         fencing_token: call.token.0,
         envelope,
+        replaces: false,
     };
     let handle =
         network.distributors.serve(&network.scene, call, &move |service: Arc<mint_distributor::Rpc>| {

@@ -29,6 +29,7 @@
 //! - *Nobody sends an answered request twice behind TLS*: duplicates are of our own calls, whole, and later.
 
 mod clock;
+mod disk;
 mod faults;
 mod hostile;
 #[cfg(feature = "mutations")]
@@ -46,6 +47,7 @@ mod tally;
 mod weather;
 mod world;
 
+pub use disk::{CommitProbe, Disk};
 pub use faults::Fault;
 #[cfg(feature = "mutations")]
 pub use mutants::{Caught, run_mutated};

@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use mint_api::WireFault;
-use mint_store::{CommitProbe, Error};
+use mint_store::Error;
 use mint_types::{Application, ApplicationId, Revision};
 use tonic::Status;
 
+use crate::disk::CommitProbe;
 use crate::faults::{COMMIT_AFTER, COMMIT_BEFORE, Fault, READ};
 use crate::scene::Life;
 

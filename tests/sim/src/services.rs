@@ -13,11 +13,12 @@ use mint_port::Port;
 use mint_rotator::{ErrorBudget, KnownKeys, Ledger, Metrics, Proving, RateBudget, Rules};
 use mint_saga::Backoff;
 use mint_secret::{KeyRing, KeyUse};
-use mint_store::{Database, Error, SimulatedDisk};
+use mint_store::Error;
 use mint_types::{Budget, Clock, Entropy};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::disk::Disk;
 use crate::outside::PREFIX;
 use crate::ports::{
     Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes, declaration,
@@ -46,19 +47,19 @@ pub(crate) enum Role {
 /// What the services find again.
 #[derive(Debug)]
 pub(crate) struct Disks {
-    coordinator: SimulatedDisk,
-    rotator: SimulatedDisk,
-    distributor: SimulatedDisk,
-    provisioner: SimulatedDisk,
+    coordinator: Disk,
+    rotator: Disk,
+    distributor: Disk,
+    provisioner: Disk,
 }
 
 impl Disks {
     pub(crate) fn new() -> Result<Self, Error> {
         Ok(Self {
-            coordinator: SimulatedDisk::new()?,
-            rotator: SimulatedDisk::new()?,
-            distributor: SimulatedDisk::new()?,
-            provisioner: SimulatedDisk::new()?,
+            coordinator: Disk::new()?,
+            rotator: Disk::new()?,
+            distributor: Disk::new()?,
+            provisioner: Disk::new()?,
         })
     }
 }
@@ -110,9 +111,9 @@ impl Machines {
         use mint_coordinator::{MIGRATIONS, Parts, SCHEMA};
         let probe = Some(Writes::of(&being.life));
         let disk = &self.disks.coordinator;
-        let database = Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?;
+        let database = disk.open(SCHEMA, MIGRATIONS, true, None).await?;
         drop(database);
-        let database = Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, probe).await?;
+        let database = disk.open(SCHEMA, MIGRATIONS, false, probe).await?;
         let wire = Arc::new(Wire { life: being.life.clone(), network: Arc::clone(&self.network) });
         let lease = self.scene.numbers.lease;
         let parts = Arc::new(Parts {
@@ -143,9 +144,8 @@ impl Machines {
     async fn rotator(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use mint_rotator::{MIGRATIONS, Parts, Rotator, SCHEMA, rpc::Rpc};
         let disk = &self.disks.rotator;
-        drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
-        let database =
-            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
+        drop(disk.open(SCHEMA, MIGRATIONS, true, None).await?);
+        let database = disk.open(SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
         let world = Arc::new(RotatorWorld(being.life.clone()));
         let numbers = &self.scene.numbers;
         let declaration = declaration(numbers.grace);
@@ -186,9 +186,8 @@ impl Machines {
         use mint_distributor::adapters::{MIGRATIONS, SCHEMA, SqlAttempts, SqlPins, SqlTombstones};
         use mint_distributor::{Distributor, Rpc};
         let disk = &self.disks.distributor;
-        drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
-        let database =
-            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
+        drop(disk.open(SCHEMA, MIGRATIONS, true, None).await?);
+        let database = disk.open(SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
         let world = Arc::new(DistributorWorld(being.life.clone()));
         let ring = Arc::clone(&self.scene.distributor_keys);
         let ports = Ports {
@@ -215,9 +214,8 @@ impl Machines {
     async fn provisioner(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use identities::{MIGRATIONS, SCHEMA, State};
         let disk = &self.disks.provisioner;
-        drop(Database::open_simulated(disk, SCHEMA, MIGRATIONS, true, None).await?);
-        let database =
-            Database::open_simulated(disk, SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
+        drop(disk.open(SCHEMA, MIGRATIONS, true, None).await?);
+        let database = disk.open(SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
         let world = Arc::new(ProvisionerWorld(being.life.clone()));
         let provisioner = provisioning::Provisioner::new(provisioning::Parts {
             issuer: Port::new(world.clone()),

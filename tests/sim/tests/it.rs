@@ -46,35 +46,48 @@ fn every_seed_that_once_failed_passes() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
+/// What a package of the workspace is built from: its own source, and whatever it links, with every feature that any
+/// other package of the workspace asks for, as `cargo build --workspace` unifies them.
+fn linked_into(package: &str) -> String {
+    let tree = std::process::Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "-e",
+            "normal,build,features",
+            "--prefix",
+            "none",
+            "--package",
+            package,
+        ])
+        .output()
+        .expect("cargo runs");
+    assert!(tree.status.success(), "{package}: {}", String::from_utf8_lossy(&tree.stderr));
+    String::from_utf8(tree.stdout).expect("UTF-8")
+}
+
 #[test]
 fn no_shipped_binary_has_the_simulated_engine() {
     let services = concat!(env!("CARGO_MANIFEST_DIR"), "/../../services");
     let mut looked = 0;
     for entry in std::fs::read_dir(services).expect("services") {
-        let manifest = entry.expect("an entry").path().join("Cargo.toml");
-        if !manifest.exists() {
+        let directory = entry.expect("an entry");
+        if !directory.path().join("Cargo.toml").exists() {
             continue;
         }
-        let tree = std::process::Command::new(env!("CARGO"))
-            .args([
-                "tree",
-                "--locked",
-                "--offline",
-                "-e",
-                "normal,features",
-                "--prefix",
-                "none",
-                "--manifest-path",
-            ])
-            .arg(&manifest)
-            .output()
-            .expect("cargo runs");
-        let tree = String::from_utf8(tree.stdout).expect("UTF-8");
-        assert!(tree.contains("mint-types"), "{}: {tree}", manifest.display());
-        for stranger in ["rusqlite", "mint-store feature \"simulated\""] {
-            assert!(!tree.contains(stranger), "{} has {stranger}", manifest.display());
+        let name = directory.file_name().into_string().expect("UTF-8");
+        let package = if name == "mint" { name } else { format!("mint-{name}") };
+        let tree = linked_into(&package);
+        assert!(tree.contains("mint-types"), "{package}: {tree}");
+        for stranger in ["rusqlite", "mint-sim"] {
+            assert!(!tree.contains(stranger), "{package} has {stranger}");
         }
         looked += 1;
     }
     assert!(looked >= 8, "{looked} services");
+    assert!(linked_into("mint-sim").contains("rusqlite"), "whoever is looked for is there to be found");
+    // and what they share has no switch that a build of the whole workspace could turn on
+    let store = include_str!("../../../libs/store/Cargo.toml");
+    assert!(!store.contains("[features]") && !store.contains("rusqlite"), "{store}");
 }

@@ -2,6 +2,7 @@
 
 use std::{future::Future, str::FromStr, sync::Arc};
 
+use async_trait::async_trait;
 use sqlx::{
     Column, ConnectOptions, Encode, Executor, PgPool, Postgres, Row as _, Type, TypeInfo, ValueRef,
     encode::IsNull,
@@ -14,7 +15,7 @@ use sqlx::{
 
 use crate::{
     Error, Row, Value,
-    engine::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT, STATEMENT_TIMEOUT},
+    engine::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT, Engine, STATEMENT_TIMEOUT, Write},
     error::{Classified, classify_transport},
 };
 
@@ -22,9 +23,65 @@ use crate::{
 const WRITERS: u32 = 6;
 const READERS: u32 = 4;
 
+const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+/// Held until the write ends.
+const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema()))";
+
 pub(crate) struct Pools {
-    pub(crate) writer: PgPool,
-    pub(crate) reader: PgPool,
+    writer: PgPool,
+    reader: PgPool,
+}
+
+#[async_trait]
+impl Engine for Pools {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    async fn make_schema(&self, schema: &'static str) -> Result<(), Error> {
+        create_schema(&self.writer, schema).await
+    }
+
+    async fn read(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
+        fetch(&self.reader, sql, args).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Write>, Classified> {
+        Ok(Box::new(answered(self.writer.begin_with(BEGIN)).await?))
+    }
+
+    async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Write for sqlx::Transaction<'static, Postgres> {
+    async fn lock_schema(&mut self) -> Result<(), Classified> {
+        self.script(LOCK_SCHEMA).await
+    }
+
+    async fn fetch(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
+        fetch(&mut **self, sql, args).await
+    }
+
+    async fn execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Classified> {
+        Ok(answered(bound(sql, args).execute(&mut **self)).await?.rows_affected())
+    }
+
+    async fn script(&mut self, sql: &'static str) -> Result<(), Classified> {
+        answered(sqlx::raw_sql(sql).execute(&mut **self)).await.map(|_| ())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), Classified> {
+        committed(Self::commit(*self)).await
+    }
+
+    async fn rollback(self: Box<Self>) {
+        // A connection that cannot roll back is thrown away by the pool, and the server rolls back for it.
+        let _gone = answered(Self::rollback(*self)).await;
+    }
 }
 
 pub(crate) async fn open(url: &str, schema: &'static str) -> Result<Pools, Error> {
@@ -51,11 +108,7 @@ fn pool(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new().max_connections(connections).min_connections(0).acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
-pub(crate) async fn fetch<'c, E>(
-    executor: E,
-    sql: &'static str,
-    args: &[Value],
-) -> Result<Vec<Row>, Classified>
+async fn fetch<'c, E>(executor: E, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified>
 where
     E: Executor<'c, Database = Postgres>,
 {
@@ -63,15 +116,8 @@ where
     decode(&rows).map_err(Classified::from)
 }
 
-pub(crate) async fn execute<'c, E>(executor: E, sql: &'static str, args: &[Value]) -> Result<u64, Classified>
-where
-    E: Executor<'c, Database = Postgres>,
-{
-    Ok(answered(bound(sql, args).execute(executor)).await?.rows_affected())
-}
-
 /// Ends the wait for a server that has vanished without a word.
-pub(crate) async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Classified> {
+async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Classified> {
     match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
         Ok(answer) => answer.map_err(|error| classify(&error)),
         Err(_) => Err(Error::unavailable("the database did not answer in time").into()),
@@ -79,9 +125,7 @@ pub(crate) async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error
 }
 
 /// A server that answered a commit with an error did not commit; one that did not answer may have.
-pub(crate) async fn committed(
-    commit: impl Future<Output = Result<(), sqlx::Error>>,
-) -> Result<(), Classified> {
+async fn committed(commit: impl Future<Output = Result<(), sqlx::Error>>) -> Result<(), Classified> {
     match tokio::time::timeout(ANSWER_TIMEOUT, commit).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ sqlx::Error::Database(_))) => Err(classify(&error)),
@@ -93,7 +137,7 @@ pub(crate) async fn committed(
 }
 
 /// Asks first, because a role that may not create schemas may still migrate its own.
-pub(crate) async fn create_schema(pool: &PgPool, schema: &'static str) -> Result<(), Error> {
+async fn create_schema(pool: &PgPool, schema: &'static str) -> Result<(), Error> {
     let exists = "SELECT 1::BIGINT AS one FROM pg_namespace WHERE nspname = $1";
     let found = fetch(pool, exists, &[schema.into()]).await.map_err(|classified| classified.error)?;
     if !found.is_empty() {
@@ -164,7 +208,7 @@ fn value(row: &PgRow, index: usize, column: &str) -> Result<Value, Error> {
     decoded.map_err(|error| classify(&error).error)
 }
 
-pub(crate) fn classify(error: &sqlx::Error) -> Classified {
+fn classify(error: &sqlx::Error) -> Classified {
     let sqlx::Error::Database(answer) = error else {
         return classify_transport(error).into();
     };

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use sqlx::{
     Column, ConnectOptions, Connection as _, Executor, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef,
     query::Query,
@@ -19,16 +20,65 @@ use sqlx::{
 
 use crate::{
     Error, Row, Value,
-    engine::{ACQUIRE_TIMEOUT, STATEMENT_TIMEOUT},
+    engine::{ACQUIRE_TIMEOUT, Engine, STATEMENT_TIMEOUT, Write},
     error::{Classified, classify_transport},
 };
 
 /// Readers do not wait for the writer in WAL mode; a few cover the concurrency of one process.
 const READERS: u32 = 4;
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
 pub(crate) struct Pools {
-    pub(crate) writer: SqlitePool,
-    pub(crate) reader: SqlitePool,
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+#[async_trait]
+impl Engine for Pools {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn read(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
+        fetch(&self.reader, sql, args).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Write>, Classified> {
+        let begun = self.writer.begin_with(BEGIN).await.map_err(|error| classify(&error))?;
+        Ok(Box::new(begun))
+    }
+
+    async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Write for sqlx::Transaction<'static, Sqlite> {
+    async fn fetch(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
+        fetch(&mut **self, sql, args).await
+    }
+
+    async fn execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Classified> {
+        let done = bound(sql, args).execute(&mut **self).await.map_err(|error| classify(&error))?;
+        Ok(done.rows_affected())
+    }
+
+    async fn script(&mut self, sql: &'static str) -> Result<(), Classified> {
+        let done = sqlx::raw_sql(sql).execute(&mut **self).await;
+        done.map(|_| ()).map_err(|error| classify(&error))
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), Classified> {
+        Self::commit(*self).await.map_err(|error| classify(&error))
+    }
+
+    async fn rollback(self: Box<Self>) {
+        // A connection that cannot roll back is thrown away by the pool.
+        let _gone = Self::rollback(*self).await;
+    }
 }
 
 pub(crate) async fn open(path: &str) -> Result<Pools, Error> {
@@ -108,24 +158,12 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-pub(crate) async fn fetch<'c, E>(
-    executor: E,
-    sql: &'static str,
-    args: &[Value],
-) -> Result<Vec<Row>, Classified>
+async fn fetch<'c, E>(executor: E, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified>
 where
     E: Executor<'c, Database = Sqlite>,
 {
     let rows = bound(sql, args).fetch_all(executor).await.map_err(|error| classify(&error))?;
     decode(&rows).map_err(Classified::from)
-}
-
-pub(crate) async fn execute<'c, E>(executor: E, sql: &'static str, args: &[Value]) -> Result<u64, Classified>
-where
-    E: Executor<'c, Database = Sqlite>,
-{
-    let done = bound(sql, args).execute(executor).await.map_err(|error| classify(&error))?;
-    Ok(done.rows_affected())
 }
 
 fn bound(sql: &'static str, args: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
@@ -168,7 +206,7 @@ fn value(row: &SqliteRow, index: usize, column: &str) -> Result<Value, Error> {
     decoded.map_err(|error| classify(&error).error)
 }
 
-pub(crate) fn classify(error: &sqlx::Error) -> Classified {
+fn classify(error: &sqlx::Error) -> Classified {
     let sqlx::Error::Database(answer) = error else {
         return classify_transport(error).into();
     };
@@ -177,7 +215,7 @@ pub(crate) fn classify(error: &sqlx::Error) -> Classified {
 }
 
 /// <https://www.sqlite.org/rescode.html>: the low byte is the class, the rest the detail.
-pub(crate) fn meaning(code: i32, message: &str) -> Error {
+fn meaning(code: i32, message: &str) -> Error {
     match (code & 0xff, code) {
         (5 | 6, _) => Error::unavailable(format!("the database is locked (SQLite code {code})")),
         (13, _) => Error::unavailable("the disk is full"),

@@ -140,6 +140,7 @@ impl Rotator for Wire {
                 fingerprint: answer.fingerprint,
                 previous: Version(answer.previous_version),
                 probe: Sealed::new(answer.probe_envelope),
+                set_on_first_write: answer.set_on_first_write,
             },
             delivery: Sealed::new(answer.delivery_envelope),
         })
@@ -246,13 +247,19 @@ fn destination(outcome: &DestinationOutcome) -> DestinationAnswer {
 
 #[async_trait]
 impl Distributor for Wire {
-    async fn deliver(&self, asked: &RotationCall, envelope: &Sealed) -> Result<Delivery, Failure> {
+    async fn deliver(
+        &self,
+        asked: &RotationCall,
+        envelope: &Sealed,
+        replaces: bool,
+    ) -> Result<Delivery, Failure> {
         let message = DeliverRequest {
             application_id: asked.call.application.to_string(),
             rotation_id: asked.rotation.to_string(),
             catalog_revision: asked.call.revision.0,
             fencing_token: asked.call.token.0,
             envelope: envelope.as_bytes().to_vec(),
+            replaces,
         };
         self.life.scene.locked().carry(&asked.call.application, Carried::envelope(asked, envelope));
         let answer = ask!(self, "deliver", distributors, &asked.call, deliver, message)
@@ -261,6 +268,7 @@ impl Distributor for Wire {
         let answer = answer?;
         Ok(Delivery {
             receipt: Sealed::new(answer.receipt),
+            partial: Sealed::new(answer.partial_receipt),
             destinations: answer.destinations.iter().map(destination).collect(),
         })
     }

@@ -1,18 +1,15 @@
-//! SQLite in memory, driven on the caller's thread: no file, no second thread, so that a simulation repeats exactly.
+//! A disk that a simulated service finds again after it died: SQLite in memory, driven on the caller's thread, so that a
+//! simulation repeats exactly.
 
-use std::{
-    fmt::{self, Debug},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use futures::future::BoxFuture;
+use mint_store::{Classified, Database, Engine, Error, Migration, Row, Value, Write};
 use rusqlite::{CachedStatement, Connection, types::ValueRef};
 use tokio::sync::{Mutex, OwnedMutexGuard};
-
-use crate::{Error, Row, Value, engine::sqlite, error::Classified};
 
 /// Mint's services have fewer statements than this.
 const STATEMENTS: usize = 256;
@@ -28,17 +25,17 @@ pub trait CommitProbe: Debug + Send + Sync {
 
 /// What a simulated service finds again after it died. Clones are the same disk.
 #[derive(Clone)]
-pub struct SimulatedDisk {
+pub struct Disk {
     connection: Arc<Mutex<Connection>>,
 }
 
-impl Debug for SimulatedDisk {
+impl Debug for Disk {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SimulatedDisk").finish_non_exhaustive()
+        formatter.debug_struct("Disk").finish_non_exhaustive()
     }
 }
 
-impl SimulatedDisk {
+impl Disk {
     /// An empty one.
     pub fn new() -> Result<Self, Error> {
         let connection = Connection::open_in_memory().map_err(|error| classify(&error).error)?;
@@ -46,57 +43,73 @@ impl SimulatedDisk {
         connection.execute_batch("PRAGMA foreign_keys = ON").map_err(|error| classify(&error).error)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
+
+    /// What a process keeps on it. What was committed stays when the database is dropped, as if its process had died;
+    /// `probe` is asked at every commit.
+    pub async fn open(
+        &self,
+        schema: &'static str,
+        migrations: &'static [Migration],
+        migrate: bool,
+        probe: Option<Arc<dyn CommitProbe>>,
+    ) -> Result<Database, Error> {
+        let hold = Hold { disk: self.clone(), probe, closed: AtomicBool::new(false) };
+        Database::on(Arc::new(hold), schema, migrations, migrate).await
+    }
 }
 
 /// One process's hold on a disk.
-pub(crate) struct Pools {
-    disk: SimulatedDisk,
+struct Hold {
+    disk: Disk,
     probe: Option<Arc<dyn CommitProbe>>,
     closed: AtomicBool,
 }
 
-impl Pools {
-    pub(crate) fn new(disk: &SimulatedDisk, probe: Option<Arc<dyn CommitProbe>>) -> Self {
-        Self { disk: disk.clone(), probe, closed: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-    }
-
+impl Hold {
     async fn connection(&self) -> Result<OwnedMutexGuard<Connection>, Error> {
         let connection = Arc::clone(&self.disk.connection).lock_owned().await;
         if self.closed.load(Ordering::Relaxed) {
-            return Err(Error::unavailable("the store is closed"));
+            return Err(Error::Unavailable { detail: "the store is closed".to_owned() });
         }
         Ok(connection)
     }
+}
 
-    /// Reads; a statement that would write is refused, as by the other engines' read pools.
-    pub(crate) async fn fetch(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
+#[async_trait]
+impl Engine for Hold {
+    fn name(&self) -> &'static str {
+        "simulated"
+    }
+
+    async fn read(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
         let connection = self.connection().await?;
         fetch(&connection, sql, args, true)
     }
 
-    pub(crate) async fn begin(&self) -> Result<Write, Classified> {
+    async fn begin(&self) -> Result<Box<dyn Write>, Classified> {
         let connection = self.connection().await?;
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| classify(&error))?;
-        Ok(Write { connection, probe: self.probe.clone() })
+        perform(&connection, "BEGIN IMMEDIATE")?;
+        Ok(Box::new(Begun { connection, probe: self.probe.clone() }))
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
     }
 }
 
 /// A write in progress; dropped without a commit it leaves nothing.
-pub(crate) struct Write {
+struct Begun {
     connection: OwnedMutexGuard<Connection>,
     probe: Option<Arc<dyn CommitProbe>>,
 }
 
-impl Write {
-    pub(crate) fn fetch(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
+#[async_trait]
+impl Write for Begun {
+    async fn fetch(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
         fetch(&self.connection, sql, args, false)
     }
 
-    pub(crate) fn execute(&self, sql: &'static str, args: &[Value]) -> Result<u64, Classified> {
+    async fn execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Classified> {
         let mut statement = bound(&self.connection, sql, args)?;
         if statement.column_count() == 0 {
             let changed = statement.raw_execute().map_err(|error| classify(&error))?;
@@ -107,15 +120,15 @@ impl Write {
         Ok(self.connection.changes())
     }
 
-    pub(crate) fn script(&self, sql: &'static str) -> Result<(), Classified> {
+    async fn script(&mut self, sql: &'static str) -> Result<(), Classified> {
         self.connection.execute_batch(sql).map_err(|error| classify(&error))
     }
 
-    pub(crate) async fn commit(self) -> Result<(), Classified> {
+    async fn commit(self: Box<Self>) -> Result<(), Classified> {
         if let Some(probe) = &self.probe {
             probe.before_commit().await?;
         }
-        self.connection.execute_batch("COMMIT").map_err(|error| classify(&error))?;
+        perform(&self.connection, "COMMIT")?;
         // others may go on while this process does not
         let probe = self.probe.clone();
         drop(self);
@@ -124,15 +137,23 @@ impl Write {
             None => Ok(()),
         }
     }
+
+    async fn rollback(self: Box<Self>) {}
 }
 
-impl Drop for Write {
+impl Drop for Begun {
     fn drop(&mut self) {
         if !self.connection.is_autocommit() {
             // an open transaction of this connection can always be undone
-            let _undone = self.connection.execute_batch("ROLLBACK");
+            let _undone = perform(&self.connection, "ROLLBACK");
         }
     }
+}
+
+/// A statement without arguments and rows, parsed once.
+fn perform(connection: &Connection, sql: &'static str) -> Result<(), Classified> {
+    let mut statement = connection.prepare_cached(sql).map_err(|error| classify(&error))?;
+    statement.raw_execute().map(drop).map_err(|error| classify(&error))
 }
 
 fn fetch(
@@ -201,5 +222,16 @@ fn classify(error: &rusqlite::Error) -> Classified {
         rusqlite::Error::SqlInputError { error, msg, .. } => (error, msg.as_str()),
         _ => return Error::Refused { detail: "the driver refused".to_owned() }.into(),
     };
-    sqlite::meaning(failure.extended_code, message).into()
+    meaning(failure.extended_code, message).into()
+}
+
+/// As the shipped engine reads them; a disk in memory knows no others.
+fn meaning(code: i32, message: &str) -> Error {
+    match (code & 0xff, code) {
+        (13, _) => Error::Unavailable { detail: "the disk is full".to_owned() },
+        (_, 1555 | 2067) => {
+            Error::Conflict { constraint: message.rsplit(": ").next().unwrap_or("unique").to_owned() }
+        }
+        _ => Error::Refused { detail: format!("SQLite code {code}") },
+    }
 }
