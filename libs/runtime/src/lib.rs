@@ -22,7 +22,7 @@
 //!
 //! # Shape
 //! `entry` (`main`) → `config` → `telemetry` → `process` ([`Process`]: what `run` gets) → `server` (accept, authorize,
-//! dispatch, drain), `client` ([`Channel`]), `tls` (reloaded files, SPIFFE verification), `health`, `trace`, `http`,
+//! dispatch, drain), `client` ([`Channel`]), `tls` (reloaded files, SPIFFE verification), `health`, `trace`, `alarms`, `http`,
 //! `secret_file`, `clock`, `entropy`.
 //!
 //! How a service uses it: `process.peer(ServiceName::Audit)?` gives a [`Channel`], which every generated client takes
@@ -41,6 +41,7 @@
 //!   says: libraries print payloads at debug, and a list of the bad ones would be incomplete.
 //! - TLS session resumption is off: a resumed session would outlive the certificate that it was made with.
 
+mod alarms;
 pub mod client;
 mod clock;
 pub mod config;

@@ -1,12 +1,15 @@
-//! Logs to stderr, spans to a collector if one is configured, and panics that keep what they carried to themselves.
+//! Logs to stderr, spans and metrics to a collector if one is configured, and panics that keep what they carried to
+//! themselves.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use mint_types::OutboundUrl;
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Subscriber};
@@ -15,33 +18,42 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, filter};
 
 use crate::Error;
+use crate::alarms::Alarms;
 
-/// How long the last spans may take to reach the collector at exit.
+/// How long the last spans and metrics may take to reach the collector at exit.
 const FLUSH: Duration = Duration::from_secs(2);
+/// How long one export may take.
+const EXPORT: Duration = Duration::from_secs(5);
 
 /// The process's telemetry; shut it down last.
 #[derive(Debug)]
 pub struct Telemetry {
-    provider: SdkTracerProvider,
+    spans: SdkTracerProvider,
+    metrics: SdkMeterProvider,
 }
 
 impl Telemetry {
-    /// Installs logs and spans for this process. With an endpoint it must be called inside a tokio runtime.
+    /// Installs logs, spans and the global meter for this process. With an endpoint it must be called inside a tokio
+    /// runtime.
     pub fn install(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<Self, Error> {
-        let provider = provider(name, otlp_endpoint)?;
-        let subscriber = subscriber(name, &provider, &filter_text(), std::io::stderr);
+        let (spans, metrics) = (spans(name, otlp_endpoint)?, metrics(name, otlp_endpoint)?);
+        opentelemetry::global::set_meter_provider(metrics.clone());
+        let alarms = Alarms::new(&metrics.meter("mint"));
+        let subscriber = subscriber(name, &spans, &filter_text(), std::io::stderr).with(alarms);
         // No bridge from the `log` crate: what a library prints there has no filter of ours.
         if tracing::subscriber::set_global_default(subscriber).is_err() {
             tracing::debug!("telemetry was installed before");
         }
-        Ok(Self { provider })
+        Ok(Self { spans, metrics })
     }
 
-    /// Sends the last spans.
+    /// Sends the last spans and metrics.
     pub async fn shut_down(self) {
-        let flush = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH));
-        if let Ok(Err(error)) = flush.await {
-            tracing::debug!(%error, "the last spans were not exported");
+        let Self { spans, metrics } = self;
+        let spans = tokio::task::spawn_blocking(move || spans.shutdown_with_timeout(FLUSH));
+        let metrics = tokio::task::spawn_blocking(move || metrics.shutdown_with_timeout(FLUSH));
+        if let (Ok(Err(error)), _) | (_, Ok(Err(error))) = tokio::join!(spans, metrics) {
+            tracing::debug!(%error, "the last spans or metrics were not exported");
         }
     }
 }
@@ -104,9 +116,8 @@ fn is_ours(target: &str) -> bool {
     target == "mint" || target.starts_with("mint_") || target.starts_with("mint::")
 }
 
-fn provider(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<SdkTracerProvider, Error> {
-    let resource = Resource::builder().with_service_name(format!("mint-{name}")).build();
-    let builder = SdkTracerProvider::builder().with_resource(resource);
+fn spans(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<SdkTracerProvider, Error> {
+    let builder = SdkTracerProvider::builder().with_resource(resource(name));
     let Some(endpoint) = otlp_endpoint else {
         // Spans still have ids: they travel between services and stand in the sagas.
         return Ok(builder.build());
@@ -114,10 +125,29 @@ fn provider(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<S
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_tonic()
         .with_endpoint(endpoint.as_str())
-        .with_timeout(Duration::from_secs(5))
+        .with_timeout(EXPORT)
         .build()
         .map_err(|error| Error::unavailable("the span exporter (telemetry.otlp_endpoint)", error))?;
     Ok(builder.with_batch_exporter(exporter).build())
+}
+
+/// What is measured is exported once a minute; without a collector it is measured for nobody.
+fn metrics(name: &'static str, otlp_endpoint: Option<&OutboundUrl>) -> Result<SdkMeterProvider, Error> {
+    let builder = SdkMeterProvider::builder().with_resource(resource(name));
+    let Some(endpoint) = otlp_endpoint else {
+        return Ok(builder.build());
+    };
+    let exporter = opentelemetry_otlp::MetricExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint.as_str())
+        .with_timeout(EXPORT)
+        .build()
+        .map_err(|error| Error::unavailable("the metric exporter (telemetry.otlp_endpoint)", error))?;
+    Ok(builder.with_periodic_exporter(exporter).build())
+}
+
+fn resource(name: &'static str) -> Resource {
+    Resource::builder().with_service_name(format!("mint-{name}")).build()
 }
 
 /// From here on a panic logs where it happened and nothing of what it carried: that may be a secret.
@@ -151,7 +181,7 @@ mod tests {
     fn logged(filter_text: &str, body: impl FnOnce()) -> String {
         let captured = Captured::default();
         let writer = captured.clone();
-        let provider = provider("test", None).unwrap();
+        let provider = spans("test", None).unwrap();
         let subscriber = subscriber("test", &provider, filter_text, move || writer.clone());
         tracing::subscriber::with_default(subscriber, body);
         String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()
