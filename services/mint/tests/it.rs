@@ -48,6 +48,28 @@ fn up(directory: &Path) -> std::process::Command {
     command
 }
 
+/// A `mint up` that does not outlive its test, whichever way that ends.
+struct Started(std::process::Child);
+
+impl Started {
+    fn up(directory: &Path) -> Self {
+        Self(up(directory).stderr(std::process::Stdio::null()).spawn().unwrap())
+    }
+
+    fn end(&mut self, signal: rustix::process::Signal) -> std::process::ExitStatus {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), signal).unwrap();
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.end(rustix::process::Signal::TERM);
+        }
+    }
+}
+
 fn eventually(condition: impl Fn() -> bool) {
     for _ in 0..400 {
         if condition() {
@@ -112,26 +134,24 @@ fn without_a_world_a_command_is_69_and_says_how_to_start_one() {
 #[test]
 fn a_second_at_once_on_the_same_data_is_refused_and_the_first_goes_on() {
     let directory = constellation("echo \"$0 $@\" >&2; exec sleep 60");
-    let mut first = up(directory.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut first = Started::up(directory.path());
     let pid = directory.path().join("data/run/sandbox.pid");
     eventually(|| pid.exists());
     let second = up(directory.path()).output().unwrap();
     assert_eq!(second.status.code(), Some(75));
     assert!(String::from_utf8(second.stderr).unwrap().contains("another mint up"));
-    assert!(first.try_wait().unwrap().is_none(), "the first goes on");
+    assert!(first.0.try_wait().unwrap().is_none(), "the first goes on");
     let log = std::fs::read_to_string(directory.path().join("data/run/logs/sandbox.log")).unwrap();
     assert!(log.contains("--die-with-parent") && log.contains("--s3-listen 127.0.0.1:"), "{log}");
 
-    let terminated = rustix::process::Pid::from_child(&first);
-    rustix::process::kill_process(terminated, rustix::process::Signal::TERM).unwrap();
-    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert_eq!(first.end(rustix::process::Signal::TERM).code(), Some(0));
     assert!(!pid.exists(), "its child has ended");
 }
 
 #[test]
 fn a_world_is_laid_out_without_a_secret_of_the_issuer() {
     let directory = constellation("exec sleep 60");
-    let mut world = up(directory.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut world = Started::up(directory.path());
     let data = directory.path().join("data");
     eventually(|| data.join("run/sandbox.pid").exists());
     for place in ["operators/operator", "operators/second", "run/tls/rotator"] {
@@ -148,9 +168,7 @@ fn a_world_is_laid_out_without_a_secret_of_the_issuer() {
     assert_eq!(names, ["identity-provisioner"]);
     let files: Vec<_> = std::fs::read_dir(secrets[0].path()).unwrap().flatten().collect();
     assert_eq!(files.iter().map(std::fs::DirEntry::file_name).collect::<Vec<_>>(), ["statement.key"]);
-    let world_id = rustix::process::Pid::from_child(&world);
-    rustix::process::kill_process(world_id, rustix::process::Signal::INT).unwrap();
-    world.wait().unwrap();
+    world.end(rustix::process::Signal::INT);
 }
 
 #[test]
