@@ -58,6 +58,9 @@ pub struct Created {
     pub previous: Version,
     /// The probe envelope: handed back when this version has ended.
     pub probe: Sealed,
+    /// Whether the issuer learns of it only once a store holds it (*replace*).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub set_on_first_write: bool,
 }
 
 /// Whether a store may hold what the envelope carries.

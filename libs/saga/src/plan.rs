@@ -38,6 +38,8 @@ pub enum Step {
     Deliver {
         /// The delivery envelope.
         envelope: Sealed,
+        /// Whether the issuer waits for the first write: a receipt of some destinations is of use too.
+        replaces: bool,
     },
     /// Hand the receipt to the rotator.
     AcceptReceipt {
@@ -76,7 +78,10 @@ pub fn plan(credential: &Credential, now: Timestamp, facts: &Facts) -> Step {
         Stage::Created { first_write: FirstWrite::Owed { partial }, .. } => {
             Step::AcceptReceipt { receipt: partial.clone() }
         }
-        Stage::Created { delivery, written, spoiled, .. } => deliver(delivery, *written, *spoiled, facts),
+        Stage::Created { created, delivery, written, spoiled, first_write } => {
+            let replaces = created.set_on_first_write && *first_write == FirstWrite::Nowhere;
+            deliver(delivery, *written, *spoiled, facts, replaces)
+        }
         Stage::Delivered { receipt, .. } => Step::AcceptReceipt { receipt: receipt.clone() },
         Stage::Adopting { retire_at, .. } if now < *retire_at => Step::Wait { until: *retire_at },
         Stage::Adopting { receipt, .. } => lagging(now, facts)
@@ -100,7 +105,7 @@ fn create(now: Timestamp, facts: &Facts) -> Step {
     paused(now, facts).unwrap_or(Step::Create)
 }
 
-fn deliver(delivery: &Sealed, written: Written, spoiled: bool, facts: &Facts) -> Step {
+fn deliver(delivery: &Sealed, written: Written, spoiled: bool, facts: &Facts, replaces: bool) -> Step {
     match written {
         Written::Nowhere if spoiled || !facts.wanted => return Step::Abandon,
         // nobody delivers a kind that the settings do not want: without an end it would occupy its object for ever
@@ -110,7 +115,7 @@ fn deliver(delivery: &Sealed, written: Written, spoiled: bool, facts: &Facts) ->
     if !facts.deliverable {
         return Step::Wait { until: NEVER };
     }
-    Step::Deliver { envelope: delivery.clone() }
+    Step::Deliver { envelope: delivery.clone(), replaces }
 }
 
 /// A proof is sought until the next rotation is due: an issuer that lies must not freeze the credential.

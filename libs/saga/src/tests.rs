@@ -47,6 +47,7 @@ fn created(number: u64, previous: u64) -> Created {
         fingerprint: format!("fp-{number}"),
         previous: Version(previous),
         probe: Sealed::new(format!("probe-{number}").into_bytes()),
+        set_on_first_write: false,
     }
 }
 
@@ -362,7 +363,7 @@ fn a_refused_receipt_is_fetched_again_with_the_same_envelope() {
     let refused =
         after([opened(1), made(1, 0), delivered(), failed(Node::Adopt, "RECEIPT_INVALID", Written::Unknown)]);
     let envelope = Sealed::new(b"delivery-1".to_vec());
-    assert_eq!(plan(&refused, START, &facts()), Step::Deliver { envelope });
+    assert_eq!(plan(&refused, START, &facts()), Step::Deliver { envelope, replaces: false });
     let again = apply(&refused, delivered(), START).unwrap();
     assert_eq!(again.attempts(), 1, "delivering is not what failed");
 }
@@ -472,7 +473,7 @@ fn after_the_issuer_was_told_the_same_version_goes_to_the_rest() {
     let settled = after([opened(1), made(1, 0), refused, partly(), accepted()]);
     assert_eq!(settled.problems().count(), 1, "the other store's problem stays");
     let later = START.plus(Duration::from_hours(1));
-    let Step::Deliver { envelope } = plan(&settled, later, &facts()) else {
+    let Step::Deliver { envelope, replaces: false } = plan(&settled, later, &facts()) else {
         panic!("the rest is delivered to")
     };
     assert_eq!(envelope.as_bytes(), b"delivery-1");

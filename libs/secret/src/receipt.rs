@@ -1,15 +1,15 @@
 //! The distributor's signed statement of what it wrote where.
 
-use mint_types::{ApplicationId, BucketName, CredentialKind, Revision, RotationId, Version};
+use mint_types::{ApplicationId, BucketName, CredentialKind, Revision, RotationId, Timestamp, Version};
 
 use crate::envelope::{kind_from_byte, kind_to_byte};
 use crate::wire::{Reader, Writer};
 use crate::{EnvelopeDigest, Error, KeyId, NonEmpty, SigningKey, VerifyKeys};
 
 const MAGIC: &[u8] = b"MNTR";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 3;
 /// What a reader that knows whole receipts only refuses.
-const PARTIAL_FORMAT: u8 = 2;
+const PARTIAL_FORMAT: u8 = 4;
 /// Keeps a signature over a receipt from being one over anything else.
 const DOMAIN: &[u8] = b"mint receipt signature 1\0";
 /// Keeps a statement about some destinations from ever being read as one about all.
@@ -40,6 +40,8 @@ pub struct Receipt {
     pub envelope: EnvelopeDigest,
     /// The catalog revision that named the destinations.
     pub catalog_revision: Revision,
+    /// When the first of these writes was begun, by the distributor's clock: nobody read this version before.
+    pub first_written_at: Timestamp,
     /// Where it was written: never nowhere.
     pub destinations: NonEmpty<Written>,
 }
@@ -85,6 +87,7 @@ fn sign(signer: &SigningKey, receipt: &Receipt, format: u8, domain: &[u8]) -> Re
         .raw(receipt.rotation.as_uuid().as_bytes())
         .raw(&receipt.envelope.0)
         .number(receipt.catalog_revision.0)
+        .number(receipt.first_written_at.unix_micros().unsigned_abs())
         .raw(&count.to_be_bytes());
     for written in receipt.destinations.iter() {
         writer.text(written.bucket.as_str())?.text(&written.key)?;
@@ -130,10 +133,21 @@ fn decode(reader: &mut Reader<'_>) -> Result<(u8, Receipt), Error> {
     let rotation = RotationId::from_bytes(reader.array()?);
     let envelope = EnvelopeDigest(reader.array()?);
     let catalog_revision = Revision(reader.number()?);
+    let micros = i64::try_from(reader.number()?).map_err(|_| Error::MalformedReceipt("first write"))?;
+    let first_written_at = Timestamp::from_unix_micros(micros);
     let count = u16::from_be_bytes(reader.array()?);
     let written = (0..count).map(|_| decode_written(reader)).collect::<Result<Vec<_>, _>>()?;
     let destinations = NonEmpty::from_vec(written).ok_or(Error::MalformedReceipt("no destination"))?;
-    let receipt = Receipt { application, kind, version, rotation, envelope, catalog_revision, destinations };
+    let receipt = Receipt {
+        application,
+        kind,
+        version,
+        rotation,
+        envelope,
+        catalog_revision,
+        first_written_at,
+        destinations,
+    };
     Ok((format, receipt))
 }
 
@@ -158,6 +172,7 @@ mod tests {
             rotation: RotationId::random(&Noise::new(1)),
             envelope: EnvelopeDigest::of(b"envelope"),
             catalog_revision: Revision(3),
+            first_written_at: Timestamp::from_unix_micros(1_800_000_000_000_007),
             destinations: NonEmpty::new(written("bucket-a"), vec![written("bucket-b")]),
         }
     }

@@ -15,6 +15,7 @@ use crate::lease::{Reservation, Reservations};
 use crate::plan::{Decision, World, decide, share_an_object};
 use crate::policy::Parts;
 use crate::ports::{Call, RotationCall};
+use crate::removal;
 use crate::steps::{self, Outcome};
 use crate::store::{Change, Control, Held, Lease, LeaseFate, Store, Taker};
 
@@ -115,8 +116,8 @@ struct Progress {
     active: usize,
 }
 
-struct Burst<'p> {
-    parts: &'p Parts,
+pub(crate) struct Burst<'p> {
+    pub(crate) parts: &'p Parts,
     reservations: &'p Reservations,
     lease: Lease,
     progress: Mutex<Progress>,
@@ -147,13 +148,13 @@ impl Burst<'_> {
         step: crate::plan::IdentityStep,
         decision: &Decision,
     ) -> Result<Pace, BurstError> {
+        if !self.intend(step).await? {
+            return Ok(Pace::Parked);
+        }
         let call = self.call().await;
-        let (record, before) = {
-            let progress = self.progress.lock().await;
-            (progress.desk.record.clone(), progress.desk.standing.clone())
-        };
-        let standing = identity::settle(self.parts, &call, step, &record, before).await?;
-        let goes_on = identity::is_usable(&standing) && record.active && !decision.drive.is_empty();
+        let desk = self.progress.lock().await.desk.clone();
+        let standing = identity::settle(self, &call, step, &desk).await?;
+        let goes_on = identity::is_usable(&standing) && desk.record.active && !decision.drive.is_empty();
         let mut progress = self.progress.lock().await;
         progress.desk.standing = standing;
         if !goes_on {
@@ -167,6 +168,24 @@ impl Burst<'_> {
         Ok(Pace::GoOn)
     }
 
+    /// Before objects are overwritten it is durable that nothing of them counts as delivered; false if somebody paused
+    /// the application meanwhile.
+    async fn intend(&self, step: crate::plan::IdentityStep) -> Result<bool, BurstError> {
+        use crate::plan::IdentityStep::{Clear, Overwrite};
+        let mut progress = self.progress.lock().await;
+        let condemned = match step {
+            Overwrite | Clear => removal::condemned(&progress.desk, step),
+            _ => None,
+        };
+        let Some(standing) = condemned else { return Ok(true) };
+        progress.desk.standing = standing;
+        if self.keep(&mut progress, None).await? {
+            self.release(&mut progress, None, false).await?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
     /// Works on one credential until it has to wait.
     async fn drive(&self, kind: CredentialKind) -> Result<(), BurstError> {
         let mut unwritten = false;
@@ -174,7 +193,7 @@ impl Burst<'_> {
             let (step, traceparent) = {
                 let progress = self.progress.lock().await;
                 let now = self.parts.clock.now();
-                let credential = progress.desk.credential(kind);
+                let credential = progress.desk.as_found(kind);
                 let facts = progress.desk.facts(kind, now, self.parts.issuer.paused_until(now));
                 let traceparent =
                     credential.rotation.as_ref().and_then(|rotation| rotation.traceparent.clone());
@@ -189,8 +208,11 @@ impl Burst<'_> {
                         continue;
                     }
                     // a receipt is worth nothing before the rotator has it: both are one write
-                    unwritten =
-                        matches!(&outcome, Outcome::Is(event) if matches!(**event, Event::Delivered { .. }));
+                    unwritten = match &outcome {
+                        Outcome::Is(event) => matches!(**event, Event::Delivered { .. }),
+                        Outcome::Partly { .. } => true,
+                        Outcome::Postponed | Outcome::Failed { .. } => false,
+                    };
                     self.record(kind, outcome, !unwritten).await?
                 }
             };
@@ -224,7 +246,7 @@ impl Burst<'_> {
     }
 
     /// A call must not outlive the lease: it is lengthened first if it might.
-    async fn keep_lease(&self) -> Result<(), BurstError> {
+    pub(crate) async fn keep_lease(&self) -> Result<(), BurstError> {
         let mut progress = self.progress.lock().await;
         if progress.until.since(self.parts.clock.now()) < self.parts.policy.call_deadline {
             self.keep(&mut progress, None).await?;
@@ -237,27 +259,43 @@ impl Burst<'_> {
         let mut progress = self.progress.lock().await;
         let now = self.parts.clock.now();
         let credential = progress.desk.credential(kind);
-        let event = self.event_of(&credential, outcome)?;
-        let next = apply(&credential, event, now)?;
+        let events = self.events_of(&credential, outcome)?;
+        let next = events.into_iter().try_fold(credential, |state, event| apply(&state, event, now))?;
         progress.desk.credentials.insert(kind, next);
         if !write {
             return Ok(Pace::GoOn);
         }
         let facts = progress.desk.facts(kind, now, self.parts.issuer.paused_until(now));
         let waits =
-            matches!(plan(&progress.desk.credential(kind), now, &facts), Step::Idle | Step::Wait { .. });
+            matches!(plan(&progress.desk.as_found(kind), now, &facts), Step::Idle | Step::Wait { .. });
         if !waits && !self.keep(&mut progress, Some(kind)).await? {
             return Ok(Pace::GoOn);
         }
         self.leave(&mut progress, waits.then_some(kind)).await
     }
 
-    fn event_of(&self, credential: &mint_saga::Credential, outcome: Outcome) -> Result<Event, BurstError> {
-        let (failures, written) = match outcome {
-            Outcome::Is(event) => return Ok(*event),
-            Outcome::Postponed => return Err(BurstError::Impossible("what is postponed has no outcome")),
-            Outcome::Failed { failures, written } => (failures, written),
-        };
+    fn events_of(
+        &self,
+        credential: &mint_saga::Credential,
+        outcome: Outcome,
+    ) -> Result<Vec<Event>, BurstError> {
+        match outcome {
+            Outcome::Is(event) => Ok(vec![*event]),
+            Outcome::Postponed => Err(BurstError::Impossible("what is postponed has no outcome")),
+            Outcome::Failed { failures, written } => Ok(vec![self.failed(credential, failures, written)?]),
+            Outcome::Partly { partial, failures } => Ok(vec![
+                self.failed(credential, failures, Some(Written::Somewhere))?,
+                Event::PartlyDelivered { partial },
+            ]),
+        }
+    }
+
+    fn failed(
+        &self,
+        credential: &mint_saga::Credential,
+        failures: Vec<mint_saga::Failure>,
+        written: Option<Written>,
+    ) -> Result<Event, BurstError> {
         let Some(rotation) = &credential.rotation else {
             return Err(BurstError::Impossible("a failure without a rotation"));
         };
@@ -345,7 +383,7 @@ impl Burst<'_> {
 /// An open rotation waits for a time that is known: the same coordinator goes on then, without another write.
 fn is_worth_reserving(desk: &Desk, now: Timestamp, wake_at: Timestamp) -> bool {
     let waits = now < wake_at && wake_at < mint_saga::schedule::NEVER;
-    waits && desk.credentials.values().any(|credential| credential.rotation.is_some())
+    waits && desk.record.active && desk.credentials.values().any(|credential| credential.rotation.is_some())
 }
 
 fn log_failure(kind: CredentialKind, rotation: RotationId, node: Node, failure: &mint_saga::Failure) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use mint_saga::{Created, Failure, Sealed};
-use mint_types::{Application, ApplicationId, CredentialKind, FencingToken, Revision, RotationId, Version};
+use mint_types::{
+    Application, ApplicationId, CredentialKind, FencingToken, Revision, RotationId, Timestamp, Version,
+};
 
 /// Who is worked on, by the right of which lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +63,31 @@ pub struct Ensured {
     pub client_id: String,
     /// The `identity_revision` that was applied.
     pub applied: Revision,
+    /// How often the user was made again after it had vanished; none if the answer does not say.
+    pub incarnation: Option<u64>,
 }
+
+/// What became of an identity that was to lose its scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disabled {
+    /// False if there was none.
+    pub existed: bool,
+    /// Until when it stays restorable.
+    pub tombstone_until: Option<Timestamp>,
+}
+
+/// Which objects are to be overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removing {
+    /// Everything of an application that is out of use.
+    Application,
+    /// What lies where the settings no longer deliver.
+    Destinations,
+}
+
+/// A removal permit as identity-provisioner signed it: carried, not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit(pub String);
 
 /// Service users and clients, kept by `identity-provisioner`.
 #[mint_port::port(service = "coordinator", name = "identities")]
@@ -69,10 +95,14 @@ pub struct Ensured {
 pub trait Identities: Debug + Send + Sync {
     /// Makes the identity exist as the catalog says.
     async fn ensure(&self, call: &Call) -> Result<Ensured, Failure>;
-    /// Takes its scopes; false if there was none.
-    async fn disable(&self, call: &Call) -> Result<bool, Failure>;
-    /// Gives them back.
-    async fn enable(&self, call: &Call) -> Result<(), Failure>;
+    /// Takes its scopes.
+    async fn disable(&self, call: &Call) -> Result<Disabled, Failure>;
+    /// Gives them back to the same user and client.
+    async fn restore(&self, call: &Call) -> Result<Ensured, Failure>;
+    /// Deletes it, once it was disabled for the tombstone period.
+    async fn delete(&self, call: &Call) -> Result<(), Failure>;
+    /// Counts the removal of objects and signs that it is permitted.
+    async fn permit(&self, call: &Call, removing: Removing) -> Result<Permit, Failure>;
 }
 
 /// A new version with its delivery envelope.
@@ -139,14 +169,32 @@ pub enum DestinationAnswer {
 pub struct Delivery {
     /// The receipt; empty unless every destination is written.
     pub receipt: Sealed,
+    /// A receipt of some destinations, where the issuer waits for the first write; else empty.
+    pub partial: Sealed,
     /// One per destination.
     pub destinations: Vec<DestinationAnswer>,
+}
+
+/// What came of overwriting objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overwritten {
+    /// One per object that the permit covers.
+    pub objects: Vec<DestinationAnswer>,
+    /// Whether every one holds its tombstone, and nothing older can land there.
+    pub complete: bool,
 }
 
 /// Writes to the teams' buckets, kept by `distributor`.
 #[mint_port::port(service = "coordinator", name = "distributor")]
 #[async_trait]
 pub trait Distributor: Debug + Send + Sync {
-    /// Opens the envelope and writes it to every destination.
-    async fn deliver(&self, call: &RotationCall, envelope: &Sealed) -> Result<Delivery, Failure>;
+    /// Opens the envelope and writes it to every destination; `replaces` if the issuer waits for the first write.
+    async fn deliver(
+        &self,
+        call: &RotationCall,
+        envelope: &Sealed,
+        replaces: bool,
+    ) -> Result<Delivery, Failure>;
+    /// Overwrites the objects that a permit covers, as far as they can be reached.
+    async fn tombstone(&self, call: &Call, permit: &Permit) -> Result<Overwritten, Failure>;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mint_saga::{Event, Failure, Step, Wish, Written, reason};
+use mint_saga::{Event, Failure, Sealed, Step, Wish, Written, reason};
 
 use crate::error::BurstError;
 use crate::policy::{PAUSE_AFTER_429, Parts};
@@ -16,6 +16,13 @@ pub(crate) enum Outcome {
     Is(Box<Event>),
     /// The issuer may not be called for a while: nothing happened, and nothing is wrong.
     Postponed,
+    /// Some stores have what the issuer learns of only now; what is wrong with the others is told after that.
+    Partly {
+        /// The partial receipt.
+        partial: Sealed,
+        /// What is wrong with the others.
+        failures: Vec<Failure>,
+    },
     /// It failed.
     Failed {
         /// How.
@@ -41,8 +48,9 @@ pub(crate) async fn perform(
         Step::Create => bounded(parts, "rotator", parts.rotator.create(call))
             .await
             .map(|version| is(Event::Created { created: version.created, delivery: version.delivery })),
-        Step::Deliver { envelope } => {
-            let answer = bounded(parts, "distributor", parts.distributor.deliver(call, envelope)).await;
+        Step::Deliver { envelope, replaces } => {
+            let deliver = parts.distributor.deliver(call, envelope, *replaces);
+            let answer = bounded(parts, "distributor", deliver).await;
             answer.map(|delivery| delivered(delivery, wish))
         }
         Step::AcceptReceipt { receipt } => {
@@ -136,6 +144,9 @@ fn delivered(delivery: Delivery, wish: Option<&Wish>) -> Outcome {
         let detail = "the distributor answered neither a receipt nor a failure";
         failures.push(Failure::new(reason::SERVICE_MALFORMED_ANSWER, detail));
         written = Written::Unknown;
+    }
+    if !delivery.partial.is_empty() {
+        return Outcome::Partly { partial: delivery.partial, failures };
     }
     Outcome::Failed { failures, written: Some(written) }
 }

@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use mint_api::audit_log::{Act, AuditLog, Outcome};
 use mint_port::Port;
-use mint_secret::{Aad, EnvelopeDigest, KeyRing, KeyUse, NonEmpty, Receipt, Written, sign_receipt};
+use mint_secret::{
+    Aad, EnvelopeDigest, KeyRing, KeyUse, NonEmpty, Receipt, Written, sign_partial_receipt, sign_receipt,
+};
 use mint_types::mutation::{Mutation, mutated};
-use mint_types::{Application, Clock, Destination, Revision};
+use mint_types::{Application, Clock, Destination, Revision, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::keys::Opener;
 use crate::outcome::{Delivered, Line, LineState, line_state};
-use crate::plan::{Attempt, Content, Place, Plan, Step, plan};
+use crate::plan::{Attempt, Content, Place, Plan, Step, plan, written};
 use crate::ports::{
     Attempts, Body, Catalog, Claim, Delivery, ObjectStore, PinBoard, PutAnswer, Start, Tombstones, Trouble,
 };
@@ -187,6 +189,7 @@ impl Distributor {
             revision: record.revision.max(delivery.catalog_revision),
             destinations,
             places,
+            replaces: delivery.replaces,
         })
     }
 
@@ -199,7 +202,7 @@ impl Distributor {
         held: &[Option<Trouble>],
         body: &Body,
     ) -> Result<Vec<Option<PutAnswer>>, Error> {
-        let plan = plan(&task.claim.content, &task.places, attempts, self.ports.clock.now());
+        let plan = task.plan(attempts, self.ports.clock.now());
         let mut answers: Vec<Option<PutAnswer>> = vec![None; task.places.len()];
         let ready = self.sign(task, &plan, held, body, &mut answers).await;
         if ready.is_empty() {
@@ -254,9 +257,11 @@ impl Distributor {
     ) -> Result<Delivered, Error> {
         let attempts = self.ports.attempts.read(&task.claim).await?;
         let now = self.ports.clock.now();
-        let plan = plan(&task.claim.content, &task.places, &attempts, now);
+        let plan = task.plan(&attempts, now);
         let is_complete = plan.is_complete() && held.iter().all(Option::is_none);
-        let receipt = if is_complete { Some(self.receipt(task)?) } else { None };
+        let receipt = if is_complete { Some(self.receipt(task, &attempts)?) } else { None };
+        let partial =
+            if task.replaces && !is_complete { self.partial_receipt(task, &attempts)? } else { None };
         let standing = task.places.iter().zip(&plan.steps).zip(answers).zip(held);
         let lines = standing.map(|(((place, step), answer), held)| Line {
             place: place.clone(),
@@ -265,27 +270,29 @@ impl Distributor {
                 None => line_state(*step, answer, now),
             },
         });
-        Ok(Delivered { receipt, lines: lines.collect() })
+        Ok(Delivered { receipt, partial, lines: lines.collect() })
     }
 
-    fn receipt(&self, task: &Task) -> Result<Vec<u8>, Error> {
-        let written = task.destinations.iter().map(|destination| Written {
-            bucket: destination.bucket.name.clone(),
-            key: destination.key.clone(),
-        });
-        let destinations = NonEmpty::from_vec(written.collect())
+    fn receipt(&self, task: &Task, attempts: &[Attempt]) -> Result<Vec<u8>, Error> {
+        let first = written(&task.claim.content, &task.places, attempts).map(|(_, first)| first);
+        let first = first.unwrap_or_else(|| self.ports.clock.now());
+        let receipt = task
+            .receipt(&task.destinations, first)
             .ok_or_else(|| Error::NoDestination(task.claim.application.clone()))?;
-        let receipt = Receipt {
-            application: task.claim.application.clone(),
-            kind: task.claim.content.kind,
-            version: task.claim.content.version,
-            rotation: task.claim.content.rotation,
-            envelope: task.claim.content.envelope,
-            catalog_revision: task.revision,
-            destinations,
-        };
         let signer = self.ring.signing(KeyUse::DistributorReceipt).map_err(Error::Receipt)?;
         sign_receipt(signer, &receipt).map_err(Error::Receipt)
+    }
+
+    /// What the issuer waits for: that somebody has it, whatever the others answer.
+    fn partial_receipt(&self, task: &Task, attempts: &[Attempt]) -> Result<Option<Vec<u8>>, Error> {
+        let Some((indices, first)) = written(&task.claim.content, &task.places, attempts) else {
+            return Ok(None);
+        };
+        let holders: Vec<Destination> =
+            indices.iter().filter_map(|index| task.destinations.get(*index)).cloned().collect();
+        let Some(receipt) = task.receipt(&holders, first) else { return Ok(None) };
+        let signer = self.ring.signing(KeyUse::DistributorReceipt).map_err(Error::Receipt)?;
+        sign_partial_receipt(signer, &receipt).map(Some).map_err(Error::Receipt)
     }
 }
 
@@ -295,9 +302,34 @@ struct Task {
     revision: Revision,
     destinations: Vec<Destination>,
     places: Vec<Place>,
+    replaces: bool,
 }
 
 impl Task {
+    fn plan(&self, attempts: &[Attempt], now: Timestamp) -> Plan {
+        let (content, places) = (&self.claim.content, self.places.as_slice());
+        let plan = plan(content, places, attempts, now);
+        if self.replaces { plan.beginning_when_quiet(content, places, attempts, now) } else { plan }
+    }
+
+    /// What is said of these destinations; none for nowhere.
+    fn receipt(&self, destinations: &[Destination], first_written_at: Timestamp) -> Option<Receipt> {
+        let written = destinations.iter().map(|destination| Written {
+            bucket: destination.bucket.name.clone(),
+            key: destination.key.clone(),
+        });
+        Some(Receipt {
+            application: self.claim.application.clone(),
+            kind: self.claim.content.kind,
+            version: self.claim.content.version,
+            rotation: self.claim.content.rotation,
+            envelope: self.claim.content.envelope,
+            catalog_revision: self.revision,
+            first_written_at,
+            destinations: NonEmpty::from_vec(written.collect())?,
+        })
+    }
+
     fn act(&self, delivery: &Delivery, ready: &[Ready]) -> Act {
         let resources: Vec<String> =
             ready.iter().map(|put| format!("{}/{}", put.start.place.bucket, put.start.place.key)).collect();

@@ -170,6 +170,7 @@ impl World {
             catalog_revision: Revision(2),
             fencing_token: FencingToken(1),
             envelope: seal(&recipient, signer, subject.clone(), plaintext, &self.entropy).unwrap(),
+            replaces: false,
             request: RequestId::random(&self.entropy),
         }
     }
@@ -654,4 +655,40 @@ fn claim_of(world: &World, delivery: &Delivery) -> crate::ports::Claim {
     let aad = mint_secret::peek(&delivery.envelope).unwrap();
     let record = world.catalog.record.lock().unwrap().clone();
     world.distributor.task(delivery, &aad, &record).unwrap().claim
+}
+
+#[tokio::test]
+async fn one_written_destination_of_a_replaced_version_is_attested_at_once_whatever_the_others_answer() {
+    let world = world(&["one-bucket", "two-bucket"]).await;
+    world.store.will_answer("two-bucket", refused());
+    let delivery = Delivery { replaces: true, ..world.delivery(7) };
+    let delivered = world.deliver(&delivery).await.unwrap();
+    assert_eq!(delivered.receipt, None);
+    let keys = VerifyKeys::of(KeyUse::DistributorReceipt, world.ring.published());
+    let partial = delivered.partial.expect("one destination has it");
+    let mint_secret::Evidence::Partial(partial) = mint_secret::verify_evidence(&keys, &partial).unwrap()
+    else {
+        panic!("it is for some destinations only");
+    };
+    let buckets: Vec<&str> = partial.destinations.iter().map(|written| written.bucket.as_str()).collect();
+    assert_eq!((buckets, partial.version), (vec!["one-bucket"], Version(7)));
+    assert_eq!(partial.first_written_at, world.clock.now());
+    world.store.will_answer("two-bucket", refused());
+    let unasked = world.deliver(&Delivery { replaces: false, ..delivery }).await.unwrap();
+    assert_eq!((unasked.receipt, unasked.partial), (None, None), "nobody else has a use for it");
+}
+
+#[tokio::test]
+async fn a_replaced_version_is_written_nowhere_before_nothing_older_can_land_anywhere() {
+    let world = world(&["one-bucket", "two-bucket"]).await;
+    world.store.will_answer("two-bucket", no_answer());
+    world.deliver(&world.delivery(6)).await.unwrap();
+    let puts = world.store.put_count();
+    let delivery = Delivery { replaces: true, ..world.delivery(7) };
+    let delivered = world.deliver(&delivery).await.unwrap();
+    assert_eq!((world.store.put_count(), delivered.partial), (puts, None));
+    assert!(delivered.lines.iter().all(|line| matches!(line.state, LineState::Waiting { .. })));
+    world.clock.advance(EXPIRY + crate::plan::EXPIRY_MARGIN);
+    let delivered = world.deliver(&delivery).await.unwrap();
+    assert!(delivered.receipt.is_some() && delivered.partial.is_none());
 }

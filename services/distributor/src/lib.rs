@@ -32,6 +32,9 @@
 //!   `a_hostile_coordinator_overwrites_nothing_without_the_provisioners_permit`,
 //!   `a_permit_covers_what_it_covered_at_its_first_use_and_nothing_that_was_put_since`,
 //!   `what_moved_without_a_confirmation_stays_where_it_is`.
+//! - attests a first write that nobody asked for, or begins one that may end what older writes still bring:
+//!   `one_written_destination_of_a_replaced_version_is_attested_at_once_whatever_the_others_answer`,
+//!   `a_replaced_version_is_written_nowhere_before_nothing_older_can_land_anywhere`.
 //! - lets an older write land on a tombstone: `no_older_write_lands_on_a_tombstone`.
 //! - keeps or prints a plaintext: `nothing_that_can_be_printed_shows_the_object`.
 //!

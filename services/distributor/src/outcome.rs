@@ -14,6 +14,8 @@ use crate::ports::{Answered, PutAnswer, Trouble};
 pub struct Delivered {
     /// The signed receipt; none unless every destination is settled.
     pub receipt: Option<Vec<u8>>,
+    /// The same of those destinations that are written, where it was asked for and there is no whole one.
+    pub partial: Option<Vec<u8>>,
     /// One line a destination.
     pub lines: Vec<Line>,
 }

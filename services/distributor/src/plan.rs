@@ -164,6 +164,51 @@ pub fn plan(content: &Content, places: &[Place], attempts: &[Attempt], now: Time
     Plan { steps, obsolete: obsolete.into_iter().collect() }
 }
 
+impl Plan {
+    /// The same where the issuer learns of the content only once it is written somewhere (*replace*): what is older ends
+    /// then, so nothing is written anywhere before nothing older can land on top of it.
+    #[must_use]
+    pub fn beginning_when_quiet(
+        mut self,
+        content: &Content,
+        places: &[Place],
+        attempts: &[Attempt],
+        now: Timestamp,
+    ) -> Self {
+        let may_be_somewhere =
+            |attempt: &Attempt| attempt.content == *content && attempt.answer != Answer::Refused;
+        if attempts.iter().any(may_be_somewhere) {
+            return self;
+        }
+        let feared = attempts.iter().filter(|attempt| {
+            attempt.content != *content
+                && !attempt.is_over(now)
+                && places.iter().any(|place| attempt.place.may_be(place))
+        });
+        let Some(until) = feared.map(Attempt::feared_until).max() else {
+            return self;
+        };
+        self.steps.fill(Step::Wait { until });
+        self.obsolete.clear();
+        self
+    }
+}
+
+/// Which places hold a content for sure, and since when at the earliest.
+pub(crate) fn written(
+    content: &Content,
+    places: &[Place],
+    attempts: &[Attempt],
+) -> Option<(Vec<usize>, Timestamp)> {
+    let of_it =
+        |attempt: &&Attempt| attempt.content == *content && matches!(attempt.answer, Answer::Written { .. });
+    let first = attempts.iter().filter(of_it).map(|attempt| attempt.signed_at).min()?;
+    let is_written = |place: &Place| attempts.iter().filter(of_it).any(|attempt| attempt.place == *place);
+    let indices: Vec<usize> =
+        places.iter().enumerate().filter(|(_, place)| is_written(place)).map(|(index, _)| index).collect();
+    (!indices.is_empty()).then_some((indices, first))
+}
+
 fn step(content: &Content, place: &Place, attempts: &[Attempt], now: Timestamp) -> Step {
     let others: Vec<&Attempt> = attempts
         .iter()

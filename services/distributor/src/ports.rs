@@ -315,6 +315,8 @@ pub struct Delivery {
     pub fencing_token: FencingToken,
     /// The sealed credential.
     pub envelope: Vec<u8>,
+    /// Whether the issuer learns of it only once a destination has it (*replace*).
+    pub replaces: bool,
     /// The request it belongs to, for the audit log.
     pub request: mint_types::RequestId,
 }

@@ -108,6 +108,7 @@ fn delivery(message: DeliverRequest, request: RequestId, now: Timestamp) -> Resu
         catalog_revision: Revision(message.catalog_revision),
         fencing_token: fencing_token_from_wire(message.fencing_token, now)?,
         envelope: message.envelope,
+        replaces: message.replaces,
         request,
     })
 }
@@ -115,6 +116,7 @@ fn delivery(message: DeliverRequest, request: RequestId, now: Timestamp) -> Resu
 fn encode(delivered: Delivered) -> DeliverResponse {
     DeliverResponse {
         receipt: delivered.receipt.unwrap_or_default(),
+        partial_receipt: delivered.partial.unwrap_or_default(),
         destinations: delivered.lines.into_iter().map(outcome).collect(),
     }
 }
@@ -133,9 +135,8 @@ fn outcome(line: Line) -> DestinationOutcome {
         LineState::Waiting { retry_after } => DestinationOutcome {
             outcome: Outcome::Waiting.into(),
             reason: "DESTINATION_UNKNOWN_OUTCOME".to_owned(),
-            detail: "written; an older write was never answered and may still land".to_owned(),
-            next_action: "nothing: it is written once more when the older write can no longer land"
-                .to_owned(),
+            detail: "an older write was never answered and may still land".to_owned(),
+            next_action: "nothing: it is written when the older write can no longer land".to_owned(),
             retry_after: Some(duration_to_wire(retry_after)),
             ..written
         },

@@ -22,7 +22,7 @@ impl Metrics {
             .f64_histogram("mint.rotator.replace.window")
             .with_unit("s")
             .with_description(
-                "From the first write of a replaced value, as the rotator learns of it, to the issuer's answer that it is set",
+                "From the first write of a replaced value, as the distributor's receipt tells it, to the issuer's answer that it is set",
             )
             .with_boundaries(BOUNDARIES.to_vec())
             .build();

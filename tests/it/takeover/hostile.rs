@@ -81,6 +81,7 @@ impl Hostile {
             catalog_revision: 0,
             fencing_token,
             envelope: envelope.to_vec(),
+            replaces: false,
         };
         Ok(self.distributor.clone().deliver(request).await?.into_inner())
     }

@@ -87,7 +87,7 @@ impl Mint {
     pub(crate) fn request(&self, worker: &Worker, kind: CredentialKind, now: Timestamp) -> Option<Request> {
         match self.step_of(worker, kind, now) {
             Step::Create => Some(Request::Create),
-            Step::Deliver { envelope } => Some(Request::Deliver(envelope)),
+            Step::Deliver { envelope, .. } => Some(Request::Deliver(envelope)),
             Step::AcceptReceipt { receipt } => Some(Request::Accept(receipt)),
             Step::Retire { .. } => Some(Request::Retire),
             Step::Prove { probe } => Some(Request::Prove(probe)),

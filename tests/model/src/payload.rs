@@ -82,6 +82,7 @@ impl Payload {
             rotation: payload.rotation,
             envelope: Self::digest(receipt),
             catalog_revision: Revision(1),
+            first_written_at: mint_types::Timestamp::from_unix_micros(0),
             destinations: NonEmpty::new(written, Vec::new()),
         })
     }

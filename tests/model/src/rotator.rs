@@ -27,6 +27,7 @@ fn version_of(made: &Made, kind: mint_types::CredentialKind, envelope: &Envelope
         fingerprint: String::new(),
         previous: made.previous.unwrap_or(Version::FOREIGN),
         probe: sealed.clone(),
+        set_on_first_write: false,
     };
     Answer::Created(created, sealed)
 }

@@ -56,6 +56,7 @@ fn new_version(answer: CreateResponse) -> Result<NewVersion, InvalidMessage> {
             fingerprint: answer.fingerprint,
             previous: Version(answer.previous_version),
             probe: Sealed::new(answer.probe_envelope),
+            set_on_first_write: answer.set_on_first_write,
         },
         delivery: envelope("delivery_envelope", answer.delivery_envelope)?,
     })

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mint_coordinator::{
-    Call, Delivery, DestinationAnswer, Distributor, Ensured, Identities, NewVersion, Proof, Retirement,
-    RotationCall, Rotator,
+    Call, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Identities, NewVersion, Overwritten,
+    Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
 use mint_saga::{Created, Failure, Sealed};
 use mint_testkit::SeededEntropy;
-use mint_types::{Version, VersionId};
+use mint_types::{Clock as _, CredentialKind, Version, VersionId};
 
-use super::{GRACE, OVERLAP, World};
+use super::{GRACE, Issuer, OVERLAP, TOMBSTONE, World};
 
 #[async_trait]
 impl Identities for World {
@@ -27,22 +27,88 @@ impl Identities for World {
                 .get(&application)
                 .cloned()
                 .unwrap_or_else(|| format!("client-of-{application}"));
-            Ensured { client_id, applied: call.revision }
+            if state.deleted.contains(&application) && !state.released.contains(&application) {
+                Err(Failure::new("IDENTITY_DELETED", "its name waits for release"))
+            } else {
+                state.deleted.remove(&application);
+                let incarnation = state.incarnations.get(&application).copied().unwrap_or_default();
+                Ok(Ensured { client_id, applied: call.revision, incarnation: Some(incarnation) })
+            }
+        }?;
+        Ok(self.leave(fault, answer).await)
+    }
+
+    async fn disable(&self, call: &Call) -> Result<Disabled, Failure> {
+        let (_busy, fault) = self.enter("disable", call, None).await?;
+        let answer = {
+            let (mut state, now) = (self.state(), self.clock.now());
+            let since = *state.disabled.entry(call.application.to_string()).or_insert(now);
+            Disabled { existed: true, tombstone_until: Some(since.plus(TOMBSTONE)) }
         };
         Ok(self.leave(fault, answer).await)
     }
 
-    async fn disable(&self, call: &Call) -> Result<bool, Failure> {
-        let (_busy, fault) = self.enter("disable", call, None).await?;
-        self.state().disabled.insert(call.application.to_string());
-        Ok(self.leave(fault, true).await)
+    async fn restore(&self, call: &Call) -> Result<Ensured, Failure> {
+        let (_busy, fault) = self.enter("restore", call, None).await?;
+        let application = call.application.to_string();
+        let client_id = format!("client-of-{application}");
+        let deleted = {
+            let mut state = self.state();
+            state.disabled.remove(&application);
+            state.deleted.contains(&application)
+        };
+        if deleted {
+            return Err(Failure::new("IDENTITY_DELETED", "it is gone"));
+        }
+        Ok(self.leave(fault, Ensured { client_id, applied: call.revision, incarnation: None }).await)
     }
 
-    async fn enable(&self, call: &Call) -> Result<(), Failure> {
-        let (_busy, fault) = self.enter("enable", call, None).await?;
-        self.state().disabled.remove(call.application.as_str());
+    async fn delete(&self, call: &Call) -> Result<(), Failure> {
+        let (_busy, fault) = self.enter("delete", call, None).await?;
+        let application = call.application.to_string();
+        self.rests(&application)?;
+        {
+            let mut state = self.state();
+            state.deleted.insert(application.clone());
+            state.disabled.remove(&application);
+            *state.incarnations.entry(application.clone()).or_default() += 1;
+            for (_, issuer) in state.issuers.iter_mut().filter(|((id, _), _)| *id == application) {
+                issuer.live.clear();
+            }
+            let holds = |(id, _): &(String, CredentialKind), issuer: &Issuer| {
+                *id == application && issuer.delivered.is_some()
+            };
+            let unreachable = state.refused.contains(&application);
+            if !unreachable && state.issuers.iter().any(|(key, issuer)| holds(key, issuer)) {
+                state.broken.push(format!("{application} is deleted before its objects are tombstones"));
+            }
+        }
         self.leave(fault, ()).await;
         Ok(())
+    }
+
+    async fn permit(&self, call: &Call, removing: Removing) -> Result<Permit, Failure> {
+        let (_busy, fault) = self.enter("permit", call, None).await?;
+        let application = call.application.to_string();
+        if removing == Removing::Application && !self.state().deleted.contains(&application) {
+            self.rests(&application)?;
+        }
+        Ok(self.leave(fault, Permit(format!("{removing:?} of {application}"))).await)
+    }
+}
+
+impl World {
+    /// Refuses while it is restorable.
+    fn rests(&self, application: &str) -> Result<(), Failure> {
+        let since = self.state().disabled.get(application).copied();
+        let Some(since) = since else {
+            return Err(Failure::new("IDENTITY_NOT_DISABLED", "it is in use"));
+        };
+        let left = TOMBSTONE.saturating_sub(self.clock.now().since(since));
+        if left.is_zero() {
+            return Ok(());
+        }
+        Err(Failure { retry_after: Some(left), ..Failure::new("TOMBSTONE_NOT_PASSED", "restorable") })
     }
 }
 
@@ -65,7 +131,9 @@ impl Rotator for World {
             let next = issuer.last + 1;
             let (version, previous) = *issuer.made.entry(call.rotation).or_insert((next, previous));
             issuer.last = issuer.last.max(version);
-            issuer.live.insert(version);
+            if !context.replaces {
+                issuer.live.insert(version);
+            }
             Ok(NewVersion {
                 created: Created {
                     version: Version(version),
@@ -73,6 +141,7 @@ impl Rotator for World {
                     fingerprint: format!("fingerprint-{version}"),
                     previous: Version(previous),
                     probe: Sealed::new(format!("probe {version}").into_bytes()),
+                    set_on_first_write: context.replaces,
                 },
                 delivery: Sealed::new(format!("envelope {} {version}", call.rotation).into_bytes()),
             })
@@ -84,6 +153,13 @@ impl Rotator for World {
         let (_busy, fault) = self.enter("accept", &call.call, Some(call)).await?;
         let answer = self.with_issuer(call, |issuer, broken, context| {
             let (version, previous) = issuer.made[&call.rotation];
+            if context.replaces {
+                issuer.live = [version].into();
+                issuer.owed = None;
+            }
+            if receipt.as_bytes() == format!("partial {} {version}", call.rotation).as_bytes() {
+                return Duration::ZERO;
+            }
             if receipt.as_bytes() != format!("receipt {} {version}", call.rotation).as_bytes() {
                 broken.push(format!("a foreign receipt for {}", call.rotation));
             }
@@ -147,7 +223,12 @@ impl Rotator for World {
 
 #[async_trait]
 impl Distributor for World {
-    async fn deliver(&self, call: &RotationCall, envelope: &Sealed) -> Result<Delivery, Failure> {
+    async fn deliver(
+        &self,
+        call: &RotationCall,
+        envelope: &Sealed,
+        replaces: bool,
+    ) -> Result<Delivery, Failure> {
         let (_busy, fault) = self.enter("deliver", &call.call, Some(call)).await?;
         let answer = self.with_issuer(call, |issuer, broken, context| {
             let (version, _) = issuer.made[&call.rotation];
@@ -158,17 +239,56 @@ impl Distributor for World {
                 let mut failure = Failure::new("DESTINATION_REFUSED", "403 AccessDenied");
                 failure.destination = Some(format!("bucket/{}", call.call.application));
                 let destinations = vec![DestinationAnswer::Refused(failure)];
-                return Delivery { receipt: Sealed::new(vec![]), destinations };
+                let nothing = || Sealed::new(vec![]);
+                return Delivery { receipt: nothing(), partial: nothing(), destinations };
             }
             if issuer.delivered.is_some_and(|newest| newest > version) {
                 broken.push(format!("{version} is written over a newer one"));
             }
             issuer.delivered = Some(version);
+            if context.replaces && !issuer.live.contains(&version) {
+                issuer.owed = Some(version);
+            }
+            if context.hesitant {
+                let refused = Failure::new("DESTINATION_REFUSED", "403 AccessDenied");
+                let partial = if replaces { format!("partial {} {version}", call.rotation) } else { String::new() };
+                return Delivery {
+                    receipt: Sealed::new(vec![]),
+                    partial: Sealed::new(partial.into_bytes()),
+                    destinations: vec![DestinationAnswer::Written, DestinationAnswer::Refused(refused)],
+                };
+            }
             Delivery {
+                partial: Sealed::new(vec![]),
                 receipt: Sealed::new(format!("receipt {} {version}", call.rotation).into_bytes()),
                 destinations: vec![DestinationAnswer::Written],
             }
         });
+        Ok(self.leave(fault, answer).await)
+    }
+
+    async fn tombstone(&self, call: &Call, permit: &Permit) -> Result<Overwritten, Failure> {
+        let (_busy, fault) = self.enter("tombstone", call, None).await?;
+        let application = call.application.to_string();
+        let answer = {
+            let mut state = self.state();
+            if !permit.0.ends_with(&format!(" of {application}")) {
+                state.broken.push(format!("a foreign permit for {application}: {permit:?}"));
+            }
+            if permit.0.starts_with("Application") && state.refused.contains(&application) {
+                let mut failure = Failure::new("DESTINATION_REFUSED", "403 AccessDenied");
+                failure.destination = Some(format!("bucket/{application}/user.json"));
+                let objects = vec![DestinationAnswer::Written, DestinationAnswer::Refused(failure)];
+                Overwritten { objects, complete: false }
+            } else {
+                if permit.0.starts_with("Application") {
+                    for (_, issuer) in state.issuers.iter_mut().filter(|((id, _), _)| *id == application) {
+                        issuer.delivered = None;
+                    }
+                }
+                Overwritten { objects: vec![DestinationAnswer::Written], complete: true }
+            }
+        };
         Ok(self.leave(fault, answer).await)
     }
 }

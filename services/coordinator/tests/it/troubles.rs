@@ -305,3 +305,25 @@ async fn a_429_is_obeyed_by_other_coordinators_and_after_a_restart() {
         assert_eq!(stage.status(id).await.state, ApplicationState::Delivered, "{id}");
     }
 }
+
+#[tokio::test]
+async fn a_first_write_is_told_to_the_issuer_at_once_whatever_another_store_answers() {
+    let mut stage = Stage::new().await;
+    stage.world.replace();
+    stage.world.hesitate("app-a", true);
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.turn().await;
+    let kind = CredentialKind::Client;
+    assert_eq!(stage.world.apis_of("app-a", kind), ["create", "deliver", "accept"], "without any wait");
+    assert_eq!(stage.world.live("app-a", kind), [1].into(), "the issuer has what a store holds");
+    let status = stage.status("app-a").await;
+    assert!(status.problems.iter().any(|problem| problem.kind == "destination_refused"), "{status:?}");
+    stage.live_for(Duration::from_mins(10)).await;
+    assert_eq!(stage.world.live("app-a", kind), [1].into(), "the same version is tried again at the other");
+    assert_eq!(stage.world.apis_of("app-a", kind).iter().filter(|api| **api == "accept").count(), 1);
+    stage.world.hesitate("app-a", false);
+    stage.live_for(Duration::from_mins(10)).await;
+    let status = stage.status("app-a").await;
+    assert_eq!((status.state, status.problems.len()), (ApplicationState::Delivered, 0));
+    stage.world.assert_sound();
+}

@@ -15,6 +15,8 @@ mod executors;
 
 pub(crate) const OVERLAP: Duration = Duration::from_mins(10);
 pub(crate) const GRACE: Duration = Duration::from_mins(1);
+/// For how long a disabled identity is restorable.
+pub(crate) const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// What a fault does to a call.
@@ -59,6 +61,8 @@ struct Issuer {
     retired: BTreeMap<RotationId, u64>,
     abandoned: BTreeSet<RotationId>,
     last: u64,
+    /// Written somewhere, and not set yet (*replace*).
+    owed: Option<u64>,
 }
 
 #[derive(Default)]
@@ -69,10 +73,15 @@ struct State {
     highest: BTreeMap<String, u64>,
     issuers: BTreeMap<(String, CredentialKind), Issuer>,
     ensured: BTreeMap<String, u64>,
-    disabled: BTreeSet<String>,
+    disabled: BTreeMap<String, Timestamp>,
+    deleted: BTreeSet<String>,
+    released: BTreeSet<String>,
+    incarnations: BTreeMap<String, u64>,
     refused: BTreeSet<String>,
     clients: BTreeMap<String, String>,
     liar: bool,
+    replaces: bool,
+    hesitant: BTreeSet<String>,
     broken: Vec<String>,
 }
 
@@ -139,6 +148,21 @@ impl World {
         self.state().liar = liar;
     }
 
+    /// The issuer knows one value at a time, and learns of it on its first write.
+    pub(crate) fn replace(&self) {
+        self.state().replaces = true;
+    }
+
+    /// One of the application's two buckets refuses its writes.
+    pub(crate) fn hesitate(&self, application: &str, hesitates: bool) {
+        let mut state = self.state();
+        if hesitates {
+            state.hesitant.insert(application.to_owned());
+        } else {
+            state.hesitant.remove(application);
+        }
+    }
+
     pub(crate) fn set_client(&self, application: &str, client_id: &str) {
         self.state().clients.insert(application.to_owned(), client_id.to_owned());
     }
@@ -179,7 +203,25 @@ impl World {
     }
 
     pub(crate) fn is_disabled(&self, application: &str) -> bool {
-        self.state().disabled.contains(application)
+        self.state().disabled.contains_key(application)
+    }
+
+    pub(crate) fn is_deleted(&self, application: &str) -> bool {
+        self.state().deleted.contains(application)
+    }
+
+    /// Two operators let the name be used again.
+    pub(crate) fn release(&self, application: &str) {
+        self.state().released.insert(application.to_owned());
+    }
+
+    /// Somebody deleted the user by hand, and identity-provisioner makes another one when it is asked next.
+    pub(crate) fn vanish(&self, application: &str) {
+        let mut state = self.state();
+        *state.incarnations.entry(application.to_owned()).or_default() += 1;
+        for (_, issuer) in state.issuers.iter_mut().filter(|((id, _), _)| id == application) {
+            issuer.live.clear();
+        }
     }
 
     /// Nothing that must never happen has happened.
@@ -253,13 +295,19 @@ impl World {
             now: self.clock.now(),
             refused: state.refused.contains(&application),
             liar: state.liar,
-            usable: state.ensured.contains_key(&application) && !state.disabled.contains(&application),
+            replaces: state.replaces,
+            hesitant: state.hesitant.contains(&application),
+            usable: state.ensured.contains_key(&application) && !state.disabled.contains_key(&application)
+                && !state.deleted.contains(&application),
         };
+        // what was made before the user vanished logs in nowhere, and nobody could help it
+        let vanished = state.incarnations.contains_key(&application);
         let mut broken = Vec::new();
         let issuer = state.issuers.entry((application.clone(), call.kind)).or_default();
         let answer = act(issuer, &mut broken, &context);
         // I1: what consumers read logs in
-        if let Some(version) = issuer.delivered.filter(|version| !issuer.live.contains(version)) {
+        let shut_out = issuer.delivered.filter(|version| !issuer.live.contains(version));
+        if let Some(version) = shut_out.filter(|version| issuer.owed != Some(*version)) {
             broken.push(format!("{application} {}: delivered {version} does not log in", call.kind));
         }
         state.broken.extend(broken);
@@ -272,4 +320,6 @@ struct Context {
     refused: bool,
     liar: bool,
     usable: bool,
+    replaces: bool,
+    hesitant: bool,
 }

@@ -88,7 +88,8 @@ impl Rotator {
             }
             LoginVerdict::Refused(error) => return Err(Error::RejectedLogin { error }),
         }
-        let window = answered.since(since);
+        // clocks differ between machines: what is measured is never shorter than what our own saw
+        let window = answered.since(since).max(answered.wall.since(written.since()));
         self.parts.ledger.value_set(&order.application, order.ask, objects, window, &self.now()).await?;
         self.parts.metrics.replaced(self.parts.errors.issuer, order.ask.kind, window);
         if window > self.parts.rules.replace_window {

@@ -3,7 +3,7 @@
 use mint_issuer_contract::EndsOf;
 use mint_secret::Receipt;
 use mint_types::mutation::{Mutation, mutated};
-use mint_types::{IssuerObject, Version};
+use mint_types::{IssuerObject, Timestamp, Version};
 
 use super::{Ask, known, objects_set};
 use crate::Error;
@@ -26,12 +26,18 @@ impl Delivered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenSomewhere {
     version: Version,
+    since: Timestamp,
 }
 
 impl WrittenSomewhere {
     /// The version that a destination has.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// When the first write of it began, by the distributor's clock.
+    pub fn since(&self) -> Timestamp {
+        self.since
     }
 }
 
@@ -84,7 +90,7 @@ pub fn check_receipt(
         return differs("kind");
     }
     if mutated(Mutation::ReceiptReplayed) {
-        return Ok(WrittenSomewhere { version: made.version });
+        return Ok(WrittenSomewhere { version: made.version, since: receipt.first_written_at });
     }
     if receipt.rotation != ask.rotation {
         return differs("rotation");
@@ -95,5 +101,5 @@ pub fn check_receipt(
     if receipt.envelope != made.digest {
         return differs("envelope");
     }
-    Ok(WrittenSomewhere { version: made.version })
+    Ok(WrittenSomewhere { version: made.version, since: receipt.first_written_at })
 }

@@ -5,7 +5,7 @@ use mint_secret::{
     EnvelopeDigest, KeyUse, NonEmpty, PublishedKey, Receipt, Written, peek, sign_partial_receipt,
     sign_receipt,
 };
-use mint_types::Revision;
+use mint_types::{Clock as _, Revision};
 
 use super::{Course, World};
 use crate::Error;
@@ -20,16 +20,16 @@ impl World {
     /// A statement that one destination has an envelope's version, while others may lack it.
     pub(crate) fn partial_receipt(&self, envelope: &[u8]) -> Vec<u8> {
         let signer = self.distributor.signing(KeyUse::DistributorReceipt).unwrap();
-        sign_partial_receipt(signer, &Self::receipt_of(envelope)).unwrap()
+        sign_partial_receipt(signer, &self.receipt_of(envelope)).unwrap()
     }
 
     pub(crate) fn receipt_with(&self, envelope: &[u8], change: impl FnOnce(&mut Receipt)) -> Vec<u8> {
-        let mut receipt = Self::receipt_of(envelope);
+        let mut receipt = self.receipt_of(envelope);
         change(&mut receipt);
         sign_receipt(self.distributor.signing(KeyUse::DistributorReceipt).unwrap(), &receipt).unwrap()
     }
 
-    fn receipt_of(envelope: &[u8]) -> Receipt {
+    fn receipt_of(&self, envelope: &[u8]) -> Receipt {
         let subject = peek(envelope).unwrap().subject;
         let key = format!("{}/{}", subject.application, subject.kind.object_name());
         let written = Written { bucket: "team-bucket".parse().unwrap(), key };
@@ -40,6 +40,7 @@ impl World {
             rotation: subject.rotation,
             envelope: EnvelopeDigest::of(envelope),
             catalog_revision: Revision(1),
+            first_written_at: self.clock.now(),
             destinations: NonEmpty::new(written, Vec::new()),
         }
     }

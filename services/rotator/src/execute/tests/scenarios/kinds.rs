@@ -109,9 +109,14 @@ async fn a_whole_receipt_sets_the_value_too_and_the_window_is_measured() {
     assert_eq!(refused.reason(), "ISSUER_UNREACHABLE");
     bench.world.clock.advance(Duration::from_secs(7));
     bench.restart();
-    assert!(bench.deliver(&create.order, &made).await.whole);
+    // the first write was longer ago than the first receipt
+    let begun = bench.world.clock.now();
+    let earlier = mint_types::Timestamp::from_unix_micros(begun.unix_micros() - 9_000_000);
+    let envelope = &made.envelopes.as_ref().unwrap().delivery;
+    let receipt = bench.world.receipt_with(envelope, |receipt| receipt.first_written_at = earlier);
+    assert!(bench.rotator.accept_receipt(&create.order, &receipt).await.unwrap().whole);
     let (versions, _) = bench.rotator.versions(&shop).await.unwrap();
-    assert_eq!(versions[0].replace_window, Some(Duration::from_secs(7)));
+    assert_eq!(versions[0].replace_window, Some(Duration::from_secs(9)));
     assert!(opens(&bench, &create.order, &made));
 }
 
