@@ -1,6 +1,32 @@
-//! Which point is fired on which way, on which application.
+//! Which point is fired on which way, on which application, at which issuer.
+
+mod reached;
 
 use mint_types::ServiceName;
+
+pub(crate) use reached::UNREACHABLE;
+
+/// The issuer of a world. Together they end versions in the four ways that a driver can declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Issuer {
+    /// Passwords end by a commit with a grace, clients by a commit at once.
+    ServiceUser,
+    /// Passwords end by a call of their own, secrets of clients when the next one is set.
+    Glewlwyd,
+}
+
+impl Issuer {
+    /// A world for each.
+    pub(crate) const ALL: [Self; 2] = [Self::ServiceUser, Self::Glewlwyd];
+
+    /// As the sandbox calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ServiceUser => "service-user",
+            Self::Glewlwyd => "glewlwyd",
+        }
+    }
+}
 
 /// How an application is brought to a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,14 +53,36 @@ pub(crate) enum Way {
     Lookup,
     /// The issuer refuses to make its password.
     Refused,
+    /// The issuer asks for a pause.
+    RateLimited,
+    /// The issuer accepts a password that it ended.
+    Lied,
     /// What was made is wanted no more before anything was written.
     Abandoned,
     /// Its overlap began on another machine.
     OtherMachine,
+    /// An instance of it reports what it holds.
+    Report,
+    /// It is no longer delivered to one of its buckets.
+    Tombstone,
+    /// Somebody deletes its user by hand.
+    Vanished,
+    /// Two operators let it go beyond the budget.
+    Release,
+    /// The registry loses it, and an operator decides.
+    Decision,
+    /// A user under our prefix without an application is removed.
+    Orphan,
+    /// It is to be disabled when the day's budget is spent.
+    OverBudget,
     /// An operator pauses it, and lets it go on.
     Pause,
     /// An operator pauses everything.
     PauseAll,
+    /// An operator lets rotations at the issuer go on.
+    Resume,
+    /// The issuer's users are looked at.
+    Look,
     /// It is retired, and then deleted.
     Delete,
     /// The service starts.
@@ -51,7 +99,34 @@ impl Way {
 
     /// Whether the call that is hit says whom it concerns.
     pub(crate) fn is_for_an_application(self) -> bool {
-        !matches!(self, Self::PauseAll | Self::Start | Self::Sync | Self::Anybody)
+        !matches!(
+            self,
+            Self::PauseAll
+                | Self::Start
+                | Self::Sync
+                | Self::Anybody
+                | Self::Resume
+                | Self::Look
+                | Self::RateLimited
+        )
+    }
+
+    /// Whether something is taken away from the application, which I6 counts.
+    pub(crate) fn takes(self) -> bool {
+        matches!(
+            self,
+            Self::Disable | Self::Enable | Self::Delete | Self::Tombstone | Self::Decision | Self::Orphan
+        )
+    }
+
+    /// Whether the registry knows the application from the start.
+    pub(crate) fn is_registered(self) -> bool {
+        !matches!(self, Self::Lookup | Self::Orphan)
+    }
+
+    /// Whether it has credentials from the start.
+    pub(crate) fn is_delivered(self) -> bool {
+        self.is_registered() && self != Self::First
     }
 }
 
@@ -64,19 +139,11 @@ pub(crate) struct Case {
     pub(crate) service: ServiceName,
     /// How it is reached.
     pub(crate) way: Way,
+    /// In which world.
+    pub(crate) issuer: Issuer,
     /// On which application.
     pub(crate) application: String,
 }
-
-/// Points that no real process can reach, each with the reason and what covers it. One that fires nevertheless fails the
-/// run.
-pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
-    ("identity-provisioner.issuer.list", "nobody lists the issuer's users yet"),
-    (
-        "coordinator.store.probe",
-        "asked only while the state cannot be written: coordinator's full_disk tests",
-    ),
-];
 
 /// Whether a point is known to be unreachable.
 pub(crate) fn is_unreachable(point: &str) -> bool {
@@ -92,61 +159,10 @@ fn call_of(point: &str) -> &str {
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for (service, point) in mint_crash::all_points() {
-        for way in ways(call_of(&point)) {
+        for (issuer, way) in reached::ways(call_of(&point)) {
             let application = format!("crash-{:04}", cases.len());
-            cases.push(Case { point: point.clone(), service, way, application });
+            cases.push(Case { point: point.clone(), service, way, issuer, application });
         }
     }
     cases
-}
-
-/// The ways on which a call is made. A call that nobody wrote down here is expected on every rotation, so that a new one
-/// fails until somebody says how it is reached.
-fn ways(call: &str) -> Vec<Way> {
-    use Way::{
-        Abandoned, Anybody, Client, Combined, Delete, Disable, Enable, Facts, First, Lookup, OtherMachine,
-        Password, Pause, PauseAll, Public, Refused, Settings, Start, Sync,
-    };
-    if is_unreachable(&format!("{call}.before")) {
-        return Vec::new();
-    }
-    match call {
-        "rotator.issuer.create_password" | "rotator.issuer.commit_password" => vec![Password, Combined],
-        "rotator.issuer.create_client" | "rotator.issuer.commit_client" => vec![Client, Combined],
-        "rotator.login.password" => vec![Password],
-        "rotator.login.client" => vec![Client],
-        "rotator.login.password_and_client" => vec![Combined],
-        "rotator.login.public_client" => vec![Public],
-        "rotator.login.revoke" => vec![Client, Combined],
-        "rotator.ledger.committed" | "rotator.ledger.dead" | "coordinator.rotator.prove" => {
-            vec![Password, Client, Combined]
-        }
-        "rotator.ledger.attempt_failed" => vec![Refused],
-        "rotator.ledger.abandon" | "coordinator.rotator.abandon" => vec![Abandoned],
-        "rotator.ledger.begin_overlap" => vec![OtherMachine],
-        "rotator.distributor-keys.list" => vec![Anybody],
-        "distributor.rotator-keys.list" | "coordinator.catalog.list" | "coordinator.catalog.watch" => {
-            vec![Start]
-        }
-        "coordinator.store.reclaim" | "registry-sync.catalog.adopt" => vec![Start],
-        "registry-sync.source.list" | "registry-sync.catalog.remember_source" => vec![Sync],
-        "registry-sync.source.changed_after" => vec![Anybody],
-        "registry-sync.source.read" => vec![Lookup],
-        "registry-sync.catalog.apply" | "coordinator.store.take_in" => vec![Facts],
-        "registry-sync.catalog.enter" | "registry-sync.audit.announce" | "registry-sync.audit.conclude" => {
-            vec![Settings]
-        }
-        "registry-sync.catalog.change" => vec![Settings, First],
-        "registry-sync.catalog.record_identity"
-        | "identity-provisioner.catalog.record_identity"
-        | "identity-provisioner.issuer.exists"
-        | "coordinator.identities.ensure" => vec![First],
-        "coordinator.identities.disable" => vec![Disable],
-        "coordinator.identities.enable" => vec![Enable],
-        "coordinator.store.set_paused" => vec![Pause],
-        "coordinator.store.set_all_paused" => vec![PauseAll],
-        "identity-provisioner.issuer.delete" => vec![Delete],
-        call if call.starts_with("identity-provisioner.") => vec![First, Disable, Enable],
-        _ => Way::ROTATIONS.to_vec(),
-    }
 }

@@ -8,13 +8,13 @@ use mint_api::convert::timestamp_from_wire;
 use mint_invariants::{Deed, Taking, no_mass_death, no_plaintext, said_before_done};
 use mint_tests::application::Application;
 use mint_tests::world::Call;
-use mint_types::{Budget, ServiceName};
+use mint_types::{ApplicationId, Budget, ServiceName, Timestamp};
 
 use crate::cases::{Case, Way};
 use crate::stage::Stage;
 
-/// The budget that the world is started with.
-const BUDGET: Budget = Budget { minimum: 1000, percent: 1 };
+/// The budget that the worlds are started with.
+const BUDGET: Budget = Budget { minimum: 1, percent: 1 };
 /// Secrets that are looked for in every file.
 const SAMPLE: usize = 6;
 
@@ -25,8 +25,8 @@ pub(crate) async fn look_back(stage: &Stage, cases: &[Case]) -> Vec<(&'static st
     vec![
         ("I3 one at a time", one_at_a_time(&calls)),
         ("I4 no plaintext", plaintext(stage, cases).await),
-        ("I5 said before done", said(&calls, &entries)),
-        ("I6 no mass death", deaths(&entries, cases.len())),
+        ("I5 said before done", said(&foreign_of(stage, &calls), &entries)),
+        ("I6 no mass death", deaths(&entries, cases.len(), stage.released)),
     ]
 }
 
@@ -45,11 +45,21 @@ async fn entries(stage: &Stage) -> Vec<Entry> {
     }
 }
 
+/// The calls without those that the harness made itself, once each, to bring trouble about.
+fn foreign_of(stage: &Stage, calls: &[Call]) -> Vec<Call> {
+    let mut own = stage.own_calls.lock().unwrap().clone();
+    let is_foreign = |call: &&Call| {
+        let application = call.application.clone().unwrap_or_default();
+        !own.remove(&(call.api.clone(), application))
+    };
+    calls.iter().filter(is_foreign).cloned().collect()
+}
+
 /// Which issuer objects a call works on.
 fn objects(api: &str) -> &'static [&'static str] {
     match api {
-        "service-user.create_password" | "service-user.commit_password" => &["user"],
-        "service-user.create_client" | "service-user.commit_client" => &["client"],
+        "service-user.create_password" | "service-user.commit_password" | "glewlwyd.user.put" => &["user"],
+        "service-user.create_client" | "service-user.commit_client" | "glewlwyd.client.put" => &["client"],
         "service-user.put" | "service-user.delete" => &["user", "client"],
         _ => &[],
     }
@@ -81,11 +91,14 @@ fn announcement(api: &str) -> Option<(ServiceName, &'static [&'static str])> {
         "service-user.commit_password" | "service-user.commit_client" => {
             (ServiceName::Rotator, &["credential.retire"])
         }
-        "service-user.put" => {
-            (ServiceName::IdentityProvisioner, &["identity.ensure", "identity.enable", "identity.disable"])
-        }
-        "service-user.delete" => (ServiceName::IdentityProvisioner, &["identity.delete"]),
-        "s3.PutObject" => (ServiceName::Distributor, &["credential.deliver"]),
+        "glewlwyd.user.put" => (ServiceName::Rotator, &["credential.create", "credential.retire"]),
+        "glewlwyd.client.put" => (ServiceName::Rotator, &["credential.set"]),
+        "service-user.put" => (
+            ServiceName::IdentityProvisioner,
+            &["identity.ensure", "identity.enable", "identity.restore", "identity.disable", "orphan.disable"],
+        ),
+        "service-user.delete" => (ServiceName::IdentityProvisioner, &["identity.delete", "orphan.delete"]),
+        "s3.PutObject" => (ServiceName::Distributor, &["credential.deliver", "destination.tombstone"]),
         _ => return None,
     })
 }
@@ -138,25 +151,31 @@ fn said(calls: &[Call], entries: &[Entry]) -> Result<(), String> {
     if acts == 0 { Err("no act was seen".to_owned()) } else { Ok(()) }
 }
 
-fn deaths(entries: &[Entry], fleet: usize) -> Result<(), String> {
-    let disables: BTreeMap<u64, &Entry> = entries
+/// What takes something away.
+const TAKINGS: [&str; 5] =
+    ["identity.disable", "identity.delete", "orphan.disable", "orphan.delete", "removal.permit"];
+
+/// No more applications lost something than the budget and the operators' release let go.
+fn deaths(entries: &[Entry], fleet: usize, released: u64) -> Result<(), String> {
+    let begun: BTreeMap<u64, &Entry> = entries
         .iter()
-        .filter(|entry| {
-            let action = entry.act.as_ref().map(|act| act.action.as_str());
-            matches!(action, Some("identity.disable" | "identity.delete"))
-        })
+        .filter(|entry| entry.act.as_ref().is_some_and(|act| TAKINGS.contains(&act.action.as_str())))
         .map(|entry| (entry.leaf_index, entry))
         .collect();
     let done = entries
         .iter()
         .filter(|entry| entry.phase == Phase::Complete as i32 && entry.outcome == Outcome::Success as i32)
-        .filter_map(|entry| disables.get(&entry.init_index));
-    let takings: Vec<Taking> = done
-        .map(|entry| Taking {
-            application: entry.act.as_ref().unwrap().application_id.parse().unwrap(),
-            at: timestamp_from_wire(entry.at.as_ref().unwrap()),
-            released: false,
-        })
+        .filter_map(|entry| begun.get(&entry.init_index));
+    let mut victims: BTreeMap<ApplicationId, Timestamp> = BTreeMap::new();
+    for entry in done {
+        let id = entry.act.as_ref().unwrap().application_id.parse().unwrap();
+        victims.entry(id).or_insert_with(|| timestamp_from_wire(entry.at.as_ref().unwrap()));
+    }
+    let released = usize::try_from(released).unwrap();
+    let takings: Vec<Taking> = victims
+        .into_iter()
+        .enumerate()
+        .map(|(number, (application, at))| Taking { application, at, released: number < released })
         .collect();
     let fleet = u64::try_from(fleet).unwrap();
     no_mass_death(BUDGET, fleet, &takings, &[]).map_err(|violation| violation.to_string())

@@ -14,6 +14,7 @@
 
 mod arming;
 mod cases;
+mod glewlwyd;
 mod history;
 mod programs;
 mod run;
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
         for case in cases::all() {
-            println!("{} {:?} {}", case.point, case.way, case.application);
+            println!("{} {:?} {:?} {}", case.point, case.issuer, case.way, case.application);
         }
         return ExitCode::SUCCESS;
     }

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mint_api::coordination::v1::{ApplicationState, ApplicationStatus};
+use mint_port::arm::Shot;
 use mint_tests::world::at_rest;
 use mint_types::ServiceName;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::Options;
-use crate::cases::{self, Case, Way};
+use crate::cases::{self, Case, Issuer, Way};
 use crate::history;
 use crate::stage::Stage;
 use crate::watch::Watch;
@@ -48,45 +49,71 @@ pub(crate) async fn run(options: &Options) -> usize {
     let wanted = |case: &Case| options.only.as_ref().is_none_or(|text| name(case).contains(text.as_str()));
     let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
     let started = Instant::now();
-    let stage = Stage::boot(&cases, options).await;
-    println!("{:>4} s: {} cases on a running world", started.elapsed().as_secs(), cases.len());
-    let mut report = Report::default();
-    report.note("the first deliveries", first_deliveries(&stage, &cases).await);
-    println!("{:>4} s: everybody has the first versions", started.elapsed().as_secs());
+    let (mut report, mut fired, mut logins) = (Report::default(), Vec::new(), 0);
+    for issuer in Issuer::ALL {
+        let there: Vec<Case> = cases.iter().filter(|case| case.issuer == issuer).cloned().collect();
+        if there.is_empty() {
+            continue;
+        }
+        let stage = Stage::boot(&there, issuer, options).await;
+        println!(
+            "{:>4} s: {} cases on a running world with {}",
+            seconds(started),
+            there.len(),
+            issuer.name()
+        );
+        logins += walk_all(&stage, &there, &mut report, started).await;
+        let here = ServiceName::ALL.map(|service| (service, stage.arming.fired(service)));
+        fired.extend(
+            here.into_iter().flat_map(|(service, shots)| shots.into_iter().map(move |shot| (service, shot))),
+        );
+    }
+    report.note("every listed point fires", unfired(&fired, options));
+    summarize(&fired, &cases, &report, logins, started);
+    report.failures.len()
+}
+
+/// Walks every case of a world and looks at everything; answers how many logins there were.
+async fn walk_all(stage: &Arc<Stage>, cases: &[Case], report: &mut Report, started: Instant) -> u64 {
+    let world = stage.issuer.name();
+    report.note("the first deliveries", first_deliveries(stage, cases).await);
+    println!("{:>4} s: everybody has the first versions", seconds(started));
 
     let watch = Arc::new(Watch::default());
-    let watching = tokio::spawn(Arc::clone(&watch).run(Arc::clone(&stage), watched(&cases)));
+    let watching = tokio::spawn(Arc::clone(&watch).run(Arc::clone(stage), watched(cases)));
     let (beside, alone): (Vec<Case>, Vec<Case>) =
         cases.iter().cloned().partition(|case| is_walked_beside(case.way));
-    for (case, outcome) in side_by_side(&stage, mixed(beside), started).await {
+    for (case, outcome) in side_by_side(stage, mixed(beside), started).await {
         report.note(&name(&case), outcome);
     }
-    println!("{:>4} s: now those that hit whoever comes", started.elapsed().as_secs());
+    println!("{:>4} s: now those that hit whoever comes", seconds(started));
     for case in &alone {
         report.note(&name(case), stage.walk(case).await);
     }
-    println!("{:>4} s: looking back", started.elapsed().as_secs());
-    report.note("everybody is at rest in the end", all_rest(&stage).await);
+    println!("{:>4} s: looking back", seconds(started));
+    report.note("everybody is at rest in the end", all_rest(stage).await);
     watch.stop();
     if watching.await.is_err() {
         report.note("the login loop", Err("it broke off".to_owned()));
     }
     let violations = watch.violations.lock().unwrap().clone();
     let logins = watch.logins.load(Ordering::Relaxed);
-    report.note("I1 never broken", none_of(&violations));
+    report.note(&format!("I1 never broken ({world})"), none_of(&violations));
     if logins == 0 {
         report.note("I1 is looked at", Err("nobody logged in".to_owned()));
     }
-    for (invariant, outcome) in history::look_back(&stage, &cases).await {
-        report.note(invariant, outcome);
+    for (invariant, outcome) in history::look_back(stage, cases).await {
+        report.note(&format!("{invariant} ({world})"), outcome);
     }
-    report.note("every listed point fires", unfired(&stage, options));
-    summarize(&stage, &cases, &report, logins, started);
-    report.failures.len()
+    logins
+}
+
+fn seconds(started: Instant) -> u64 {
+    started.elapsed().as_secs()
 }
 
 fn name(case: &Case) -> String {
-    format!("{} {:?}", case.point, case.way)
+    format!("{} {:?} {}", case.point, case.way, case.issuer.name())
 }
 
 /// Whether a case may be walked beside others: those that hit whoever comes next, and what disturbs everybody, may not.
@@ -132,19 +159,17 @@ async fn side_by_side(
         outcomes.push(walked.expect("a walk does not panic"));
         if outcomes.len().is_multiple_of(25) {
             let failed = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();
-            println!(
-                "{:>4} s: {} of {total} walked, {failed} failed",
-                started.elapsed().as_secs(),
-                outcomes.len()
-            );
+            println!("{:>4} s: {} of {total} walked, {failed} failed", seconds(started), outcomes.len());
         }
     }
     outcomes
 }
 
-/// Some of those that rotate.
+/// Some of those that rotate, and are shut out at no time: not those whose client's secret is replaced.
 fn watched(cases: &[Case]) -> Vec<String> {
-    let rotating: Vec<&Case> = cases.iter().filter(|case| Way::ROTATIONS.contains(&case.way)).collect();
+    let is_replaced = |case: &Case| case.issuer == Issuer::Glewlwyd && case.way == Way::Client;
+    let rotating = cases.iter().filter(|case| Way::ROTATIONS.contains(&case.way) && !is_replaced(case));
+    let rotating: Vec<&Case> = rotating.collect();
     let step = (rotating.len() / WATCHED).max(1);
     let mut ids: Vec<String> = rotating.iter().step_by(step).map(|case| case.application.clone()).collect();
     ids.truncate(WATCHED);
@@ -153,11 +178,8 @@ fn watched(cases: &[Case]) -> Vec<String> {
 
 async fn first_deliveries(stage: &Stage, cases: &[Case]) -> Result<(), String> {
     let begun = Instant::now();
-    let expected: BTreeSet<&str> = cases
-        .iter()
-        .filter(|case| !matches!(case.way, Way::First | Way::Lookup))
-        .map(|case| case.application.as_str())
-        .collect();
+    let expected: BTreeSet<&str> =
+        cases.iter().filter(|case| case.way.is_delivered()).map(|case| case.application.as_str()).collect();
     loop {
         let statuses = stage.world.statuses().await.unwrap_or_default();
         let resting = statuses.iter().filter(|status| at_rest(status));
@@ -198,32 +220,28 @@ fn none_of(violations: &[String]) -> Result<(), String> {
 }
 
 /// A point that is listed and fired nowhere; or one that was said never to fire, and did.
-fn unfired(stage: &Stage, options: &Options) -> Result<(), String> {
-    let fired: BTreeSet<String> = ServiceName::ALL
-        .into_iter()
-        .flat_map(|service| stage.arming.fired(service))
-        .map(|shot| shot.point)
-        .collect();
+fn unfired(fired: &[(ServiceName, Shot)], options: &Options) -> Result<(), String> {
+    let fired: BTreeSet<&str> = fired.iter().map(|(_, shot)| shot.point.as_str()).collect();
     let looked_at = |point: &String| options.only.as_ref().is_none_or(|text| point.contains(text.as_str()));
     let missing: Vec<String> = mint_crash::all_points()
         .into_iter()
         .map(|(_, point)| point)
-        .filter(|point| !fired.contains(point) && !cases::is_unreachable(point) && looked_at(point))
+        .filter(|point| !fired.contains(point.as_str()) && !cases::is_unreachable(point) && looked_at(point))
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("{} did not: {missing:#?}", missing.len())) }
 }
 
-fn summarize(stage: &Stage, cases: &[Case], report: &Report, logins: u64, started: Instant) {
+fn summarize(fired: &[(ServiceName, Shot)], cases: &[Case], report: &Report, logins: u64, started: Instant) {
     for service in ServiceName::ALL {
         let listed = cases.iter().filter(|case| case.service == service);
         let points: BTreeSet<&str> = listed.clone().map(|case| case.point.as_str()).collect();
-        let shots = stage.arming.fired(service).len();
+        let shots = fired.iter().filter(|(whose, _)| *whose == service).count();
         println!("{service}: {} points, {} cases, {shots} kills", points.len(), listed.count());
     }
     for (call, reason) in cases::UNREACHABLE {
         println!("not reached: {call}: {reason}");
     }
-    println!("logins: {logins}; seconds: {}", started.elapsed().as_secs());
+    println!("logins: {logins}; seconds: {}", seconds(started));
     for failure in &report.failures {
         println!("FAILED {failure}");
     }

@@ -27,7 +27,9 @@ struct Answer {
 /// What the sandbox knows of one user or client.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Object {
+    pub(crate) issuer: String,
     pub(crate) object: String,
+    pub(crate) state: String,
     pub(crate) live: usize,
     pub(crate) versions: Vec<serde_json::Value>,
 }
@@ -75,7 +77,7 @@ impl Stage {
         }
         if alive == Alive::Enabled {
             let login = Application::open(self.world.data(), id).await.login().await?;
-            login.token(&self.world.endpoints.token_url).await?;
+            login.token(&self.token_url).await?;
         }
         Ok(())
     }
@@ -84,7 +86,10 @@ impl Stage {
         let url = format!("{}/live?application={id}", self.world.endpoints.sandbox_url);
         let answer = mint_tests::client::fetch(&url).await?;
         let parsed: Result<Answer, _> = serde_json::from_slice(&answer.body);
-        Ok(parsed.map_err(|error| format!("{error}: {} {:?}", answer.status, answer.body))?.objects)
+        let mut objects =
+            parsed.map_err(|error| format!("{error}: {} {:?}", answer.status, answer.body))?.objects;
+        objects.retain(|object| object.issuer == self.issuer.name());
+        Ok(objects)
     }
 
     /// Calls whose outcome nobody knows may stand; the next rotation sweeps them.

@@ -1,7 +1,8 @@
 //! The world that everything happens in.
 
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
@@ -13,7 +14,8 @@ use mint_tests::world::{Options as WorldOptions, World};
 use mint_types::ServiceName;
 
 use crate::arming::Arming;
-use crate::cases::{Case, Way};
+use crate::cases::{Case, Issuer, Way};
+use crate::glewlwyd::Glewlwyd;
 use crate::{Options, programs};
 
 /// How long anything may take on a loaded machine while everything dies.
@@ -24,17 +26,31 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 pub(crate) const OVERLAP: Duration = Duration::from_secs(2);
 
+/// How long a disabled identity is restorable in this world: longer than any walk takes to want it back.
+pub(crate) const TOMBSTONE: Duration = Duration::from_secs(60);
+/// A second bucket, for those who lose one.
+pub(crate) const SECOND_BUCKET: &str = "spare-credentials";
+
 /// An application that nothing happens to: others take its settings.
 pub(crate) const TEMPLATE: &str = "crash-template";
+/// One that is disabled when the day's budget is to be spent.
+pub(crate) const VICTIM: &str = "crash-victim";
 
 /// A world with its points.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) world: World,
+    pub(crate) issuer: Issuer,
+    /// Where applications log in.
+    pub(crate) token_url: String,
     pub(crate) arming: Arming,
     pub(crate) coordination: CoordinationServiceClient<Channel>,
     pub(crate) registry: RegistryServiceClient<Channel>,
     pub(crate) rotation: RotationServiceClient<Channel>,
+    /// How many applications something may be taken from beyond the budget.
+    pub(crate) released: u64,
+    /// What the harness itself asked of the issuer: which call, of whom.
+    pub(crate) own_calls: Mutex<BTreeSet<(String, String)>>,
     _directory: Option<tempfile::TempDir>,
 }
 
@@ -45,25 +61,29 @@ fn entry(case: &Case) -> Option<Entry> {
         Way::Combined => entry.combined(),
         Way::Public => entry.public(),
         Way::First => entry.inactive(),
-        Way::Lookup => return None,
+        Way::Tombstone => entry.buckets(&["team-credentials", SECOND_BUCKET]),
+        _ if !case.way.is_registered() => return None,
         _ => entry,
     })
 }
 
 impl Stage {
-    pub(crate) async fn boot(cases: &[Case], options: &Options) -> Arc<Self> {
+    pub(crate) async fn boot(cases: &[Case], issuer: Issuer, options: &Options) -> Arc<Self> {
         let directory = tempfile::Builder::new().prefix("mint-crash-").tempdir().unwrap();
         let data = directory.path().join("data");
         let arming = Arming::new(&data);
         if let Some(mutation) = &options.mutation {
             arming.mutate(mutation);
         }
-        let entries: Vec<Entry> =
-            std::iter::once(Entry::new(TEMPLATE)).chain(cases.iter().filter_map(entry)).collect();
+        let nobody = [TEMPLATE, VICTIM].map(Entry::new).into_iter();
+        let entries: Vec<Entry> = nobody.chain(cases.iter().filter_map(entry)).collect();
+        let glewlwyd = (issuer == Issuer::Glewlwyd).then(|| Glewlwyd::in_world(&data));
+        let mut environment = environment();
+        environment.extend(glewlwyd.iter().flat_map(Glewlwyd::environment));
         let world = WorldOptions {
             registry: Some(registry(&entries, &[&format!("password_grace: {}s", GRACE.as_secs())])),
             arguments: ["--min-overlap", &format!("{}s", OVERLAP.as_secs())].map(ToOwned::to_owned).to_vec(),
-            environment: environment(),
+            environment,
             data: Some(data),
             programs: Some(programs::gather(&directory.path().join("bin"))),
         };
@@ -75,28 +95,62 @@ impl Stage {
             RegistryServiceClient::new(channel(ServiceName::RegistrySync)),
             RotationServiceClient::new(channel(ServiceName::Rotator)),
         );
+        if let Some(glewlwyd) = &glewlwyd {
+            let ids = entries.iter().map(|entry| entry.id.as_str());
+            glewlwyd.provide(&registry, &world, ids).await;
+        }
+        let token_url =
+            glewlwyd.map_or_else(|| world.endpoints.token_url.clone(), |glewlwyd| glewlwyd.token_url());
+        let released = u64::try_from(cases.iter().filter(|case| case.way.takes()).count()).unwrap();
+        if released > 0 {
+            release(&world, released).await;
+        }
         let kept = if options.keep {
             println!("the world is kept in {}", directory.keep().display());
             None
         } else {
             Some(directory)
         };
-        Arc::new(Self { world, arming, coordination, registry, rotation, _directory: kept })
+        Arc::new(Self {
+            world,
+            issuer,
+            token_url,
+            arming,
+            coordination,
+            registry,
+            rotation,
+            released,
+            own_calls: Mutex::default(),
+            _directory: kept,
+        })
     }
 }
 
-/// The tempo of a world in which everything dies all the time: short waits, large budgets.
+/// Two operators let so much go as the walks take away on purpose, and no more.
+async fn release(world: &World, acts: u64) {
+    let acts = acts.to_string();
+    let signers = ["--signer", "operator/operator", "--signer", "operator/second"];
+    let arguments: Vec<&str> = ["registry", "release", "--acts", &acts].into_iter().chain(signers).collect();
+    let released = world.mint(&arguments).await;
+    assert!(released.status.success(), "{}", String::from_utf8_lossy(&released.stderr));
+}
+
+/// The tempo of a world in which everything dies all the time: short waits, and no budget for trouble on purpose.
 fn environment() -> Vec<(String, String)> {
+    let tombstone = format!("{}s", TOMBSTONE.as_secs());
     [
         ("COORDINATOR__ROTATION__RETRY_BASE", "200ms"),
         ("COORDINATOR__ROTATION__RETRY_CAP", "2s"),
         ("COORDINATOR__ROTATION__FAILED_AFTER", "1000"),
         ("ROTATOR__ISSUER__DEADLINE", "3s"),
         ("ROTATOR__ISSUER__REQUEST_LIFE", "3s"),
+        ("ROTATOR__ISSUER__ERRORS_PER_HOUR", "1000"),
         ("ROTATOR__ROTATION__UNRESOLVED_HOLD", "3s"),
         ("ROTATOR__ROTATION__MAX_OVERLAP", "5s"),
         ("ROTATOR__ROTATION__RATE_PER_MINUTE", "1000000"),
-        ("IDENTITY_PROVISIONER__BUDGET__MINIMUM", "1000"),
+        ("IDENTITY_PROVISIONER__BUDGET__TOMBSTONE", &tombstone),
+        ("IDENTITY_PROVISIONER__BUDGET__MINIMUM", "1"),
+        ("IDENTITY_PROVISIONER__ISSUER__CHECK_INTERVAL", "5s"),
         ("REGISTRY_SYNC__SOURCE__DELTA_INTERVAL", "5s"),
     ]
     .map(|(name, value)| (format!("MINT_{name}"), value.to_owned()))

@@ -34,7 +34,7 @@ impl Watch {
         for id in &ids {
             applications.insert(id.clone(), Application::open(stage.world.data(), id).await);
         }
-        let token_url = stage.world.endpoints.token_url.clone();
+        let token_url = stage.token_url.clone();
         let mut kept: BTreeMap<String, (Login, Timestamp)> = BTreeMap::new();
         for id in ids.iter().cycle() {
             if self.stop.load(Ordering::Relaxed) {

@@ -14,6 +14,7 @@ use crate::cases::{Case, Way};
 use crate::slate;
 use crate::stage::{Stage, until};
 
+mod decided;
 mod particular;
 
 impl Stage {
@@ -79,7 +80,18 @@ impl Stage {
                     .await;
                 self.rotates(case, &[CredentialKind::Password]).await
             }
+            Way::RateLimited => self.is_rate_limited(case).await,
+            Way::Lied => self.is_lied_to(case).await,
             Way::Abandoned => self.is_abandoned(case).await,
+            Way::Report => self.is_reported(case).await,
+            Way::Tombstone => self.loses_a_bucket(case).await,
+            Way::Vanished => self.vanishes(case).await,
+            Way::Release => self.is_released(case).await,
+            Way::Decision => self.is_decided_on(case).await,
+            Way::Orphan => self.is_an_orphan(case).await,
+            Way::OverBudget => self.waits_for_the_budget(case).await,
+            Way::Look => self.is_looked_at(case).await,
+            Way::Resume => self.resumes(case).await,
             Way::Pause => self.is_paused(case).await,
             Way::PauseAll => self.all_pause(case).await,
             Way::Delete => self.is_deleted(case).await,
@@ -97,12 +109,12 @@ impl Stage {
     }
 
     /// Waits until the point has fired.
-    async fn fires(&self, case: &Case) -> Result<(), String> {
+    pub(crate) async fn fires(&self, case: &Case) -> Result<(), String> {
         until("the point fires", || async { self.arming.has_fired(case).then_some(()) }).await
     }
 
     /// Rotates, sees the point fire on the way and the rotation end.
-    async fn rotates(&self, case: &Case, kinds: &[CredentialKind]) -> Result<(), String> {
+    pub(crate) async fn rotates(&self, case: &Case, kinds: &[CredentialKind]) -> Result<(), String> {
         let id = case.application.as_str();
         let before = completed(&self.standing(id).await?, kinds);
         self.arming.arm(case);
@@ -134,7 +146,7 @@ impl Stage {
     }
 
     /// How it stands, if the coordinator answers; over one channel for all.
-    async fn status(&self, id: &str) -> Option<ApplicationStatus> {
+    pub(crate) async fn status(&self, id: &str) -> Option<ApplicationStatus> {
         let request = GetApplicationRequest { application_id: id.to_owned() };
         self.coordination.clone().get_application(request).await.ok()?.into_inner().application
     }
@@ -156,7 +168,7 @@ impl Stage {
         }
     }
 
-    async fn retired(&self, id: &str) -> Result<(), String> {
+    pub(crate) async fn retired(&self, id: &str) -> Result<(), String> {
         until("it is inactive", || async {
             let status = self.status(id).await?;
             let inactive = status.state == ApplicationState::Inactive as i32 && status.problems.is_empty();
@@ -165,20 +177,20 @@ impl Stage {
         .await
     }
 
-    async fn comes_back(&self, id: &str) -> Result<(), String> {
+    pub(crate) async fn comes_back(&self, id: &str) -> Result<(), String> {
         self.put(json!({"id": id, "active": true})).await;
         self.rests(id, 1).await?;
         self.is_clean(id, slate::Alive::Enabled).await
     }
 
     /// Changes the registry and has it read.
-    async fn put(&self, fields: serde_json::Value) {
+    pub(crate) async fn put(&self, fields: serde_json::Value) {
         self.world.registry(json!({ "put": fields })).await;
         // whoever dies while reading reads again by itself
         let _ = self.registry.clone().sync_source(SyncSourceRequest {}).await;
     }
 
-    async fn sync(&self) -> Result<(), String> {
+    pub(crate) async fn sync(&self) -> Result<(), String> {
         until("the registry is read", || async {
             self.registry.clone().sync_source(SyncSourceRequest {}).await.ok()
         })
@@ -187,7 +199,7 @@ impl Stage {
     }
 
     /// Enters settings until they are in force.
-    async fn edit(
+    pub(crate) async fn edit(
         &self,
         id: &str,
         edit: impl Fn(&mut mint_api::registry::v1::Settings),

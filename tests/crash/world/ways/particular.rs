@@ -2,9 +2,12 @@
 
 use std::sync::Mutex;
 
-use mint_api::coordination::v1::{Node, PauseRequest, ResumeRequest};
+use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
+use mint_api::coordination::v1::{Node, PauseRequest, ReportVersionRequest, ResumeRequest};
 use mint_api::registry::v1::{GetApplicationRequest, UpdateSettingsRequest};
 use mint_api::types::v1::{CredentialKind, Layout};
+use mint_tests::application::Application;
+use mint_tests::client::Identity;
 use mint_tests::world::at_rest;
 use mint_types::ServiceName;
 use serde_json::json;
@@ -54,6 +57,51 @@ impl Stage {
         known.map_err(|late| format!("{late}: {}", refusal.lock().unwrap()))?;
         self.fires(case).await?;
         self.rests(id, 1).await
+    }
+
+    /// The issuer asks for a moment, which is a pause for everybody.
+    pub(super) async fn is_rate_limited(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        let pause = json!({"api": "service-user.create_password", "kind": "fail", "status": 429,
+            "headers": {"retry-after": "1"}, "match": id});
+        self.world.fault(pause).await;
+        self.rotates(case, &[CredentialKind::Password]).await
+    }
+
+    /// The logins with the fresh and with the ended version are both answered with a token.
+    pub(super) async fn is_lied_to(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        let token =
+            json!({"access_token": "a-lie", "token_type": "Bearer", "expires_in": 60, "scope": "uid"});
+        let lie = json!({"api": "oauth2.token", "kind": "lie", "count": 2, "match": format!("stups_{id}"),
+            "headers": {"content-type": "application/json"}, "body": token.to_string()});
+        self.world.fault(lie).await;
+        self.rotates(case, &[CredentialKind::Password]).await
+    }
+
+    /// As berry would, by its own certificate.
+    pub(super) async fn is_reported(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        let application = Application::open(self.world.data(), id).await;
+        let object = application.fetch("user.json").await?;
+        let version = object["version"].as_str().ok_or(format!("no version in {object}"))?.to_owned();
+        let certificate = Identity::in_directory(&self.world.data().join("applications").join(id));
+        let channel = self.world.channel(ServiceName::Coordinator, &certificate);
+        self.arming.arm(case);
+        until("the report is taken", || async {
+            let request = ReportVersionRequest {
+                application_id: id.to_owned(),
+                kind: CredentialKind::Password as i32,
+                version_id: version.clone(),
+                instance: "instance".to_owned(),
+                sequence: slate::unix_millis(),
+                poll_interval: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+            };
+            CoordinationServiceClient::new(channel.clone()).report_version(request).await.ok()
+        })
+        .await?;
+        self.fires(case).await?;
+        self.is_clean(id, slate::Alive::Enabled).await
     }
 
     /// What was made is given up when the store refuses it and the settings want something else.
@@ -137,32 +185,6 @@ impl Stage {
         })
         .await
         .map(drop)
-    }
-
-    /// By the coordinator's own right: nobody else may.
-    pub(super) async fn is_deleted(&self, case: &Case) -> Result<(), String> {
-        use mint_api::identity::v1::DeleteIdentityRequest;
-        use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
-        let id = case.application.as_str();
-        self.put(json!({"id": id, "active": false})).await;
-        self.retired(id).await?;
-        self.is_clean(id, slate::Alive::Disabled).await?;
-        self.arming.arm(case);
-        let coordinator = self.world.service(ServiceName::Coordinator);
-        let channel = self.world.channel(ServiceName::IdentityProvisioner, &coordinator);
-        until("it is deleted", || async {
-            let revision = self.standing(id).await.ok()?.catalog_revision;
-            let request = DeleteIdentityRequest {
-                application_id: id.to_owned(),
-                catalog_revision: revision,
-                fencing_token: slate::unix_millis(),
-                ..Default::default()
-            };
-            IdentityServiceClient::new(channel.clone()).delete_identity(request).await.ok()
-        })
-        .await?;
-        self.fires(case).await?;
-        self.is_clean(id, slate::Alive::Deleted).await
     }
 
     /// The call does not say whom it is for: whoever makes it next.

@@ -1,0 +1,133 @@
+//! The table: on which ways a call is made. Driver kinds differ in what the rotator asks of the issuer and writes down, so
+//! its calls are hit for each of them; calls that are the same whatever ends a version are hit for one.
+
+use super::{Issuer, Way};
+
+/// Points that no real process can reach, each with the reason and what covers it. One that fires nevertheless fails the
+/// run.
+pub(crate) const UNREACHABLE: &[(&str, &str)] = &[(
+    "coordinator.store.probe",
+    "asked only while the state cannot be written: coordinator's full_disk tests",
+)];
+
+/// The ways on which a call is made. A call that nobody wrote down here is expected on every rotation, so that a new one
+/// fails until somebody says how it is reached.
+pub(super) fn ways(call: &str) -> Vec<(Issuer, Way)> {
+    if super::is_unreachable(&format!("{call}.before")) {
+        return Vec::new();
+    }
+    let at = |issuer: Issuer, ways: Vec<Way>| ways.into_iter().map(move |way| (issuer, way));
+    let here = at(Issuer::ServiceUser, at_service_user(call));
+    here.chain(at(Issuer::Glewlwyd, at_glewlwyd(call))).collect()
+}
+
+fn at_service_user(call: &str) -> Vec<Way> {
+    use Way::{
+        Abandoned, Anybody, Client, Combined, Decision, Delete, Disable, Enable, Facts, First, Lied, Look,
+        Lookup, Orphan, OtherMachine, Password, Pause, PauseAll, Public, RateLimited, Refused, Release,
+        Report, Resume, Settings, Start, Sync, Tombstone, Vanished,
+    };
+    match call {
+        "rotator.issuer.create" | "rotator.issuer.end" => vec![Password, Client, Combined],
+        "rotator.issuer.set"
+        | "rotator.ledger.first_write"
+        | "rotator.ledger.value_set"
+        | "identity-provisioner.state.wait" => vec![],
+        "rotator.login.password" => vec![Password],
+        "rotator.login.client" => vec![Client],
+        "rotator.login.password_and_client" => vec![Combined],
+        "rotator.login.public_client" => vec![Public],
+        "rotator.login.revoke" => vec![Client, Combined],
+        "rotator.ledger.committed" | "rotator.ledger.dead" | "coordinator.rotator.prove" => {
+            vec![Password, Client, Combined]
+        }
+        "rotator.ledger.attempt_failed" => vec![Refused],
+        "rotator.ledger.lied" | "rotator.ledger.proof_failed" => vec![Lied],
+        "rotator.ledger.resume_issuer" => vec![Resume],
+        "rotator.ledger.abandon" | "coordinator.rotator.abandon" => vec![Abandoned],
+        "rotator.ledger.begin_overlap" => vec![OtherMachine],
+        "rotator.distributor-keys.list" | "registry-sync.source.changed_after" => vec![Anybody],
+        call if call.starts_with("rotator.") || call.starts_with("coordinator.rotator.") => {
+            vec![Password, Client, Combined, Public]
+        }
+        "distributor.rotator-keys.list"
+        | "coordinator.catalog.list"
+        | "coordinator.catalog.watch"
+        | "coordinator.store.reclaim"
+        | "registry-sync.catalog.adopt" => vec![Start],
+        "coordinator.identities.ensure" => vec![First],
+        "coordinator.identities.disable" => vec![Disable],
+        "coordinator.identities.enable" => vec![Enable],
+        "coordinator.store.take_in" => vec![Facts],
+        "coordinator.store.report" => vec![Report],
+        "coordinator.store.pause_issuer" => vec![RateLimited],
+        "coordinator.store.set_paused" => vec![Pause],
+        "coordinator.store.set_all_paused" => vec![PauseAll],
+        "coordinator.store.edit" | "coordinator.audit.announce" | "coordinator.audit.conclude" => {
+            vec![Password]
+        }
+        "distributor.pin.keep" => vec![First],
+        "distributor.tombstones.begin"
+        | "identity-provisioner.state.permit"
+        | "registry-sync.catalog.record_tombstones" => vec![Tombstone],
+        "registry-sync.source.list" | "registry-sync.catalog.remember_source" => vec![Sync],
+        "registry-sync.source.read" => vec![Lookup],
+        "registry-sync.catalog.apply" => vec![Facts],
+        "registry-sync.catalog.enter" | "registry-sync.audit.announce" | "registry-sync.audit.conclude" => {
+            vec![Settings]
+        }
+        "registry-sync.catalog.change" => vec![Settings, First],
+        "registry-sync.catalog.decide" => vec![Decision],
+        "registry-sync.catalog.accept" | "identity-provisioner.state.accept" => vec![Release],
+        "registry-sync.catalog.identity_missing"
+        | "identity-provisioner.catalog.report_missing"
+        | "identity-provisioner.state.vanish" => vec![Vanished],
+        "registry-sync.catalog.record_identity"
+        | "identity-provisioner.catalog.record_identity"
+        | "identity-provisioner.issuer.exists" => vec![First],
+        "identity-provisioner.issuer.list" | "identity-provisioner.catalog.applications" => vec![Look],
+        "identity-provisioner.issuer.delete" => vec![Delete],
+        "identity-provisioner.issuer.put"
+        | "identity-provisioner.state.intend"
+        | "identity-provisioner.state.apply" => vec![First, Disable, Enable],
+        call if call.starts_with("identity-provisioner.strays.") => vec![Orphan],
+        call if call.starts_with("identity-provisioner.") => vec![First, Disable],
+        // delivering is the same for all of them; a public client is no rotation of a secret
+        call if call.starts_with("distributor.") => vec![Password, Combined, Public],
+        _ => Way::ROTATIONS.to_vec(),
+    }
+}
+
+/// What differs where versions end by a call of their own, or when the next one is set.
+fn at_glewlwyd(call: &str) -> Vec<Way> {
+    use Way::{Client, OverBudget, Password};
+    match call {
+        "rotator.issuer.create" | "rotator.issuer.end" | "rotator.login.password" => vec![Password],
+        "rotator.issuer.set" | "rotator.ledger.first_write" | "rotator.ledger.value_set" => vec![Client],
+        "rotator.login.client" => vec![Client],
+        "rotator.ledger.admit"
+        | "rotator.ledger.begin_create"
+        | "rotator.ledger.store_made"
+        | "rotator.ledger.deliver"
+        | "rotator.ledger.begin_retire"
+        | "rotator.ledger.committed"
+        | "rotator.ledger.retired"
+        | "rotator.ledger.told"
+        | "rotator.ledger.write_fenced"
+        | "rotator.ledger.dead"
+        | "rotator.audit.announce"
+        | "rotator.audit.conclude"
+        | "coordinator.rotator.create"
+        | "coordinator.rotator.accept_receipt"
+        | "coordinator.rotator.retire"
+        | "coordinator.rotator.prove"
+        | "coordinator.distributor.deliver"
+        | "coordinator.store.take"
+        | "coordinator.store.commit"
+        | "distributor.store.put_object"
+        | "distributor.attempts.begin"
+        | "distributor.attempts.answer" => vec![Password, Client],
+        "identity-provisioner.state.wait" => vec![OverBudget],
+        _ => vec![],
+    }
+}
