@@ -101,18 +101,26 @@ pub struct StateConfig {
     pub url: String,
     #[serde(default)]
     migrate: Option<bool>,
+    #[serde(default)]
+    accept_origin: Option<String>,
 }
 
 impl StateConfig {
     /// A database at `url`.
     pub fn new(url: impl Into<String>, migrate: Option<bool>) -> Self {
-        Self { url: url.into(), migrate }
+        Self { url: url.into(), migrate, accept_origin: None }
     }
 
     /// Whether to bring the schema up to date at start. By default only a SQLite file's: on PostgreSQL that is done
     /// once by an administrator, with `migrate`, because the service's own role may not.
     pub fn migrate(&self) -> bool {
         self.migrate.unwrap_or_else(|| self.url.starts_with("sqlite:"))
+    }
+
+    /// [`Self::migrate`], and the origin that it accepts: where the database was moved by a failover or put back from a
+    /// backup. By its name, so that a setting that was forgotten accepts nothing else.
+    pub fn migration(&self) -> (bool, Option<&str>) {
+        (self.migrate(), self.accept_origin.as_deref())
     }
 }
 

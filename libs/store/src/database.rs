@@ -9,12 +9,14 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use mint_types::Timestamp;
 
 use crate::{
-    Engine, Error, Migration, Row, Transaction, Value,
+    Engine, Error, Migrate, Migration, Row, Transaction, Value,
     engine::{postgres, sqlite},
     error::Classified,
     migration,
+    origin::{self, Accepted},
 };
 
 /// Repetitions of a write that lost against another; then the caller hears `Unavailable`.
@@ -29,6 +31,7 @@ const MIGRATORS: u32 = 5;
 #[derive(Clone)]
 pub struct Database {
     engine: Arc<dyn Engine>,
+    lost_writes_at: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Database {
@@ -39,12 +42,12 @@ impl std::fmt::Debug for Database {
 
 impl Database {
     /// Opens `sqlite:///absolute/path` or `postgres://role@host/database` and brings its schema up to date, or,
-    /// without `migrate`, insists that it is.
+    /// without `migrate`, insists that it is. [`Error::Quarantined`] if it is not where it was written.
     pub async fn open(
         url: &str,
         schema: &'static str,
         migrations: &'static [Migration],
-        migrate: bool,
+        migrate: impl Into<Migrate>,
     ) -> Result<Self, Error> {
         let engine: Arc<dyn Engine> = match url.strip_prefix("sqlite://") {
             Some(path) => Arc::new(sqlite::open(path).await?),
@@ -63,15 +66,23 @@ impl Database {
         engine: Arc<dyn Engine>,
         schema: &'static str,
         migrations: &'static [Migration],
-        migrate: bool,
+        migrate: impl Into<Migrate>,
     ) -> Result<Self, Error> {
-        let database = Self { engine };
-        if migrate {
-            database.migrate(schema, migrations).await?;
-        } else {
+        let migrate = migrate.into();
+        let mut database = Self { engine, lost_writes_at: None };
+        if migrate == Migrate::No {
             database.insist(migrations).await?;
+        } else {
+            database.migrate(schema, migrations).await?;
         }
+        database.lost_writes_at = database.settle(&migrate).await?;
         Ok(database)
+    }
+
+    /// When an administrator accepted that writes may have been lost, last; none if they never were. What was under way
+    /// then cannot be gone on with: nobody knows how far it came.
+    pub fn lost_writes_at(&self) -> Option<Timestamp> {
+        self.lost_writes_at
     }
 
     /// `sqlite` or `postgres`, or the name of the engine that was brought.
@@ -175,6 +186,7 @@ impl Database {
             Box::pin(async move {
                 transaction.lock_schema().await?;
                 transaction.execute(migration::CREATE, &[]).await?;
+                transaction.execute(origin::CREATE, &[]).await?;
                 let applied = transaction.query(migration::LIST, &[]).await?;
                 for missing in migration::pending(migrations, &applied)? {
                     transaction.script(missing.sql).await?;
@@ -186,6 +198,32 @@ impl Database {
             })
         })
         .await
+    }
+
+    /// Makes sure that the database is where it was written, and stays there.
+    async fn settle(&self, migrate: &Migrate) -> Result<Option<Timestamp>, Error> {
+        let found = self.engine.origin().await.map_err(|classified| classified.error)?;
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let latest = self.query_optional(origin::LATEST, &[]).await?;
+        let known = latest.as_ref().map(Accepted::from_row).transpose()?;
+        let accepted = origin::settle(known.as_ref(), &found, migrate)?;
+        if let Some(accepted) = &accepted {
+            self.accept(accepted).await?;
+        }
+        self.engine.stay_on(&found.name);
+        Ok(accepted.or(known).and_then(|accepted| accepted.lost_writes_at()))
+    }
+
+    async fn accept(&self, accepted: &Accepted) -> Result<(), Error> {
+        let row =
+            [accepted.sequence.into(), accepted.origin.as_str().into(), accepted.at.unix_micros().into()];
+        match self.execute(origin::ACCEPT, &row).await {
+            // another replica that starts at the same time was quicker, with the same words
+            Ok(_) | Err(Error::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn insist(&self, migrations: &'static [Migration]) -> Result<(), Error> {

@@ -32,6 +32,13 @@ pub enum Error {
     /// The database lacks migrations and may not be migrated here.
     #[error("the database lacks schema version {missing}: run this service's `migrate` command")]
     Outdated { missing: i64 },
+    /// The server is another than the one that this state was written on, or has lost a part of its history.
+    #[error(
+        "the state is quarantined: it was written on {known} and is now on {found}, so a failover or a restored backup may \
+         have lost what was written last. Nothing is done until an administrator accepts it: run this service's `migrate` \
+         command with state.accept_origin = \"{found}\", then restart the service"
+    )]
+    Quarantined { known: String, found: String },
     /// A migration that was already run is not the one in the program.
     #[error("schema version {version} of the database is not the one of this program")]
     Changed { version: i64 },
@@ -46,7 +53,9 @@ impl Error {
             Self::Corrupt { .. } => Code::DataLoss,
             Self::Refused { .. } => Code::Internal,
             Self::Url { .. } => Code::InvalidArgument,
-            Self::Newer { .. } | Self::Outdated { .. } | Self::Changed { .. } => Code::FailedPrecondition,
+            Self::Newer { .. } | Self::Outdated { .. } | Self::Changed { .. } | Self::Quarantined { .. } => {
+                Code::FailedPrecondition
+            }
         }
     }
 

@@ -17,6 +17,8 @@
 //! - puts the value of an argument into an error: `contract_errors_never_contain_argument_values`
 //! - leaves a database file readable for others: `a_sqlite_file_is_readable_by_its_owner_alone`
 //! - writes through the read pool: `contract_the_read_pool_cannot_write`
+//! - works on a promoted standby or a restored backup before that was accepted:
+//!   `contract_another_origin_is_quarantined_until_it_is_accepted`
 //! - reaches a shipped binary with the engine of a simulation: `no_shipped_binary_has_the_simulated_engine`
 //!
 //! # Shape
@@ -38,12 +40,16 @@
 //! - *The engine is a port* ([`Engine`]): a simulation brings one that lives in memory on the caller's thread, since the
 //!   driver of the shipped SQLite hands every statement to another thread, in an order that no seed repeats. This crate
 //!   knows none but the two that are shipped, and has no feature that could change that.
+//! - *A database knows where it was written* (`mint_origins`): PostgreSQL's system identifier and timeline, compared at
+//!   each new connection. A promotion that lost nothing is quarantined too, because nobody can tell from here. SQLite has
+//!   nothing to compare: a file that was put back looks like the file that was there.
 //! - *`sqlite://` is followed by the path as it is*, without percent-decoding or parameters.
 
 mod database;
 mod engine;
 mod error;
 mod migration;
+mod origin;
 mod row;
 mod transaction;
 mod value;
@@ -52,6 +58,7 @@ pub use database::Database;
 pub use engine::{Engine, Write};
 pub use error::{Classified, Error};
 pub use migration::Migration;
+pub use origin::{Migrate, Origin};
 pub use row::Row;
 pub use transaction::Transaction;
 pub use value::Value;

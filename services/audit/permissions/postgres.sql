@@ -16,7 +16,7 @@ GRANT USAGE ON SCHEMA audit TO mint_audit;
 DO $$
 BEGIN
     IF to_regclass('audit.entries') IS NOT NULL THEN
-        GRANT SELECT ON audit.mint_migrations TO mint_audit;
+        GRANT SELECT ON audit.mint_migrations, audit.mint_origins TO mint_audit;
         GRANT SELECT, INSERT ON audit.entries TO mint_audit;
     END IF;
 END

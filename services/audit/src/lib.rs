@@ -72,7 +72,7 @@ pub const FAULT_POINTS: &[Points] = &[<dyn LogStore>::POINTS];
 
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
-    let database = Database::open(&config.state.url, SCHEMA, MIGRATIONS, config.state.migrate())
+    let database = Database::open(&config.state.url, SCHEMA, MIGRATIONS, config.state.migration())
         .await
         .map_err(|error| mint_runtime::Error::unavailable("the state (state.url)", error))?;
     let store: Port<dyn LogStore> = Port::new(Arc::new(DatabaseLog::new(database, process.clock())));

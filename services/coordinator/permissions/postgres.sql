@@ -15,7 +15,7 @@ GRANT USAGE ON SCHEMA coordinator TO mint_coordinator;
 DO $$
 BEGIN
   IF to_regclass('coordinator.mint_migrations') IS NOT NULL THEN
-    GRANT SELECT ON coordinator.mint_migrations TO mint_coordinator;
+    GRANT SELECT ON coordinator.mint_migrations, coordinator.mint_origins TO mint_coordinator;
     GRANT SELECT, UPDATE (paused, reason, issuer_paused_until) ON coordinator.control TO mint_coordinator;
     GRANT SELECT, UPDATE (revision) ON coordinator.intake TO mint_coordinator;
     GRANT SELECT, INSERT,

@@ -130,7 +130,7 @@ pub const FAULT_POINTS: &[Points] = &[
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let state = config.common().state;
-    let database = Database::open(&state.url, SCHEMA, MIGRATIONS, state.migrate()).await?;
+    let database = Database::open(&state.url, SCHEMA, MIGRATIONS, state.migration()).await?;
     let policy = Policy::new(&config.rotation, process.entropy().as_ref());
     let deadline = policy.call_deadline;
     let store = SqlStore::new(database).waiting_at_most(config.rotation.max_overlap.as_duration());

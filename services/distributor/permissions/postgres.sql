@@ -15,7 +15,7 @@ GRANT USAGE ON SCHEMA distributor TO mint_distributor;
 DO $$
 BEGIN
   IF to_regclass('distributor.mint_migrations') IS NOT NULL THEN
-    GRANT SELECT ON distributor.mint_migrations TO mint_distributor;
+    GRANT SELECT ON distributor.mint_migrations, distributor.mint_origins TO mint_distributor;
     GRANT SELECT, INSERT, UPDATE (fencing_token, sequence) ON distributor.application TO mint_distributor;
     GRANT SELECT, INSERT, UPDATE (version, rotation, ended) ON distributor.highest_version TO mint_distributor;
     GRANT SELECT, INSERT, DELETE, UPDATE (outcome, answered_sequence) ON distributor.attempt TO mint_distributor;

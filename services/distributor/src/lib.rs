@@ -189,7 +189,7 @@ fn rules(config: &Config) -> Rules {
 
 async fn open_state(config: &Config) -> Result<Database, Error> {
     let opened =
-        Database::open(&config.state.url, adapters::SCHEMA, adapters::MIGRATIONS, config.state.migrate());
+        Database::open(&config.state.url, adapters::SCHEMA, adapters::MIGRATIONS, config.state.migration());
     let opened = opened.await;
     Ok(opened.map_err(|source| mint_runtime::Error::Unavailable {
         what: "the state".to_owned(),

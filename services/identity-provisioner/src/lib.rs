@@ -121,7 +121,7 @@ pub const FAULT_POINTS: &[Points] = &[
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database =
-        Database::open(&config.state.url, state::SCHEMA, state::MIGRATIONS, config.state.migrate());
+        Database::open(&config.state.url, state::SCHEMA, state::MIGRATIONS, config.state.migration());
     let database = database.await.map_err(Error::opening)?;
 
     let issuer = match config.issuer.driver {

@@ -15,7 +15,7 @@ GRANT USAGE ON SCHEMA registry_sync TO mint_registry_sync;
 DO $$
 BEGIN
   IF to_regclass('registry_sync.mint_migrations') IS NOT NULL THEN
-    GRANT SELECT ON registry_sync.mint_migrations TO mint_registry_sync;
+    GRANT SELECT ON registry_sync.mint_migrations, registry_sync.mint_origins TO mint_registry_sync;
     GRANT SELECT, INSERT, UPDATE ON registry_sync.applications TO mint_registry_sync;
     GRANT SELECT, INSERT, UPDATE (spent) ON registry_sync.releases TO mint_registry_sync;
     GRANT SELECT ON registry_sync.catalog TO mint_registry_sync;

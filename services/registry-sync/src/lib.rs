@@ -113,7 +113,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let defaults = Arc::new(config.defaults().map_err(mint_runtime::Error::from)?);
     let source_config = config.source().map_err(mint_runtime::Error::from)?;
     let database =
-        Database::open(&config.state.url, catalog::SCHEMA, catalog::MIGRATIONS, config.state.migrate());
+        Database::open(&config.state.url, catalog::SCHEMA, catalog::MIGRATIONS, config.state.migration());
     let database = database.await.map_err(Error::opening)?;
 
     let catalog = Catalog::open(database, process.clock(), &defaults).await?;

@@ -15,7 +15,7 @@ GRANT USAGE ON SCHEMA rotator TO mint_rotator;
 DO $$
 BEGIN
   IF to_regclass('rotator.mint_migrations') IS NOT NULL THEN
-    GRANT SELECT ON rotator.mint_migrations TO mint_rotator;
+    GRANT SELECT ON rotator.mint_migrations, rotator.mint_origins TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (token) ON rotator.fence TO mint_rotator;
     GRANT SELECT, INSERT,
           UPDATE (state, previous_version, version, version_id, fingerprint, envelope_digest, delivery_envelope,

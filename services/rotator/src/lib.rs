@@ -151,7 +151,7 @@ pub const FAULT_POINTS: &[Points] = &[
 
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), StartError> {
-    let database = Database::open(&config.state.url, SCHEMA, MIGRATIONS, config.state.migrate()).await?;
+    let database = Database::open(&config.state.url, SCHEMA, MIGRATIONS, config.state.migration()).await?;
     let rotator = Arc::new(assemble(&config, &process, database.clone())?);
     let rpc = rpc::Rpc::new(rotator, process.clock(), process.entropy());
     let api = Api {

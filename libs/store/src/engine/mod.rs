@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Error, Row, Value, error::Classified};
+use crate::{Error, Row, Value, error::Classified, origin::Origin};
 
 /// Waiting longer for a connection than this means that the store is stuck, not busy.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,6 +29,14 @@ pub trait Engine: Send + Sync {
     async fn make_schema(&self, _schema: &'static str) -> Result<(), Error> {
         Ok(())
     }
+
+    /// Where the database is now; none if the engine cannot tell one history from another.
+    async fn origin(&self) -> Result<Option<Origin>, Classified> {
+        Ok(None)
+    }
+
+    /// From now on [`Error::Quarantined`] answers everything on a connection to another origin.
+    fn stay_on(&self, _origin: &str) {}
 
     /// Answers all rows of a statement, which sees what was committed before and cannot write.
     async fn read(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified>;

@@ -1,8 +1,13 @@
 //! PostgreSQL: a schema and a role for each service.
 
-use std::{future::Future, str::FromStr, sync::Arc};
+use std::{
+    future::Future,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
+use mint_types::Timestamp;
 use sqlx::{
     Column, ConnectOptions, Encode, Executor, PgPool, Postgres, Row as _, Type, TypeInfo, ValueRef,
     encode::IsNull,
@@ -17,12 +22,17 @@ use crate::{
     Error, Row, Value,
     engine::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT, Engine, STATEMENT_TIMEOUT, Write},
     error::{Classified, classify_transport},
+    origin::{Origin, quarantined},
 };
 
 /// Small pools: every replica of every service shares the server's `max_connections`.
 const WRITERS: u32 = 6;
 const READERS: u32 = 4;
 
+/// A standby that is promoted begins a timeline; so does a recovery that ends before the end of the log.
+const ORIGIN: &str = "SELECT (SELECT system_identifier FROM pg_control_system())::TEXT || '/' || \
+     ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::BIT(32)::INTEGER::TEXT AS origin, \
+     (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT AS now";
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 /// Held until the write ends.
 const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema()))";
@@ -30,6 +40,36 @@ const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema(
 pub(crate) struct Pools {
     writer: PgPool,
     reader: PgPool,
+    home: Arc<Home>,
+}
+
+/// Where this database was opened, and whether a connection has met another place since.
+#[derive(Default)]
+struct Home {
+    origin: OnceLock<String>,
+    strange: OnceLock<String>,
+}
+
+impl Home {
+    fn met(&self, origin: String) {
+        if self.origin.get().is_some_and(|home| *home != origin) {
+            tracing::error!(
+                code = "STATE_QUARANTINED",
+                alarm = true,
+                origin,
+                "the database is another one now"
+            );
+            // whoever was first has said the same
+            let _known = self.strange.set(origin);
+        }
+    }
+
+    fn check(&self) -> Result<(), Classified> {
+        match (self.origin.get(), self.strange.get()) {
+            (Some(home), Some(strange)) => Err(quarantined(home, strange).into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[async_trait]
@@ -42,12 +82,30 @@ impl Engine for Pools {
         create_schema(&self.writer, schema).await
     }
 
+    async fn origin(&self) -> Result<Option<Origin>, Classified> {
+        let rows = fetch(&self.writer, ORIGIN, &[]).await?;
+        let Some(row) = rows.first() else {
+            return Err(Error::unavailable("the database does not say where it is").into());
+        };
+        let now = Timestamp::from_unix_micros(row.integer("now")?);
+        Ok(Some(Origin { name: row.text("origin")?.to_owned(), now }))
+    }
+
+    fn stay_on(&self, origin: &str) {
+        // a database is opened once
+        let _known = self.home.origin.set(origin.to_owned());
+    }
+
     async fn read(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
-        fetch(&self.reader, sql, args).await
+        let mut connection = answered(self.reader.acquire()).await?;
+        self.home.check()?;
+        fetch(&mut *connection, sql, args).await
     }
 
     async fn begin(&self) -> Result<Box<dyn Write>, Classified> {
-        Ok(Box::new(answered(self.writer.begin_with(BEGIN)).await?))
+        let transaction = answered(self.writer.begin_with(BEGIN)).await?;
+        self.home.check()?;
+        Ok(Box::new(transaction))
     }
 
     async fn close(&self) {
@@ -98,14 +156,28 @@ pub(crate) async fn open(url: &str, schema: &'static str) -> Result<Pools, Error
             ("idle_in_transaction_session_timeout", ANSWER_TIMEOUT.as_millis().to_string()),
         ])
         .disable_statement_logging();
-    let reader =
-        pool(READERS).connect_lazy_with(options.clone().options([("default_transaction_read_only", "on")]));
-    let writer = pool(WRITERS).connect_with(options).await.map_err(|error| classify(&error).error)?;
-    Ok(Pools { writer, reader })
+    let home = Arc::new(Home::default());
+    let reading = options.clone().options([("default_transaction_read_only", "on")]);
+    let reader = pool(READERS, &home).connect_lazy_with(reading);
+    let writer = pool(WRITERS, &home).connect_with(options).await.map_err(|error| classify(&error).error)?;
+    Ok(Pools { writer, reader, home })
 }
 
-fn pool(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(connections).min_connections(0).acquire_timeout(ACQUIRE_TIMEOUT)
+/// Connections that a failover ended are made anew: each says where it is.
+fn pool(connections: u32, home: &Arc<Home>) -> PgPoolOptions {
+    let home = Arc::clone(home);
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .min_connections(0)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| {
+            let home = Arc::clone(&home);
+            Box::pin(async move {
+                let row = sqlx::query(ORIGIN).fetch_one(connection).await?;
+                home.met(row.try_get("origin")?);
+                Ok(())
+            })
+        })
 }
 
 async fn fetch<'c, E>(executor: E, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified>

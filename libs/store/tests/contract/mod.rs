@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use mint_store::{Database, Error, Migration, Transaction, Value};
+use mint_store::{Database, Error, Migrate, Migration, Transaction, Value};
 
 use super::places;
 
@@ -22,7 +22,7 @@ pub(crate) const CHANGED: &[Migration] =
 
 /// How a place is opened.
 type Opening =
-    dyn Fn(&'static [Migration], bool) -> BoxFuture<'static, Result<Database, Error>> + Send + Sync;
+    dyn Fn(&'static [Migration], Migrate) -> BoxFuture<'static, Result<Database, Error>> + Send + Sync;
 
 /// Somewhere that a database finds again what was written to it.
 #[derive(Clone)]
@@ -30,7 +30,11 @@ pub(crate) struct Place(pub(crate) Arc<Opening>);
 
 impl Place {
     async fn open(&self, migrations: &'static [Migration], migrate: bool) -> Result<Database, Error> {
-        (self.0)(migrations, migrate).await
+        (self.0)(migrations, migrate.into()).await
+    }
+
+    async fn accept(&self, migrations: &'static [Migration], origin: &str) -> Result<Database, Error> {
+        (self.0)(migrations, Migrate::Accepting(origin.to_owned())).await
     }
 }
 
@@ -268,5 +272,32 @@ async fn contract_a_closed_store_is_unavailable() {
         database.close().await;
         assert!(database.ping().await.unwrap_err().is_unavailable());
         assert!(database.execute("DELETE FROM counters", &[]).await.unwrap_err().is_unavailable());
+    }
+}
+
+#[tokio::test]
+async fn contract_another_origin_is_quarantined_until_it_is_accepted() {
+    for place in places().await {
+        let database = open(&place).await;
+        assert_eq!(database.lost_writes_at(), None);
+        let moved = database.execute("UPDATE mint_origins SET origin = 'elsewhere/1'", &[]).await.unwrap();
+        if moved == 0 {
+            continue; // an engine that cannot tell one history from another
+        }
+        for migrate in [false, true] {
+            let refused = place.open(ONE, migrate).await.unwrap_err();
+            assert!(
+                matches!(&refused, Error::Quarantined { known, .. } if known == "elsewhere/1"),
+                "{refused}"
+            );
+        }
+        let Err(Error::Quarantined { found, .. }) = place.open(ONE, true).await else {
+            panic!("it is quarantined")
+        };
+        let accepted = place.accept(ONE, &found).await.unwrap();
+        let lost_writes_at = accepted.lost_writes_at();
+        assert!(lost_writes_at.is_some());
+        let reopened = place.open(ONE, false).await.unwrap();
+        assert_eq!(reopened.lost_writes_at(), lost_writes_at, "it is remembered");
     }
 }
