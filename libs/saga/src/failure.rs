@@ -28,6 +28,14 @@ pub mod reason {
     pub const PREVIOUS_VERSION_ALIVE: &str = "PREVIOUS_VERSION_ALIVE";
     /// Somebody with a newer lease acts.
     pub const STALE_FENCING_TOKEN: &str = "STALE_FENCING_TOKEN";
+    /// Objects that nobody may use any more still hold a credential.
+    pub const OBJECTS_NOT_OVERWRITTEN: &str = "OBJECTS_NOT_OVERWRITTEN";
+    /// The identity was deleted, and its name is not used again without release.
+    pub const IDENTITY_DELETED: &str = "IDENTITY_DELETED";
+    /// A disabled identity is still restorable.
+    pub const TOMBSTONE_NOT_PASSED: &str = "TOMBSTONE_NOT_PASSED";
+    /// Only a disabled identity is removed.
+    pub const IDENTITY_NOT_DISABLED: &str = "IDENTITY_NOT_DISABLED";
     /// Instances have not taken the new version up within the overlap.
     pub const INSTANCES_LAGGING: &str = "INSTANCES_LAGGING";
     /// A service of the constellation is not reached: the call was surely not seen, or nobody knows.
@@ -181,9 +189,23 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
         }
         reason::STALE_FENCING_TOKEN => ("Another coordinator acts", "Nothing: the newer one goes on"),
         reason::BUDGET_EXHAUSTED => (
-            "The day's budget for disabling is used up",
-            "Check that the registry is right about so many applications; then wait, or raise the budget",
+            "The day's budget of removals is used up",
+            "Check that the registry is right about so many applications; then wait until tomorrow, or let two \
+             operators sign: mint registry release --acts N",
         ),
+        reason::OBJECTS_NOT_OVERWRITTEN => (
+            "Objects that nobody may use any more still hold a credential",
+            "Let Mint's distributor put objects there again and then: mint resume APP; or delete the named objects by hand",
+        ),
+        reason::IDENTITY_DELETED => (
+            "The identity was deleted, and its name is not used again without release",
+            "Make sure that it is the same application; then let two operators sign: \
+             mint registry release --acts 1 --application APP",
+        ),
+        reason::TOMBSTONE_NOT_PASSED => ("The identity is still restorable", "Nothing: Mint waits"),
+        reason::IDENTITY_NOT_DISABLED => {
+            ("The identity is in use still", "Nothing: Mint disables it first, and waits anew")
+        }
         "TOO_MANY_UNRESOLVED_INTENTS" => (
             "Too many calls to the issuer have an unknown outcome",
             "Check the issuer; Mint goes on when earlier calls are answered or too old to arrive",
@@ -255,6 +277,10 @@ mod tests {
             "SETTINGS_INVALID",
             "STALE_FENCING_TOKEN",
             "BUDGET_EXHAUSTED",
+            "OBJECTS_NOT_OVERWRITTEN",
+            "IDENTITY_DELETED",
+            "TOMBSTONE_NOT_PASSED",
+            "IDENTITY_NOT_DISABLED",
             "TOO_MANY_UNRESOLVED_INTENTS",
             "PREVIOUS_VERSION_ALIVE",
             "STATE_UNAVAILABLE",

@@ -44,6 +44,9 @@ pub struct RotationConfig {
     pub lease: Period,
     /// After so many failures in a row a credential counts as failed.
     pub failed_after: u32,
+    /// How long after its objects became tombstones the identity of a removed application is deleted; like the rotator's
+    /// key of this name.
+    pub min_overlap: Period,
     /// Nobody waits longer than this for instances that still hold an older version; like the rotator's key of this
     /// name, which has the last word.
     pub max_overlap: Period,
@@ -60,6 +63,7 @@ impl Default for RotationConfig {
             retry_cap: Period::from_seconds(300),
             lease: Period::from_seconds(30),
             failed_after: 3,
+            min_overlap: Period::from_seconds(600),
             max_overlap: Period::new(Adoption::LONGEST),
             instance: String::new(),
         }

@@ -22,6 +22,8 @@ impl From<Status> for v1::ApplicationStatus {
             change: status.change,
             instances: status.instances.into_iter().map(Into::into).collect(),
             instance_count: u32::try_from(status.instance_count).unwrap_or(u32::MAX),
+            tombstone_until: status.tombstone_until.map(timestamp_to_wire),
+            identity_deleted: status.identity_deleted,
         }
     }
 }

@@ -7,6 +7,8 @@ use mint_saga::{Credential, Due, Facts, Roster, Stage, Trouble, Wish};
 use mint_types::{Application, CredentialKind, Presence, Revision, Settings, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::removal::{self, Clearing, Lost, Removal};
+
 /// Where the identity is in its life, as far as the coordinator saw to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,6 +20,8 @@ pub enum IdentityPhase {
     Enabled,
     /// It exists without scopes.
     Disabled,
+    /// It was deleted.
+    Deleted,
 }
 
 /// What the holder of the lease knows of the identity.
@@ -33,6 +37,18 @@ pub struct Standing {
     pub client_id: Option<String>,
     /// What keeps the identity from being as it should.
     pub trouble: Option<Trouble>,
+    /// How often the user was made again, as far as it was acted upon.
+    #[serde(default)]
+    pub incarnation: u64,
+    /// How far its removal is; none while it is in use.
+    #[serde(default)]
+    pub removal: Option<Removal>,
+    /// What became of objects where the settings no longer deliver.
+    #[serde(default)]
+    pub clearing: Clearing,
+    /// Versions that are worth nothing any more.
+    #[serde(default)]
+    pub lost: BTreeMap<CredentialKind, Lost>,
 }
 
 /// What is wrong with the record as it stands, since when.
@@ -140,14 +156,23 @@ impl Desk {
         self.credentials.get(&kind).cloned().unwrap_or_else(|| Credential::new(kind))
     }
 
+    /// The same as consumers find it: what is lost was delivered nowhere. What happens next is decided from this.
+    pub fn as_found(&self, kind: CredentialKind) -> Credential {
+        removal::as_found(self.credential(kind), self.standing.lost.get(&kind))
+    }
+
+    /// When the next rotation of a kind should be opened; none if the settings do not want it.
+    pub(crate) fn due(&self, kind: CredentialKind, now: Timestamp) -> Option<Due> {
+        Some(self.wish(kind)?.due(&self.as_found(kind), now, self.nudged_at))
+    }
+
     /// What the plan of a credential must know.
     pub fn facts(&self, kind: CredentialKind, now: Timestamp, issuer_paused: Option<Timestamp>) -> Facts {
         let wish = self.wish(kind);
-        let next_due_at =
-            match wish.as_ref().map(|wish| wish.due(&self.credential(kind), now, self.nudged_at)) {
-                Some(Due::At(at)) => at,
-                Some(Due::Now(_)) | None => now,
-            };
+        let next_due_at = match self.due(kind, now) {
+            Some(Due::At(at)) => at,
+            Some(Due::Now(_)) | None => now,
+        };
         Facts {
             wanted: wish.is_some(),
             deliverable: self.is_deliverable(),
@@ -161,7 +186,11 @@ impl Desk {
     /// Until when Retire waits for instances that hold an older version.
     fn lagging_until(&self, kind: CredentialKind, now: Timestamp) -> Option<Timestamp> {
         let credential = self.credentials.get(&kind)?;
-        let delivered_at = credential.current.as_ref()?.delivered_at;
+        let current = credential.current.as_ref()?;
+        if self.standing.lost.get(&kind).is_some_and(|lost| current.version <= lost.version) {
+            return None;
+        }
+        let delivered_at = current.delivered_at;
         let Stage::Adopting { created, .. } = &credential.rotation.as_ref()?.stage else { return None };
         let Adoption { roster, longest } = &self.adoption;
         roster.lagging_until(kind, created.version_id, delivered_at, *longest, now)

@@ -1,14 +1,19 @@
-//! Sees to an application's identity: never per rotation, only when a fact changed that it depends on.
+//! Sees to an application's identity and what it leaves behind: never per rotation, only when a fact changed that it
+//! depends on.
 
-use mint_saga::{Failure, Trouble};
-use mint_types::Application;
+use mint_saga::{Failure, Trouble, reason};
+use mint_types::Presence;
 
-use crate::desk::{IdentityPhase, Standing};
+use crate::burst::Burst;
+use crate::desk::{Desk, IdentityPhase, Standing};
 use crate::error::BurstError;
 use crate::plan::IdentityStep;
 use crate::policy::Parts;
-use crate::ports::Call;
+use crate::ports::{Call, Ensured, Removing};
+use crate::removal::{self, Answered, NotOverwritten, Objects, Removal, after_overwriting};
 use crate::steps;
+
+const SERVICE: &str = "identity-provisioner";
 
 /// Whether credentials can be made for it.
 pub(crate) fn is_usable(standing: &Standing) -> bool {
@@ -17,48 +22,197 @@ pub(crate) fn is_usable(standing: &Standing) -> bool {
 
 /// Performs a step; answers how the identity stands then.
 pub(crate) async fn settle(
-    parts: &Parts,
+    burst: &Burst<'_>,
     call: &Call,
     step: IdentityStep,
-    record: &Application,
-    before: Standing,
+    desk: &Desk,
 ) -> Result<Standing, BurstError> {
-    match perform(parts, call, step, record, &before).await {
+    if let IdentityStep::Overwrite | IdentityStep::Clear = step {
+        return overwrite(burst, call, step, &desk.standing).await;
+    }
+    let parts = burst.parts;
+    match perform(burst, call, step, desk).await? {
         Ok(standing) => Ok(standing),
         Err(failure) => {
             steps::heed(parts, &call.application, &failure).await?;
             tracing::warn!(?step, code = %failure.reason, detail = %failure.detail, "the identity is not as it should be");
-            let failures = [failure];
-            let attempts = before.trouble.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
-            let delay = steps::delay(parts, &failures, attempts);
-            let trouble = Trouble::after(before.trouble.as_ref(), &failures, None, parts.clock.now(), delay);
-            Ok(Standing { trouble: Some(trouble), ..before })
+            Ok(refused(parts, step, &failure, desk.standing.clone()))
         }
     }
 }
 
+/// What a refusal teaches besides that it was one.
+fn refused(parts: &Parts, step: IdentityStep, failure: &Failure, before: Standing) -> Standing {
+    match (failure.reason.as_str(), failure.retry_after) {
+        (reason::TOMBSTONE_NOT_PASSED, Some(remaining)) => return resting(parts, before, remaining),
+        (reason::IDENTITY_NOT_DISABLED, _) => return in_use_still(before),
+        _ => {}
+    }
+    let trouble = trouble(parts, before.trouble.as_ref(), failure);
+    // whoever came too late to restore it can only ask for a new one
+    let is_deleted = step == IdentityStep::Restore && failure.is(reason::IDENTITY_DELETED);
+    let identity = if is_deleted { IdentityPhase::Deleted } else { before.identity };
+    Standing { identity, trouble: Some(trouble), ..before }
+}
+
+/// The executor's clock decides when the tombstone period is over.
+fn resting(parts: &Parts, mut before: Standing, remaining: std::time::Duration) -> Standing {
+    let until = parts.clock.now().plus(remaining);
+    if let Some(removal) = before.removal.as_mut() {
+        removal.tombstone_until = until;
+        removal.trouble = None;
+    }
+    before
+}
+
+/// Somebody gave it its scopes back: the removal begins anew.
+fn in_use_still(before: Standing) -> Standing {
+    Standing { identity: IdentityPhase::Enabled, removal: None, trouble: None, ..before }
+}
+
+fn trouble(parts: &Parts, before: Option<&Trouble>, failure: &Failure) -> Trouble {
+    let attempts = before.map_or(0, |trouble| trouble.attempts).saturating_add(1);
+    let failures = std::slice::from_ref(failure);
+    let delay = steps::delay(parts, failures, attempts);
+    Trouble::after(before, failures, None, parts.clock.now(), delay)
+}
+
 async fn perform(
-    parts: &Parts,
+    burst: &Burst<'_>,
     call: &Call,
     step: IdentityStep,
-    record: &Application,
-    before: &Standing,
-) -> Result<Standing, Failure> {
-    const SERVICE: &str = "identity-provisioner";
-    if step == IdentityStep::Disable {
-        steps::bounded(parts, SERVICE, parts.identities.disable(call)).await?;
-        return Ok(Standing { identity: IdentityPhase::Disabled, trouble: None, ..before.clone() });
-    }
-    if step == IdentityStep::Enable {
-        steps::bounded(parts, SERVICE, parts.identities.enable(call)).await?;
-    }
-    let ensured = steps::bounded(parts, SERVICE, parts.identities.ensure(call)).await?;
-    Ok(Standing {
+    desk: &Desk,
+) -> Result<Result<Standing, Failure>, BurstError> {
+    let (parts, before) = (burst.parts, desk.standing.clone());
+    let identities = &parts.identities;
+    let answer = match step {
+        IdentityStep::Disable => {
+            let answer = steps::bounded(parts, SERVICE, identities.disable(call)).await;
+            answer.map(|disabled| match disabled.existed {
+                true => Standing {
+                    identity: IdentityPhase::Disabled,
+                    removal: Some(Removal {
+                        tombstone_until: disabled.tombstone_until.unwrap_or_else(|| parts.clock.now()),
+                        objects: Objects::Kept,
+                        trouble: None,
+                    }),
+                    trouble: None,
+                    ..before
+                },
+                false => {
+                    Standing { identity: IdentityPhase::Unknown, removal: None, trouble: None, ..before }
+                }
+            })
+        }
+        IdentityStep::Delete => {
+            let answer = steps::bounded(parts, SERVICE, identities.delete(call)).await;
+            answer.map(|()| Standing { identity: IdentityPhase::Deleted, trouble: None, ..before })
+        }
+        IdentityStep::Restore => {
+            let restored = steps::bounded(parts, SERVICE, identities.restore(call)).await;
+            match restored {
+                Ok(restored) if desk.record.presence == Presence::Held => Ok(ensured(desk, restored)),
+                // the same identity; whether it is the same user, too, only Ensure says
+                Ok(_) => {
+                    burst.keep_lease().await?;
+                    let answer = steps::bounded(parts, SERVICE, identities.ensure(call)).await;
+                    answer.map(|answer| ensured(desk, answer))
+                }
+                Err(failure) => Err(failure),
+            }
+        }
+        IdentityStep::Ensure => {
+            let answer = steps::bounded(parts, SERVICE, identities.ensure(call)).await;
+            answer.map(|answer| ensured(desk, answer))
+        }
+        IdentityStep::Overwrite | IdentityStep::Clear => {
+            return Err(BurstError::Impossible("objects are no identity"));
+        }
+    };
+    Ok(answer)
+}
+
+/// The identity is in use as the catalog says.
+fn ensured(desk: &Desk, ensured: Ensured) -> Standing {
+    let before = &desk.standing;
+    let incarnation = ensured.incarnation.unwrap_or(before.incarnation).max(before.incarnation);
+    // another user of the same name knows none of its predecessor's credentials
+    let lost =
+        if incarnation > before.incarnation { removal::losing(desk, |_| true) } else { before.lost.clone() };
+    Standing {
         identity: IdentityPhase::Enabled,
         // an answer that names an older fact than we asked for would be asked for again at once, for ever
-        ensured: ensured.applied.max(record.identity_revision),
-        ensured_with: record.revision,
+        ensured: ensured.applied.max(desk.record.identity_revision),
+        ensured_with: desk.record.revision,
         client_id: Some(ensured.client_id).filter(|id| !id.is_empty()),
         trouble: None,
+        incarnation,
+        removal: None,
+        clearing: before.clearing.clone(),
+        lost,
+    }
+}
+
+/// Has objects overwritten: counted and permitted by one executor, done by the other.
+async fn overwrite(
+    burst: &Burst<'_>,
+    call: &Call,
+    step: IdentityStep,
+    before: &Standing,
+) -> Result<Standing, BurstError> {
+    let parts = burst.parts;
+    let removing = if step == IdentityStep::Clear { Removing::Destinations } else { Removing::Application };
+    let answered = match steps::bounded(parts, SERVICE, parts.identities.permit(call, removing)).await {
+        Ok(permit) => {
+            burst.keep_lease().await?;
+            let answer =
+                steps::bounded(parts, "distributor", parts.distributor.tombstone(call, &permit)).await;
+            answer.map(removal::answered)
+        }
+        Err(failure) => Err(failure),
+    };
+    let (failure, is_final) = match answered {
+        Ok(Answered::All) => (None, true),
+        Ok(Answered::Some { failure, is_final }) => (Some(failure), is_final),
+        Err(failure) => {
+            steps::heed(parts, &call.application, &failure).await?;
+            (Some(failure), false)
+        }
+    };
+    if let Some(failure) = &failure {
+        tracing::warn!(?step, code = %failure.reason, detail = %failure.detail, "objects are not overwritten");
+    }
+    Ok(if step == IdentityStep::Clear {
+        cleared(parts, call, before.clone(), failure.as_ref())
+    } else {
+        overwritten(parts, before.clone(), failure.as_ref(), is_final)
     })
+}
+
+fn cleared(parts: &Parts, call: &Call, mut standing: Standing, failure: Option<&Failure>) -> Standing {
+    // if nothing is removed any more, the record that says so is on its way
+    let failure = failure.filter(|failure| !failure.is("NOTHING_REMOVED"));
+    let clearing = &mut standing.clearing;
+    clearing.trouble = failure.map(|failure| trouble(parts, clearing.trouble.as_ref(), failure));
+    if failure.is_none() {
+        clearing.done = call.revision;
+    }
+    standing
+}
+
+fn overwritten(parts: &Parts, mut standing: Standing, failure: Option<&Failure>, is_final: bool) -> Standing {
+    let Some(removal) = standing.removal.clone() else { return standing };
+    match failure.map(|failure| (failure.reason.as_str(), failure.retry_after)) {
+        Some((reason::TOMBSTONE_NOT_PASSED, Some(remaining))) => return resting(parts, standing, remaining),
+        Some((reason::IDENTITY_NOT_DISABLED, _)) => return in_use_still(standing),
+        _ => {}
+    }
+    let delete_at = parts.clock.now().plus(parts.policy.min_overlap);
+    let trouble = failure.map(|failure| NotOverwritten {
+        trouble: trouble(parts, removal.trouble.as_ref(), failure),
+        are_unreached: failure.is(reason::OBJECTS_NOT_OVERWRITTEN),
+        is_final,
+    });
+    standing.removal = Some(after_overwriting(&removal, trouble, delete_at));
+    standing
 }

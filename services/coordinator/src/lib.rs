@@ -12,11 +12,25 @@
 //! - keeps what a holder without a lease writes: `contract_a_stale_lease_cannot_commit`.
 //! - repeats a fencing token: `contract_fencing_tokens_only_grow`.
 //! - retires before it has a receipt, whatever crashes when: `a_crash_at_every_call_converges_in_the_right_order`.
+//! - lets an issuer that knows one value at a time wait for other stores after the first write:
+//!   `a_first_write_is_told_to_the_issuer_at_once_whatever_another_store_answers`.
 //! - lets one application delay another: `one_applications_trouble_delays_nobody`.
 //! - calls an issuer that asked for a pause: `a_429_pauses_only_calls_to_the_issuer`,
 //!   `a_429_is_obeyed_by_other_coordinators_and_after_a_restart`.
 //! - ensures an identity without a reason: `an_identity_is_ensured_once_not_per_rotation`.
-//! - touches an application that the registry lost: `a_held_application_is_left_alone`.
+//! - touches an application that the registry lost: `a_held_application_is_left_alone`, except that it restores one that
+//!   an operator took into use again:
+//!   `an_application_that_the_registry_lost_is_restored_when_an_operator_says_so_and_else_left_alone`.
+//! - deletes an identity before its tombstone period, its objects' tombstones and the shortest overlap, in that order:
+//!   `a_removal_is_disable_then_tombstones_then_delete_each_in_its_time`,
+//!   `a_crash_at_every_call_of_a_removal_converges_and_what_comes_back_is_whole`.
+//! - lets a store that refuses hold a deletion up: `a_bucket_that_refuses_the_tombstone_is_a_problem_and_delays_no_deletion`.
+//! - forgets objects that hold a credential still: they stay a problem that names them (the same test).
+//! - takes a tombstone for a delivery: `what_became_a_tombstone_is_filled_again_by_a_rotation_of_its_own`; or what belonged
+//!   to a user that is gone: `a_user_that_was_made_again_has_every_kind_delivered_again_at_once`.
+//! - overwrites where credentials lay before they are found elsewhere:
+//!   `what_the_settings_left_behind_is_overwritten_once_the_new_place_is_filled`.
+//! - does anything more for a deleted name before its release: `a_deleted_name_is_used_again_only_after_release`.
 //! - does what an operator asks while the audit log is down: `without_the_audit_log_nothing_is_done`.
 //! - retires while an instance that reported within its last three polls holds an older version, before the longest
 //!   overlap: `retire_waits_until_every_instance_holds_the_new_version`; or waits beyond it:
@@ -31,7 +45,7 @@
 //! # Shape
 //! `intake` (catalog → store) · `store` (port: one row per application and credential), `watched` (whether it can
 //! be written) · `lease` (pure: who may act) · `engine` (who is due) →
-//! `burst` (one lease: `identity`, then `steps` side by side) · `plan` and `status` (pure, from a `desk`) ·
+//! `burst` (one lease: `identity`, then `steps` side by side) · `plan`, `removal` and `status` (pure, from a `desk`) ·
 //! `operator`, `feed` and `reports` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
 //!
 //! # Decisions
@@ -56,6 +70,12 @@
 //!   lease, so other replicas and a restarted one obey it too. The rotator's own budget asks for moments and is not kept.
 //! - *Restored settings begin anew*: when a rotation of another kind takes an issuer object over, what was delivered
 //!   there counts no longer.
+//! - *How much may be taken away is not counted here*: the executors do, and their refusal is a problem of the application.
+//!   What holds it back is asked for again, with growing pauses.
+//! - *What is lost is named by version and rotation* (`removal::Lost`), not by time: no clock can make a credential that
+//!   was delivered since look lost, or one that is lost look delivered. It is durable before a tombstone is asked for.
+//! - *Objects that refuse hold the deletion up for five tries at most, and are tried for 20 hours*: each further day would be
+//!   counted against the budget of removals. Then `mint resume` makes one more try.
 //! - *State inside failing services is retried within seconds*, whatever the attempt: nothing is wrong with the
 //!   application.
 
@@ -74,6 +94,7 @@ mod operator;
 mod plan;
 mod policy;
 mod ports;
+mod removal;
 mod reports;
 mod rpc;
 mod status;
@@ -103,9 +124,10 @@ pub use operator::{Asked, Operator};
 pub use plan::{Decision, IdentityStep, World, decide};
 pub use policy::{Bell, IssuerGate, Parts, Policy};
 pub use ports::{
-    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Distributor, Ensured, Identities, NewVersion,
-    Proof, Retirement, RotationCall, Rotator,
+    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Identities,
+    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
+pub use removal::{Clearing, Lost, Objects, Removal};
 pub use rpc::Rpc;
 pub use status::{ApplicationState, CredentialState, CredentialStatus, InstanceStatus, Status, status};
 pub use store::{

@@ -5,6 +5,7 @@ use mint_saga::{Cause, Due, Step, plan};
 use mint_types::{CredentialKind, Presence, Timestamp};
 
 use crate::desk::{Desk, IdentityPhase};
+use crate::removal::{self, Need};
 
 /// What the plan must know besides the desk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +18,28 @@ pub struct World {
     pub paused: bool,
 }
 
-/// What to do with the identity.
+/// What to do with the identity, or with what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdentityStep {
     /// Make it as the catalog says.
     Ensure,
     /// Give its scopes back, then make it as the catalog says.
-    Enable,
+    Restore,
     /// Take its scopes.
     Disable,
+    /// Overwrite every object of an application that is out of use.
+    Overwrite,
+    /// Delete it.
+    Delete,
+    /// Overwrite the objects where the settings no longer deliver.
+    Clear,
+}
+
+impl IdentityStep {
+    /// Whether the issuer is called for it.
+    fn calls_the_issuer(self) -> bool {
+        !matches!(self, Self::Overwrite | Self::Clear)
+    }
 }
 
 /// What to do.
@@ -56,36 +70,40 @@ impl Decision {
     }
 }
 
-/// What the identity needs, whenever.
+/// What the identity of an application in use needs, whenever.
 pub(crate) fn identity_need(desk: &Desk) -> Option<IdentityStep> {
-    if desk.record.presence == Presence::Held {
+    if !desk.record.active {
         return None;
     }
-    match (desk.record.active, desk.standing.identity) {
-        (false, IdentityPhase::Enabled) => Some(IdentityStep::Disable),
-        (false, IdentityPhase::Unknown | IdentityPhase::Disabled) => None,
-        (true, IdentityPhase::Disabled) => Some(IdentityStep::Enable),
-        (true, IdentityPhase::Unknown) => Some(IdentityStep::Ensure),
-        (true, IdentityPhase::Enabled) => {
+    let is_held = desk.record.presence == Presence::Held;
+    match desk.standing.identity {
+        // an operator took it into use again, whether or not the registry has it
+        IdentityPhase::Disabled => Some(IdentityStep::Restore),
+        IdentityPhase::Unknown | IdentityPhase::Deleted if !is_held => Some(IdentityStep::Ensure),
+        IdentityPhase::Enabled if !is_held => {
             (desk.record.identity_revision > desk.standing.ensured).then_some(IdentityStep::Ensure)
         }
+        IdentityPhase::Unknown | IdentityPhase::Enabled | IdentityPhase::Deleted => None,
     }
 }
 
 /// What to do now.
 pub fn decide(desk: &Desk, world: &World) -> Decision {
     let mut decision = Decision::rest(NEVER);
-    if world.paused || desk.paused.is_some() || desk.record.presence == Presence::Held {
+    if world.paused || desk.paused.is_some() {
         return decision;
     }
-    if let Some(need) = identity_need(desk) {
-        match identity_gate(desk, world) {
+    let need = identity_need(desk).map_or_else(|| removal::need(desk, world.now), Need::Now);
+    match need {
+        Need::Nothing => {}
+        Need::At(at) => decision.wake_by(at),
+        Need::Now(step) => match identity_gate(desk, world, step) {
             Some(gate) => decision.wake_by(gate),
-            None => decision.identity = Some(need),
-        }
+            None => decision.identity = Some(step),
+        },
     }
     let identity_usable = decision.identity.is_some() || desk.standing.identity == IdentityPhase::Enabled;
-    if desk.record.active && identity_usable {
+    if desk.record.active && identity_usable && desk.record.presence != Presence::Held {
         open_rotations(desk, world, &mut decision);
         new_rotations(desk, world, &mut decision);
     }
@@ -93,15 +111,18 @@ pub fn decide(desk: &Desk, world: &World) -> Decision {
 }
 
 /// When the identity may be worked on; none for now.
-fn identity_gate(desk: &Desk, world: &World) -> Option<Timestamp> {
+fn identity_gate(desk: &Desk, world: &World, step: IdentityStep) -> Option<Timestamp> {
+    if !step.calls_the_issuer() {
+        return None;
+    }
     let trouble = desk.standing.trouble.as_ref().map(|trouble| trouble.gate(desk.nudged_at));
     trouble.max(world.issuer_paused_until).filter(|gate| world.now < *gate)
 }
 
 fn open_rotations(desk: &Desk, world: &World, decision: &mut Decision) {
-    for (kind, credential) in &desk.credentials {
+    for kind in desk.credentials.keys() {
         let facts = desk.facts(*kind, world.now, world.issuer_paused_until);
-        match plan(credential, world.now, &facts) {
+        match plan(&desk.as_found(*kind), world.now, &facts) {
             Step::Idle => {}
             Step::Wait { until } => decision.wake_by(until),
             Step::Create
@@ -121,12 +142,11 @@ fn new_rotations(desk: &Desk, world: &World, decision: &mut Decision) {
         return;
     }
     for kind in desk.kinds() {
-        let Some(wish) = desk.wish(*kind) else { continue };
-        let credential = desk.credential(*kind);
-        if credential.rotation.is_some() || is_occupied(desk, *kind) {
+        let Some(due) = desk.due(*kind, world.now) else { continue };
+        if desk.credential(*kind).rotation.is_some() || is_occupied(desk, *kind) {
             continue;
         }
-        match wish.due(&credential, world.now, desk.nudged_at) {
+        match due {
             Due::At(at) => decision.wake_by(at),
             Due::Now(cause) => {
                 if let Some(until) = world.issuer_paused_until.filter(|until| world.now < *until) {

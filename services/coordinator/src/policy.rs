@@ -30,6 +30,8 @@ pub struct Policy {
     pub backoff: Backoff,
     /// After so many failures in a row something counts as failed.
     pub failed_after: u32,
+    /// How long after its objects a removed identity is deleted.
+    pub min_overlap: Duration,
 }
 
 impl Policy {
@@ -48,6 +50,7 @@ impl Policy {
             call_deadline: lease * 2 / 3,
             backoff: Backoff { base: config.retry_base.as_duration(), cap: config.retry_cap.as_duration() },
             failed_after: config.failed_after,
+            min_overlap: config.min_overlap.as_duration(),
         }
     }
 }

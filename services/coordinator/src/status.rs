@@ -101,6 +101,10 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// Why it is paused.
     pub paused: Option<String>,
+    /// Until when the identity of an application that is out of use stays restorable.
+    pub tombstone_until: Option<Timestamp>,
+    /// The identity was deleted.
+    pub identity_deleted: bool,
     /// The catalog revision that it reflects.
     pub revision: u64,
     /// Counts the changes.
@@ -123,9 +127,16 @@ pub fn status(desk: &Desk, failed_after: u32, now: Timestamp) -> Status {
         instance_count,
         problems: problems(desk, now),
         paused: desk.paused.clone(),
+        tombstone_until: tombstone_until(desk),
+        identity_deleted: desk.standing.identity == IdentityPhase::Deleted,
         revision: desk.record.revision.0,
         change: desk.change,
     }
+}
+
+fn tombstone_until(desk: &Desk) -> Option<Timestamp> {
+    let removal = desk.standing.removal.as_ref()?;
+    (desk.standing.identity == IdentityPhase::Disabled).then_some(removal.tombstone_until)
 }
 
 /// The kinds that the settings want, and those whose rotation is still open.
@@ -164,8 +175,7 @@ fn identity_failed(desk: &Desk, failed_after: u32) -> bool {
 
 /// Delivered, and to where the settings say now. A kind that the settings do not want any more does not count.
 fn is_current(desk: &Desk, kind: CredentialKind) -> bool {
-    let Some(wish) = desk.wish(kind) else { return true };
-    desk.credential(kind).current.is_some_and(|current| current.destinations == wish.destinations)
+    crate::removal::is_where_it_belongs(desk, kind)
 }
 
 fn credential_status(desk: &Desk, kind: CredentialKind, failed_after: u32) -> CredentialStatus {
@@ -286,7 +296,10 @@ fn problems(desk: &Desk, now: Timestamp) -> Vec<Problem> {
         let detail = "the settings name no bucket, and the catalog has no default one";
         add(Failure::new(reason::NO_DESTINATION, detail), since);
     }
-    let identity = desk.standing.trouble.iter().flat_map(|trouble| &trouble.problems);
+    let standing = &desk.standing;
+    let removal = standing.removal.as_ref().and_then(|removal| removal.trouble.as_ref());
+    let troubles = standing.trouble.iter().chain(removal).chain(&standing.clearing.trouble);
+    let identity = troubles.flat_map(|trouble| &trouble.problems);
     let shown = shown_kinds(desk);
     let credentials = desk
         .credentials

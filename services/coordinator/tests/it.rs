@@ -21,6 +21,8 @@ mod leases;
 mod life;
 #[path = "it/operators.rs"]
 mod operators;
+#[path = "it/removal.rs"]
+mod removal;
 #[path = "it/reservations.rs"]
 mod reservations;
 #[path = "it/settings.rs"]

@@ -68,7 +68,7 @@ pub(crate) fn of(bounds: &Bounds) -> Desk {
             ensured: Revision(1),
             ensured_with: Revision(1),
             client_id: Some("client".to_owned()),
-            trouble: None,
+            ..Standing::default()
         },
         credentials: BTreeMap::new(),
         adoption: Adoption::default(),

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mint_api::convert::timestamp_from_wire;
 use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
-use mint_api::identity::v1::{DisableIdentityRequest, EnableIdentityRequest, EnsureIdentityRequest};
+use mint_api::identity::v1::{
+    DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest, PermitRemovalRequest, RemovalKind,
+    RestoreIdentityRequest,
+};
 use mint_runtime::Channel;
 use mint_saga::Failure;
 use mint_types::Revision;
 
 use super::wire;
-use crate::ports::{Call, Ensured, Identities};
+use crate::ports::{Call, Disabled, Ensured, Identities, Permit, Removing};
 
 const SERVICE: &str = "identity-provisioner";
 
@@ -39,10 +43,14 @@ impl Identities for GrpcIdentities {
         let mut client = self.client.clone();
         let answer = client.ensure_identity(wire::request(message, self.deadline)).await;
         let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
-        Ok(Ensured { client_id: answer.client_id, applied: Revision(answer.applied_revision) })
+        Ok(Ensured {
+            client_id: answer.client_id,
+            applied: Revision(answer.applied_revision),
+            incarnation: Some(answer.incarnation),
+        })
     }
 
-    async fn disable(&self, call: &Call) -> Result<bool, Failure> {
+    async fn disable(&self, call: &Call) -> Result<Disabled, Failure> {
         let message = DisableIdentityRequest {
             application_id: call.application.to_string(),
             catalog_revision: call.revision.0,
@@ -50,17 +58,52 @@ impl Identities for GrpcIdentities {
         };
         let mut client = self.client.clone();
         let answer = client.disable_identity(wire::request(message, self.deadline)).await;
-        Ok(answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner().existed)
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        let tombstone_until = answer.tombstone_until.as_ref().map(timestamp_from_wire);
+        Ok(Disabled { existed: answer.existed, tombstone_until })
     }
 
-    async fn enable(&self, call: &Call) -> Result<(), Failure> {
-        let message = EnableIdentityRequest {
+    async fn restore(&self, call: &Call) -> Result<Ensured, Failure> {
+        let message = RestoreIdentityRequest {
             application_id: call.application.to_string(),
             catalog_revision: call.revision.0,
             fencing_token: call.token.0,
         };
         let mut client = self.client.clone();
-        let answer = client.enable_identity(wire::request(message, self.deadline)).await;
+        let answer = client.restore_identity(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        Ok(Ensured {
+            client_id: answer.client_id,
+            applied: Revision(answer.applied_revision),
+            incarnation: None,
+        })
+    }
+
+    async fn delete(&self, call: &Call) -> Result<(), Failure> {
+        let message = DeleteIdentityRequest {
+            application_id: call.application.to_string(),
+            catalog_revision: call.revision.0,
+            fencing_token: call.token.0,
+        };
+        let mut client = self.client.clone();
+        let answer = client.delete_identity(wire::request(message, self.deadline)).await;
         answer.map(drop).map_err(|status| wire::failure(SERVICE, &status))
+    }
+
+    async fn permit(&self, call: &Call, removing: Removing) -> Result<Permit, Failure> {
+        let removal = match removing {
+            Removing::Application => RemovalKind::Application,
+            Removing::Destinations => RemovalKind::Destinations,
+        };
+        let message = PermitRemovalRequest {
+            application_id: call.application.to_string(),
+            catalog_revision: call.revision.0,
+            fencing_token: call.token.0,
+            removal: removal.into(),
+        };
+        let mut client = self.client.clone();
+        let answer = client.permit_removal(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        Ok(Permit(answer.permit))
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mint_coordinator::{ApplicationState, Engine};
-use mint_types::CredentialKind;
+use mint_types::{Application, CredentialKind, Revision};
 
 use crate::stage::{Stage, application, parts, policy};
-use crate::world::{Fault, GRACE, LEASE, OVERLAP};
+use crate::world::{Fault, GRACE, LEASE, OVERLAP, TOMBSTONE};
 
 /// Runs until the process dies or everything within `horizon` is done; true if it died.
 async fn live_or_die(stage: &mut Stage, horizon: Duration) -> bool {
@@ -67,6 +67,61 @@ async fn a_crash_at_every_call_converges_in_the_right_order() {
         }
         if !reached {
             assert!(index >= 14, "only {index} calls were reached");
+            return;
+        }
+        index += 1;
+    }
+}
+
+/// In use, out of use past the tombstone period, and back: with a release, because it was deleted meanwhile.
+async fn a_whole_life(stage: &mut Stage, fault_at: usize, fault: &Fault) -> bool {
+    let record = application("app-a", 1);
+    let mut died = false;
+    for (revision, active) in [(1, true), (2, false), (3, true)] {
+        let revision = Revision(revision);
+        stage
+            .take_in(&[Application { active, revision, identity_revision: revision, ..record.clone() }])
+            .await;
+        if revision == Revision(3) {
+            stage.world.release("app-a");
+        }
+        let dies = fault.clone();
+        stage.world.rule(move |seen| (seen.index == fault_at).then(|| dies.clone()));
+        let horizon = if active { OVERLAP + GRACE } else { TOMBSTONE + OVERLAP };
+        if live_or_die(stage, horizon).await {
+            died = true;
+            restart(stage, "two", 2);
+            stage.clock.advance(LEASE);
+            stage.live_for(horizon + OVERLAP).await;
+        }
+        assert_eq!(stage.world.is_deleted("app-a"), !active, "{fault:?} at {fault_at}");
+    }
+    died
+}
+
+#[tokio::test]
+async fn a_crash_at_every_call_of_a_removal_converges_and_what_comes_back_is_whole() {
+    let mut index = 0;
+    loop {
+        let mut reached = false;
+        for fault in [Fault::DiesBefore, Fault::DiesAfter] {
+            let mut stage = Stage::new().await;
+            reached |= a_whole_life(&mut stage, index, &fault).await;
+            let apis = stage.world.apis("app-a");
+            let first = |api: &str| apis.iter().position(|seen| *seen == api).unwrap_or(usize::MAX);
+            let order = ["disable", "permit", "tombstone", "delete"].map(first);
+            assert!(order.is_sorted() && order[3] < usize::MAX, "{fault:?} at {index}: {apis:?}");
+            let status = stage.status("app-a").await;
+            assert_eq!(status.state, ApplicationState::Delivered, "{fault:?} at {index}: {status:#?}");
+            for kind in [CredentialKind::Password, CredentialKind::Client] {
+                let live = stage.world.live("app-a", kind);
+                assert_eq!(live.len(), 1, "{fault:?} at {index}: {live:?}");
+                assert_eq!(live.first().copied(), stage.world.delivered("app-a", kind));
+            }
+            stage.world.assert_sound();
+        }
+        if !reached {
+            assert!(index >= 20, "only {index} calls were reached");
             return;
         }
         index += 1;

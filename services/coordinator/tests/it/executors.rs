@@ -251,7 +251,8 @@ impl Distributor for World {
             }
             if context.hesitant {
                 let refused = Failure::new("DESTINATION_REFUSED", "403 AccessDenied");
-                let partial = if replaces { format!("partial {} {version}", call.rotation) } else { String::new() };
+                let partial =
+                    if replaces { format!("partial {} {version}", call.rotation) } else { String::new() };
                 return Delivery {
                     receipt: Sealed::new(vec![]),
                     partial: Sealed::new(partial.into_bytes()),

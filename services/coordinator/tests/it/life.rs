@@ -162,7 +162,7 @@ async fn an_inactive_application_is_disabled_if_it_ever_had_a_user() {
     stage.take_in(&[record]).await;
     stage.world.forget_log();
     stage.turn().await;
-    assert_eq!(stage.world.apis("app-a")[..2], ["enable", "ensure"]);
+    assert_eq!(stage.world.apis("app-a")[..2], ["restore", "ensure"]);
     assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
     stage.world.assert_sound();
 }

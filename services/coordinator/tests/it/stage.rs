@@ -71,6 +71,7 @@ pub(crate) fn policy(holder: &str) -> Policy {
         call_deadline: Duration::from_secs(20),
         backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) },
         failed_after: 3,
+        min_overlap: crate::world::OVERLAP,
     }
 }
 

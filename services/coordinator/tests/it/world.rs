@@ -297,7 +297,8 @@ impl World {
             liar: state.liar,
             replaces: state.replaces,
             hesitant: state.hesitant.contains(&application),
-            usable: state.ensured.contains_key(&application) && !state.disabled.contains_key(&application)
+            usable: state.ensured.contains_key(&application)
+                && !state.disabled.contains_key(&application)
                 && !state.deleted.contains(&application),
         };
         // what was made before the user vanished logs in nowhere, and nobody could help it
@@ -306,7 +307,7 @@ impl World {
         let issuer = state.issuers.entry((application.clone(), call.kind)).or_default();
         let answer = act(issuer, &mut broken, &context);
         // I1: what consumers read logs in
-        let shut_out = issuer.delivered.filter(|version| !issuer.live.contains(version));
+        let shut_out = issuer.delivered.filter(|version| !issuer.live.contains(version) && !vanished);
         if let Some(version) = shut_out.filter(|version| issuer.owed != Some(*version)) {
             broken.push(format!("{application} {}: delivered {version} does not log in", call.kind));
         }

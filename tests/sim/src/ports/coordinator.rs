@@ -7,18 +7,21 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use mint_api::WireFault;
-use mint_api::convert::{duration_from_wire, kind_to_wire};
+use mint_api::convert::{duration_from_wire, kind_to_wire, timestamp_from_wire};
 use mint_api::distribution::v1::distribution_service_server::DistributionService as _;
-use mint_api::distribution::v1::{DeliverRequest, DestinationOutcome, Outcome};
+use mint_api::distribution::v1::{DeliverRequest, DestinationOutcome, Outcome, TombstoneRequest};
 use mint_api::identity::v1::identity_service_server::IdentityService as _;
-use mint_api::identity::v1::{DisableIdentityRequest, EnableIdentityRequest, EnsureIdentityRequest};
+use mint_api::identity::v1::{
+    DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest, PermitRemovalRequest, RemovalKind,
+    RestoreIdentityRequest,
+};
 use mint_api::rotation::v1::rotation_service_server::RotationService as _;
 use mint_api::rotation::v1::{
     AbandonRequest, AcceptReceiptRequest, CreateRequest, ProveRequest, RetireRequest, Verdict,
 };
 use mint_coordinator::{
-    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Distributor, Ensured, Identities, NewVersion,
-    Proof, Retirement, RotationCall, Rotator,
+    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Identities,
+    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
 use mint_saga::{Created, Failure, Sealed, reason};
 use mint_types::{Application, Code, Revision, Version};
@@ -92,27 +95,63 @@ impl Identities for Wire {
         };
         let answer = ask!(self, "ensure", provisioners, asked, ensure_identity, message)
             .map_err(|status| failure(&status))?;
-        Ok(Ensured { client_id: answer.client_id, applied: Revision(answer.applied_revision) })
+        Ok(Ensured {
+            client_id: answer.client_id,
+            applied: Revision(answer.applied_revision),
+            incarnation: Some(answer.incarnation),
+        })
     }
 
-    async fn disable(&self, asked: &Call) -> Result<bool, Failure> {
+    async fn disable(&self, asked: &Call) -> Result<Disabled, Failure> {
         let message = DisableIdentityRequest {
             application_id: asked.application.to_string(),
             catalog_revision: asked.revision.0,
             fencing_token: asked.token.0,
         };
-        let answer = ask!(self, "disable", provisioners, asked, disable_identity, message);
-        Ok(answer.map_err(|status| failure(&status))?.existed)
+        let answer = ask!(self, "disable", provisioners, asked, disable_identity, message)
+            .map_err(|status| failure(&status))?;
+        let tombstone_until = answer.tombstone_until.as_ref().map(timestamp_from_wire);
+        Ok(Disabled { existed: answer.existed, tombstone_until })
     }
 
-    async fn enable(&self, asked: &Call) -> Result<(), Failure> {
-        let message = EnableIdentityRequest {
+    async fn restore(&self, asked: &Call) -> Result<Ensured, Failure> {
+        let message = RestoreIdentityRequest {
             application_id: asked.application.to_string(),
             catalog_revision: asked.revision.0,
             fencing_token: asked.token.0,
         };
-        let answer = ask!(self, "enable", provisioners, asked, enable_identity, message);
+        let answer = ask!(self, "restore", provisioners, asked, restore_identity, message)
+            .map_err(|status| failure(&status))?;
+        Ok(Ensured {
+            client_id: answer.client_id,
+            applied: Revision(answer.applied_revision),
+            incarnation: None,
+        })
+    }
+
+    async fn delete(&self, asked: &Call) -> Result<(), Failure> {
+        let message = DeleteIdentityRequest {
+            application_id: asked.application.to_string(),
+            catalog_revision: asked.revision.0,
+            fencing_token: asked.token.0,
+        };
+        let answer = ask!(self, "delete", provisioners, asked, delete_identity, message);
         answer.map(drop).map_err(|status| failure(&status))
+    }
+
+    async fn permit(&self, asked: &Call, removing: Removing) -> Result<Permit, Failure> {
+        let removal = match removing {
+            Removing::Application => RemovalKind::Application,
+            Removing::Destinations => RemovalKind::Destinations,
+        };
+        let message = PermitRemovalRequest {
+            application_id: asked.application.to_string(),
+            catalog_revision: asked.revision.0,
+            fencing_token: asked.token.0,
+            removal: removal.into(),
+        };
+        let answer = ask!(self, "permit", provisioners, asked, permit_removal, message);
+        Ok(Permit(answer.map_err(|status| failure(&status))?.permit))
     }
 }
 
@@ -196,7 +235,7 @@ impl Rotator for Wire {
         let wait = answer.retry_after.map(|wait| duration_from_wire("retry_after", &wait)).transpose();
         match (answer.verdict(), wait.map_err(|_| malformed("retry_after"))?) {
             (Verdict::Dead | Verdict::NothingToProve, _) => {
-                self.life.scene.locked().completes(asked.rotation);
+                self.life.scene.locked().completes(&asked.call.application, asked.rotation);
                 Ok(Proof::Dead)
             }
             (Verdict::Unspecified | Verdict::Alive, Some(retry_after)) => Ok(Proof::NotYet { retry_after }),
@@ -270,6 +309,21 @@ impl Distributor for Wire {
             receipt: Sealed::new(answer.receipt),
             partial: Sealed::new(answer.partial_receipt),
             destinations: answer.destinations.iter().map(destination).collect(),
+        })
+    }
+
+    async fn tombstone(&self, asked: &Call, permit: &Permit) -> Result<Overwritten, Failure> {
+        let message = TombstoneRequest {
+            application_id: asked.application.to_string(),
+            catalog_revision: asked.revision.0,
+            fencing_token: asked.token.0,
+            permit: permit.0.clone(),
+        };
+        let answer = ask!(self, "tombstone", distributors, asked, tombstone, message)
+            .map_err(|status| failure(&status))?;
+        Ok(Overwritten {
+            objects: answer.objects.iter().map(destination).collect(),
+            complete: answer.complete,
         })
     }
 }
