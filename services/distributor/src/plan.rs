@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// Whether a write to one may show at the other. The same bucket behind another endpoint may be the same bucket.
-    fn may_be(&self, other: &Self) -> bool {
+    pub(crate) fn may_be(&self, other: &Self) -> bool {
         self.bucket == other.bucket && self.key == other.key
     }
 }

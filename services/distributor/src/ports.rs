@@ -9,8 +9,8 @@ use mint_api::WireFault;
 use mint_api::audit_log::Announced;
 use mint_secret::{PublishedKey, Zeroizing};
 use mint_types::{
-    Application, ApplicationId, CredentialKind, Destination, FencingToken, Revision, RotationId, Stale,
-    Timestamp, Version,
+    Application, ApplicationId, CredentialKind, Destination, FencingToken, RemovedDestination, Revision,
+    RotationId, Stale, Timestamp, Version,
 };
 
 use crate::plan::pins::Pins;
@@ -27,6 +27,13 @@ pub trait Catalog: Debug + Send + Sync {
         application: &ApplicationId,
         at_least: Revision,
     ) -> Result<Application, WireFault>;
+
+    /// Tells the catalog which removed destinations hold no credential any more, exactly as its record listed them.
+    async fn overwritten(
+        &self,
+        application: &ApplicationId,
+        removed: &[RemovedDestination],
+    ) -> Result<(), WireFault>;
 }
 
 /// The rotator's public keys.

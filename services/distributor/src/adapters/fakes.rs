@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mint_api::WireFault;
 use mint_api::audit_log::Announced;
 use mint_secret::PublishedKey;
-use mint_types::{Application, ApplicationId, Destination, Revision, Timestamp};
+use mint_types::{Application, ApplicationId, Destination, RemovedDestination, Revision, Timestamp};
 use tonic::Status;
 
 use crate::plan::Attempt;
@@ -31,6 +31,14 @@ impl Catalog for FakeCatalog {
             Some(fault) => Err(fault),
             None => Ok(self.record.lock().unwrap().clone()),
         }
+    }
+
+    async fn overwritten(&self, _: &ApplicationId, removed: &[RemovedDestination]) -> Result<(), WireFault> {
+        if let Some(fault) = self.fault.lock().unwrap().clone() {
+            return Err(fault);
+        }
+        self.record.lock().unwrap().removed_destinations.retain(|place| !removed.contains(place));
+        Ok(())
     }
 }
 

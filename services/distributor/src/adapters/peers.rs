@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mint_api::registry::v1::GetApplicationRequest;
 use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
+use mint_api::registry::v1::{GetApplicationRequest, RecordTombstonesRequest};
 use mint_api::rotation::v1::ListKeysRequest;
 use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
 use mint_api::types::v1 as wire;
 use mint_api::{InvalidMessage, WireFault};
 use mint_runtime::Channel;
 use mint_secret::{KeyStage, PublishedKey};
-use mint_types::{Application, ApplicationId, Revision};
+use mint_types::{Application, ApplicationId, RemovedDestination, Revision};
 use tonic::{Request, Status};
 
 use crate::ports::{Catalog, RotatorKeys};
@@ -46,6 +46,19 @@ impl Catalog for GrpcCatalog {
             .ok_or_else(|| InvalidMessage::new("application", "it is missing"))
             .and_then(Application::try_from);
         record.map_err(|error| malformed(&error))
+    }
+
+    async fn overwritten(
+        &self,
+        application: &ApplicationId,
+        removed: &[RemovedDestination],
+    ) -> Result<(), WireFault> {
+        let request = RecordTombstonesRequest {
+            application_id: application.to_string(),
+            overwritten: removed.iter().cloned().map(Into::into).collect(),
+        };
+        let answered = self.0.clone().record_tombstones(bounded(request)).await;
+        answered.map(drop).map_err(WireFault::from)
     }
 }
 

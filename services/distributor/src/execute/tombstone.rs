@@ -3,7 +3,7 @@
 use mint_api::audit_log::Act;
 use mint_secret::Zeroizing;
 use mint_statement::Removal as Permitted;
-use mint_types::{Application, CredentialKind, Presence};
+use mint_types::{Application, CredentialKind, Destination, Presence, RemovedDestination};
 
 use super::Distributor;
 use super::puts::Ready;
@@ -61,7 +61,12 @@ impl Distributor {
         };
         let task = Task { warrant, permit, record, asked };
         let answers = self.overwrite(removal, &task).await?;
-        self.account(&task, answers).await
+        let (overwritten, forgotten) = self.account(&task, answers).await?;
+        if !forgotten.is_empty() {
+            let told = self.ports.catalog.overwritten(&removal.application, &forgotten).await;
+            told.map_err(Error::Catalog)?;
+        }
+        Ok(overwritten)
     }
 
     /// The record, if it lets the removal be: nothing in use is overwritten whatever the permit says.
@@ -204,8 +209,12 @@ impl Distributor {
         })
     }
 
-    /// Looks again at everything that is remembered.
-    async fn account(&self, task: &Task, answers: Vec<(Place, PutAnswer)>) -> Result<Overwritten, Error> {
+    /// Looks again at everything that is remembered; answers, too, what the catalog may forget.
+    async fn account(
+        &self,
+        task: &Task,
+        answers: Vec<(Place, PutAnswer)>,
+    ) -> Result<(Overwritten, Vec<RemovedDestination>), Error> {
         let memory = self.ports.tombstones.read(&task.warrant).await?;
         let (graves, _) = self.graves(task, &memory);
         let now = self.ports.clock.now();
@@ -215,7 +224,27 @@ impl Distributor {
             Line { state: line_state(grave.step, answer.map(|(_, answer)| answer.clone()), now), place }
         });
         let is_complete = graves.iter().all(|grave| grave.step == Step::Settled);
-        Ok(Overwritten { lines: lines.collect(), is_complete })
+        let overwritten = Overwritten { lines: lines.collect(), is_complete };
+        Ok((overwritten, self.forgettable(task, &memory, &graves)))
+    }
+
+    /// The removed destinations that hold no credential any more, or never did.
+    fn forgettable(&self, task: &Task, memory: &Memory, graves: &[Grave]) -> Vec<RemovedDestination> {
+        let Permitted::Destinations { .. } = task.permit.removal else { return Vec::new() };
+        let removed = task.record.iter().flat_map(|record| &record.removed_destinations);
+        let is_bare = |removed: &&RemovedDestination| {
+            let destination = Destination {
+                bucket: removed.bucket.clone(),
+                account_id: removed.account_id.clone(),
+                key: removed.key.clone(),
+            };
+            let place = Place::of(&destination, &self.default_store);
+            memory.objects.iter().filter(|object| object.place.may_be(&place)).all(|object| {
+                let grave = graves.iter().find(|grave| grave.object.place == object.place);
+                grave.is_some_and(|grave| grave.step == Step::Settled)
+            })
+        };
+        removed.filter(is_bare).cloned().collect()
     }
 }
 

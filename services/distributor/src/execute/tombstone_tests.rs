@@ -3,6 +3,7 @@ use mint_statement::Removal as Permitted;
 use super::*;
 use crate::outcome::Overwritten;
 use crate::ports::Removal;
+use mint_types::RemovedDestination;
 
 const USER: &str = "one-bucket/mint/shop/user.json";
 
@@ -58,6 +59,45 @@ impl World {
         record.settings_generation += 1;
         record.revision.0 += 1;
     }
+}
+
+fn left(world: &World) -> Vec<String> {
+    let record = world.catalog.record.lock().unwrap();
+    record.removed_destinations.iter().map(|removed| removed.bucket.name.to_string()).collect()
+}
+
+#[tokio::test]
+async fn the_catalog_forgets_a_removed_place_once_it_is_overwritten_and_not_before() {
+    let world = world(&["kept", "gone", "closed"]).await;
+    world.deliver(&world.delivery(7)).await.unwrap();
+    let before = world.catalog.record.lock().unwrap().settings.clone().unwrap();
+    world.settings(|settings| settings.buckets.truncate(1));
+    {
+        let mut record = world.catalog.record.lock().unwrap();
+        let settings_generation = record.settings_generation;
+        let never = Bucket { name: "never".parse().unwrap(), ..before.buckets[0].clone() };
+        let buckets = before.buckets[1..].iter().cloned().chain([never]);
+        record.removed_destinations = buckets
+            .map(|bucket| RemovedDestination {
+                bucket,
+                account_id: before.account_id.clone(),
+                key: "mint/shop/user.json".to_owned(),
+                settings_generation,
+                removed_at: world.clock.now(),
+            })
+            .collect();
+    }
+    world.store.will_answer("closed", refused());
+    let generation = world.catalog.record.lock().unwrap().settings_generation;
+    let first = world.overwrite(&removal(&world, destinations(generation))).await;
+    assert!(!first.is_complete);
+    assert_eq!(left(&world), ["closed"], "gone is a tombstone, never was never put");
+    assert!(
+        is_tombstone(&world, "gone/mint/shop/user.json") && !is_tombstone(&world, "kept/mint/shop/user.json")
+    );
+    let second = world.overwrite(&removal(&world, destinations(generation))).await;
+    assert!(second.is_complete);
+    assert!(left(&world).is_empty());
 }
 
 #[tokio::test]
