@@ -7,6 +7,7 @@
 mod issuer;
 mod neighbours;
 mod registry;
+mod removal;
 mod settings;
 mod standby;
 mod stores;

@@ -133,7 +133,7 @@ async fn perform(
 }
 
 /// The identity is in use as the catalog says.
-fn ensured(desk: &Desk, ensured: Ensured) -> Standing {
+pub(crate) fn ensured(desk: &Desk, ensured: Ensured) -> Standing {
     let before = &desk.standing;
     let incarnation = ensured.incarnation.unwrap_or(before.incarnation).max(before.incarnation);
     // another user of the same name knows none of its predecessor's credentials

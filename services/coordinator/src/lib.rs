@@ -46,7 +46,7 @@
 //! `intake` (catalog → store) · `store` (port: one row per application and credential), `watched` (whether it can
 //! be written) · `lease` (pure: who may act) · `engine` (who is due) →
 //! `burst` (one lease: `identity`, then `steps` side by side) · `plan`, `removal` and `status` (pure, from a `desk`) ·
-//! `operator`, `feed` and `reports` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
+//! `operator`, `adopt`, `feed` and `reports` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
 //!
 //! # Decisions
 //! - *A lease is a row's column, taken by an optimistic write*: the same code on SQLite and PostgreSQL. The token is
@@ -80,6 +80,7 @@
 //!   application.
 
 mod adapters;
+mod adopt;
 mod burst;
 mod config;
 mod convert;

@@ -8,6 +8,7 @@ use mint_port::Port;
 use mint_saga::Cause;
 use mint_types::{ApplicationId, Code, CredentialKind, Presence, Principal, RequestId, RotationId};
 
+use crate::adopt;
 use crate::burst;
 use crate::desk::Desk;
 use crate::plan::occupant;
@@ -90,6 +91,14 @@ impl Operator {
             answers.push(Started { kind, rotation, started: open.is_none() });
         }
         answers
+    }
+
+    /// Takes the user that the issuer has for an application over; answers its client id.
+    pub async fn adopt(&self, id: &ApplicationId, asked: &Asked) -> Result<String, Fault> {
+        let desk = self.desk(id).await?;
+        in_use(&desk)?;
+        let act = Self::act("identity.adopt", Some(id), None, asked);
+        self.audited(act, adopt::adopt(&self.parts, id)).await
     }
 
     /// Pauses an application, or everything.
@@ -175,20 +184,31 @@ fn unknown(id: &ApplicationId) -> Fault {
     .with("application", id.as_str())
 }
 
+fn refusal(id: &ApplicationId, reason: &'static str, message: String) -> Fault {
+    Fault::new(Code::FailedPrecondition, reason, message).with("application", id.as_str())
+}
+
+/// Refuses what nothing may be changed of.
+fn in_use(desk: &Desk) -> Result<(), Fault> {
+    let id = &desk.record.id;
+    if desk.record.presence == Presence::Held {
+        let message = format!("the registry lost {id}: nothing of it is changed");
+        return Err(refusal(id, "APPLICATION_HELD", message));
+    }
+    if !desk.record.active {
+        let message = format!("the registry retired {id}: it has no credentials");
+        return Err(refusal(id, "APPLICATION_INACTIVE", message));
+    }
+    Ok(())
+}
+
 /// The kinds that were asked for, if the application can rotate them now.
 fn rotatable(desk: &Desk, asked: &[CredentialKind]) -> Result<Vec<CredentialKind>, Fault> {
     let id = &desk.record.id;
-    let refuse = |reason, message: String| {
-        Err(Fault::new(Code::FailedPrecondition, reason, message).with("application", id.as_str()))
-    };
-    if desk.record.presence == Presence::Held {
-        return refuse("APPLICATION_HELD", format!("the registry lost {id}: nothing of it is changed"));
-    }
-    if !desk.record.active {
-        return refuse("APPLICATION_INACTIVE", format!("the registry retired {id}: it has no credentials"));
-    }
+    in_use(desk)?;
     if !desk.is_deliverable() {
-        return refuse("NO_DESTINATION", format!("{id} has no bucket: enter one with mint app set"));
+        let message = format!("{id} has no bucket: enter one with mint app set");
+        return Err(refusal(id, "NO_DESTINATION", message));
     }
     if let Some(other) = asked.iter().find(|kind| !desk.kinds().contains(kind)) {
         let message = format!("{id} has no credential of kind {other}");

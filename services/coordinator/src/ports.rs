@@ -99,6 +99,8 @@ pub trait Identities: Debug + Send + Sync {
     async fn disable(&self, call: &Call) -> Result<Disabled, Failure>;
     /// Gives them back to the same user and client.
     async fn restore(&self, call: &Call) -> Result<Ensured, Failure>;
+    /// Makes an existing user the application's; refused if there is none.
+    async fn adopt(&self, call: &Call) -> Result<Ensured, Failure>;
     /// Deletes it, once it was disabled for the tombstone period.
     async fn delete(&self, call: &Call) -> Result<(), Failure>;
     /// Counts the removal of objects and signs that it is permitted.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use futures::{Stream, stream};
 use mint_api::convert::{kind_from_wire, parse, parse_optional};
 use mint_api::coordination::v1::{
-    self, GetApplicationRequest, GetApplicationResponse, ListApplicationsRequest, ListApplicationsResponse,
-    PauseRequest, PauseResponse, ReportVersionRequest, ReportVersionResponse, ResumeRequest, ResumeResponse,
-    RotateApplicationRequest, RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
+    self, AdoptIdentityRequest, AdoptIdentityResponse, GetApplicationRequest, GetApplicationResponse,
+    ListApplicationsRequest, ListApplicationsResponse, PauseRequest, PauseResponse, ReportVersionRequest,
+    ReportVersionResponse, ResumeRequest, ResumeResponse, RotateApplicationRequest,
+    RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
     coordination_service_server::CoordinationService,
 };
 use mint_api::types::v1::Problem;
@@ -165,6 +166,16 @@ impl CoordinationService for Rpc {
         let id = parse_optional("application_id", &request.into_inner().application_id)?;
         self.operator.resume(id.as_ref(), &asked).await?;
         Ok(Response::new(ResumeResponse {}))
+    }
+
+    async fn adopt_identity(
+        &self,
+        request: Request<AdoptIdentityRequest>,
+    ) -> Result<Response<AdoptIdentityResponse>, Status> {
+        let asked = self.asked(&request)?;
+        let id = parse("application_id", &request.into_inner().application_id)?;
+        let client_id = self.operator.adopt(&id, &asked).await?;
+        Ok(Response::new(AdoptIdentityResponse { client_id }))
     }
 
     async fn report_version(

@@ -131,6 +131,9 @@ pub(crate) struct Up {
     /// How long the coordinator may hold an application without renewing
     #[arg(long, default_value = "30s", value_parser = period)]
     pub(crate) lease: Period,
+    /// How long an application that went out of use can be restored before its objects and its user are removed
+    #[arg(long, default_value = "7d", value_parser = period)]
+    pub(crate) tombstone: Period,
 }
 
 #[derive(Debug, Args)]

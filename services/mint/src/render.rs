@@ -24,11 +24,16 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
 /// One line per application, then what is wrong.
 pub(crate) fn standings(standings: &[Standing]) -> String {
     let rows = standings.iter().map(|standing| {
-        let state = if standing.paused {
-            format!("{} (paused)", standing.state.as_str())
-        } else {
-            standing.state.as_str().to_owned()
-        };
+        let mut state = standing.state.as_str().to_owned();
+        if standing.paused {
+            state.push_str(" (paused)");
+        }
+        if let Some(until) = standing.tombstone_until {
+            let _ = write!(state, " (restorable until {until})");
+        }
+        if standing.identity_deleted {
+            state.push_str(" (deleted)");
+        }
         let credentials: Vec<_> = standing.credentials.iter().map(credential).collect();
         vec![
             standing.id.clone(),
@@ -166,6 +171,17 @@ mod tests {
     use super::*;
     use crate::standing::samples::{credential, problem, standing};
     use crate::standing::{CredentialState, State};
+
+    #[test]
+    fn what_is_out_of_use_says_until_when_it_can_come_back() {
+        let mut resting = standing("kio", State::Inactive, vec![]);
+        resting.tombstone_until = Some("2026-11-29T01:02:03Z".parse().unwrap());
+        let mut gone = standing("old", State::Inactive, vec![]);
+        gone.identity_deleted = true;
+        let text = standings(&[resting, gone]);
+        assert!(text.contains("inactive (restorable until 2026-11-29T01:02:03Z)"), "{text}");
+        assert!(text.contains("inactive (deleted)"), "{text}");
+    }
 
     #[test]
     fn a_problem_says_what_happened_and_what_to_do() {

@@ -54,6 +54,10 @@ pub(crate) struct Standing {
     pub(crate) problems: Vec<Problem>,
     pub(crate) paused: bool,
     pub(crate) pause_reason: Option<String>,
+    /// Until when an application that is out of use can be restored.
+    pub(crate) tombstone_until: Option<Timestamp>,
+    /// It went out of use, and its identity was deleted.
+    pub(crate) identity_deleted: bool,
     pub(crate) catalog_revision: u64,
     pub(crate) change: u64,
 }
@@ -117,6 +121,8 @@ impl From<v1::ApplicationStatus> for Standing {
                 .collect(),
             paused: wire.paused,
             pause_reason: filled(wire.pause_reason),
+            tombstone_until: time(wire.tombstone_until),
+            identity_deleted: wire.identity_deleted,
             catalog_revision: wire.catalog_revision,
             change: wire.change,
         }
@@ -187,6 +193,8 @@ pub(crate) mod samples {
             problems: vec![],
             paused: false,
             pause_reason: None,
+            tombstone_until: None,
+            identity_deleted: false,
             catalog_revision: 10,
             change: 1,
         }

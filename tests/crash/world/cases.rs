@@ -67,6 +67,8 @@ pub(crate) enum Way {
     Tombstone,
     /// Somebody deletes its user by hand.
     Vanished,
+    /// An operator has its user taken over.
+    Adopted,
     /// Two operators let it go beyond the budget.
     Release,
     /// The registry loses it, and an operator decides.
@@ -117,6 +119,11 @@ impl Way {
             self,
             Self::Disable | Self::Enable | Self::Delete | Self::Tombstone | Self::Decision | Self::Orphan
         )
+    }
+
+    /// Whether a tombstone period passes on it.
+    pub(crate) fn takes_long(self) -> bool {
+        matches!(self, Self::Delete | Self::Orphan)
     }
 
     /// Whether the registry knows the application from the start.

@@ -82,7 +82,7 @@ impl Stage {
         environment.extend(glewlwyd.iter().flat_map(Glewlwyd::environment));
         let world = WorldOptions {
             registry: Some(registry(&entries, &[&format!("password_grace: {}s", GRACE.as_secs())])),
-            arguments: ["--min-overlap", &format!("{}s", OVERLAP.as_secs())].map(ToOwned::to_owned).to_vec(),
+            arguments: arguments(),
             environment,
             data: Some(data),
             programs: Some(programs::gather(&directory.path().join("bin"))),
@@ -135,9 +135,14 @@ async fn release(world: &World, acts: u64) {
     assert!(released.status.success(), "{}", String::from_utf8_lossy(&released.stderr));
 }
 
+fn arguments() -> Vec<String> {
+    let seconds = |duration: Duration| format!("{}s", duration.as_secs());
+    let (overlap, tombstone) = (seconds(OVERLAP), seconds(TOMBSTONE));
+    ["--min-overlap", &overlap, "--tombstone", &tombstone].map(ToOwned::to_owned).to_vec()
+}
+
 /// The tempo of a world in which everything dies all the time: short waits, and no budget for trouble on purpose.
 fn environment() -> Vec<(String, String)> {
-    let tombstone = format!("{}s", TOMBSTONE.as_secs());
     [
         ("COORDINATOR__ROTATION__RETRY_BASE", "200ms"),
         ("COORDINATOR__ROTATION__RETRY_CAP", "2s"),
@@ -148,7 +153,6 @@ fn environment() -> Vec<(String, String)> {
         ("ROTATOR__ROTATION__UNRESOLVED_HOLD", "3s"),
         ("ROTATOR__ROTATION__MAX_OVERLAP", "5s"),
         ("ROTATOR__ROTATION__RATE_PER_MINUTE", "1000000"),
-        ("IDENTITY_PROVISIONER__BUDGET__TOMBSTONE", &tombstone),
         ("IDENTITY_PROVISIONER__BUDGET__MINIMUM", "1"),
         ("IDENTITY_PROVISIONER__ISSUER__CHECK_INTERVAL", "5s"),
         ("REGISTRY_SYNC__SOURCE__DELTA_INTERVAL", "5s"),

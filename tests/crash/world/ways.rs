@@ -74,18 +74,14 @@ impl Stage {
                 self.is_clean(id, slate::Alive::Enabled).await
             }
             Way::Lookup => self.is_looked_up(case).await,
-            Way::Refused => {
-                self.world
-                    .fault(json!({"api": "service-user.create_password", "kind": "fail", "match": id}))
-                    .await;
-                self.rotates(case, &[CredentialKind::Password]).await
-            }
+            Way::Refused => self.is_refused(case).await,
             Way::RateLimited => self.is_rate_limited(case).await,
             Way::Lied => self.is_lied_to(case).await,
             Way::Abandoned => self.is_abandoned(case).await,
             Way::Report => self.is_reported(case).await,
             Way::Tombstone => self.loses_a_bucket(case).await,
             Way::Vanished => self.vanishes(case).await,
+            Way::Adopted => self.is_adopted(case).await,
             Way::Release => self.is_released(case).await,
             Way::Decision => self.is_decided_on(case).await,
             Way::Orphan => self.is_an_orphan(case).await,

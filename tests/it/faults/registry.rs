@@ -53,7 +53,7 @@ fn source(world: &World) -> RegistryServiceClient<Channel> {
 }
 
 /// Has the registry read until its list is taken.
-async fn read_the_list(world: &World) {
+pub(super) async fn read_the_list(world: &World) {
     let mut source = source(world);
     eventually("the list is taken", DEADLINE, || {
         let mut source = source.clone();

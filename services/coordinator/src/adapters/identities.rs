@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use mint_api::convert::timestamp_from_wire;
 use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
 use mint_api::identity::v1::{
-    DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest, PermitRemovalRequest, RemovalKind,
-    RestoreIdentityRequest,
+    AdoptIdentityRequest, DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest,
+    PermitRemovalRequest, RemovalKind, RestoreIdentityRequest,
 };
 use mint_runtime::Channel;
 use mint_saga::Failure;
@@ -71,6 +71,22 @@ impl Identities for GrpcIdentities {
         };
         let mut client = self.client.clone();
         let answer = client.restore_identity(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        Ok(Ensured {
+            client_id: answer.client_id,
+            applied: Revision(answer.applied_revision),
+            incarnation: None,
+        })
+    }
+
+    async fn adopt(&self, call: &Call) -> Result<Ensured, Failure> {
+        let message = AdoptIdentityRequest {
+            application_id: call.application.to_string(),
+            catalog_revision: call.revision.0,
+            fencing_token: call.token.0,
+        };
+        let mut client = self.client.clone();
+        let answer = client.adopt_identity(wire::request(message, self.deadline)).await;
         let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
         Ok(Ensured {
             client_id: answer.client_id,

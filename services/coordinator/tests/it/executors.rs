@@ -63,6 +63,14 @@ impl Identities for World {
         Ok(self.leave(fault, Ensured { client_id, applied: call.revision, incarnation: None }).await)
     }
 
+    async fn adopt(&self, call: &Call) -> Result<Ensured, Failure> {
+        let (_busy, fault) = self.enter("adopt", call, None).await?;
+        let application = call.application.to_string();
+        *self.state().ensured.entry(application.clone()).or_default() += 1;
+        let client_id = format!("client-of-{application}");
+        Ok(self.leave(fault, Ensured { client_id, applied: call.revision, incarnation: None }).await)
+    }
+
     async fn delete(&self, call: &Call) -> Result<(), Failure> {
         let (_busy, fault) = self.enter("delete", call, None).await?;
         let application = call.application.to_string();

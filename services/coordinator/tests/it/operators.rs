@@ -8,8 +8,8 @@ use mint_api::WireFault;
 use mint_api::audit_log::{MemoryAuditLog, Outcome};
 use mint_api::coordination::v1::coordination_service_server::CoordinationService;
 use mint_api::coordination::v1::{
-    ApplicationState, GetApplicationRequest, ListApplicationsRequest, PauseRequest, ResumeRequest,
-    RotateApplicationRequest, WatchApplicationsRequest,
+    AdoptIdentityRequest, ApplicationState, GetApplicationRequest, ListApplicationsRequest, PauseRequest,
+    ResumeRequest, RotateApplicationRequest, WatchApplicationsRequest,
 };
 use mint_coordinator::{Operator, Rpc};
 use mint_port::Port;
@@ -45,6 +45,38 @@ fn rotate(id: &str) -> Request<RotateApplicationRequest> {
 
 fn reason(status: &tonic::Status) -> String {
     WireFault::from_status(status).reason
+}
+
+#[tokio::test]
+async fn an_existing_user_is_taken_over_under_a_lease_of_its_own_and_only_of_an_application_in_use() {
+    let mut stage = Stage::new().await;
+    let mut retired = application("app-b", 2);
+    retired.active = false;
+    stage.take_in(&[application("app-a", 1), retired]).await;
+    let (rpc, audit) = rpc(&stage);
+    let adopt = |id: &str| asked(AdoptIdentityRequest { application_id: id.to_owned() });
+    let client = rpc.adopt_identity(adopt("app-a")).await.unwrap().into_inner().client_id;
+    assert_eq!(client, "client-of-app-a");
+    assert_eq!(stage.world.apis("app-a"), ["adopt"]);
+    let entry = audit.entries().pop().unwrap();
+    assert_eq!((entry.act.action, entry.outcome), ("identity.adopt", Some(Outcome::Success)));
+    stage.turn().await;
+    assert_eq!(stage.world.count("ensure"), 0, "it is as the catalog says");
+    assert_eq!(stage.status("app-a").await.state, mint_coordinator::ApplicationState::Delivered);
+    // while it waits for the end of an overlap, somebody has it reserved
+    stage.world.forget_log();
+    rpc.adopt_identity(adopt("app-a")).await.unwrap();
+    let tokens: Vec<u64> = stage.world.log().iter().map(|seen| seen.token).collect();
+    assert_eq!(tokens.len(), 1);
+
+    let refused = rpc.adopt_identity(adopt("app-b")).await.unwrap_err();
+    assert_eq!(reason(&refused), "APPLICATION_INACTIVE");
+    let missing = mint_saga::Failure::new("USER_UNKNOWN", "the issuer has no such user");
+    stage.world.rule(move |seen| (seen.api == "adopt").then(|| Fault::Fails(missing.clone())));
+    let refused = rpc.adopt_identity(adopt("app-a")).await.unwrap_err();
+    assert_eq!(reason(&refused), "USER_UNKNOWN");
+    assert!(stage.status("app-a").await.problems.is_empty(), "it was a question of an operator");
+    stage.world.assert_sound();
 }
 
 #[tokio::test]

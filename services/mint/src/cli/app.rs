@@ -20,11 +20,16 @@ pub(crate) enum App {
         /// Which application
         app: ApplicationId,
         /// Who says so: the owning team or an operator
-        #[arg(long, value_name = "operator/NAME[=KEYFILE]", value_parser = signer)]
+        #[arg(long, value_name = "operator/NAME|team/ID[=KEYFILE]", value_parser = signer)]
         signer: Option<SignerSpec>,
     },
     /// Take an application that the registry lost out of use: its identity is disabled, and deleted after the tombstone period
     Remove {
+        /// Which application
+        app: ApplicationId,
+    },
+    /// Take the user that the IAM solution has for an application over as foreign: what it holds goes on to work
+    Adopt {
         /// Which application
         app: ApplicationId,
     },
@@ -73,6 +78,6 @@ pub(crate) struct AppSet {
     #[arg(long, value_name = "PERIOD")]
     pub(crate) client_period: Option<Period>,
     /// Who says that credentials may go to new destinations [default: the embedded world's operator]
-    #[arg(long, value_name = "operator/NAME[=KEYFILE]", value_parser = signer)]
+    #[arg(long, value_name = "operator/NAME|team/ID[=KEYFILE]", value_parser = signer)]
     pub(crate) signer: Option<SignerSpec>,
 }

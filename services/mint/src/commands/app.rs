@@ -92,6 +92,13 @@ pub(crate) async fn remove(
     Ok(shown(&record, global))
 }
 
+/// Takes the user of an application over that was there before Mint.
+pub(crate) async fn adopt(remote: &Remote, app: &ApplicationId) -> Result<ExitCode, Error> {
+    let client_id = remote.adopt_identity(app).await?;
+    talk::say(format_args!("mint: the user of {app} is taken over; its client is {client_id}"));
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Takes an application into use again.
 pub(crate) async fn restore(
     remote: &Remote,

@@ -41,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
             destinations::confirm(&remote(&global)?, &global, &app, signer.as_ref()).await
         }
         Command::App(App::Remove { app }) => app::remove(&remote(&global)?, &global, &app).await,
+        Command::App(App::Adopt { app }) => app::adopt(&remote(&global)?, &app).await,
         Command::App(App::Restore { app }) => app::restore(&remote(&global)?, &global, &app).await,
         Command::Audit(Audit::List(options)) => audit::list(&remote(&global)?, &global, &options).await,
         Command::Registry(Registry::Budget) => registry::budget(&remote(&global)?, &global).await,

@@ -1,5 +1,6 @@
 //! Calls by which people decide what no service decides by itself.
 
+use mint_api::coordination::v1 as coordination;
 use mint_api::identity::v1 as identity;
 use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
 use mint_api::registry::v1 as registry;
@@ -40,6 +41,14 @@ impl Remote {
         let answer =
             call(ServiceName::RegistrySync, DEADLINE, client.restore_application(timed(request, DEADLINE)));
         answer.await?.application.map_or_else(|| Err(empty_answer(ServiceName::RegistrySync)), record)
+    }
+
+    /// Has an existing user taken over; answers its client id.
+    pub(crate) async fn adopt_identity(&self, application: &ApplicationId) -> Result<String, Error> {
+        let request = coordination::AdoptIdentityRequest { application_id: application.to_string() };
+        let mut client = self.coordinator()?;
+        let answer = client.adopt_identity(timed(request, SYNC_DEADLINE));
+        call(ServiceName::Coordinator, SYNC_DEADLINE, answer).await.map(|answer| answer.client_id)
     }
 
     /// Hands a release to registry-sync; answers how many acts it still allows.

@@ -21,6 +21,7 @@ pub(crate) struct Tempo {
     pub(crate) min_overlap: Period,
     pub(crate) lease: Period,
     pub(crate) password_grace: Period,
+    pub(crate) tombstone: Period,
 }
 
 /// Everything a service's configuration is made of.
@@ -115,6 +116,7 @@ impl Plan<'_> {
                 ])),
             ),
             ("statements", Value::Table(table(statements))),
+            ("budget", Value::Table(table([("tombstone", text(self.tempo.tombstone))]))),
         ])
     }
 
@@ -155,7 +157,11 @@ impl Plan<'_> {
 
     /// The instance is named: there is one coordinator, and a restarted one takes its own leases over at once.
     fn coordinator(&self) -> Table {
-        let rotation = [("lease", text(self.tempo.lease)), ("instance", text("mint-up"))];
+        let rotation = [
+            ("lease", text(self.tempo.lease)),
+            ("min_overlap", text(self.tempo.min_overlap)),
+            ("instance", text("mint-up")),
+        ];
         table([("rotation", Value::Table(table(rotation)))])
     }
 
@@ -209,6 +215,7 @@ mod tests {
             min_overlap: Period::from_seconds(5),
             lease: Period::from_seconds(20),
             password_grace: Period::from_seconds(10),
+            tombstone: Period::from_seconds(60),
         };
         let text = Plan { directory: &directory, ports: &ports, urls: &urls, tempo }.render(service);
         text.replace(directory.root().to_str().unwrap(), "/data")
@@ -279,6 +286,7 @@ key = "/data/run/tls/rotator/key.pem"
         assert!(rendered(ServiceName::Audit).contains("[peers]\n\n"));
         assert!(!rendered(ServiceName::Distributor).contains("identity-provisioner"));
         assert!(rendered(ServiceName::Coordinator).contains("lease = \"20s\""));
+        assert!(rendered(ServiceName::IdentityProvisioner).contains("[budget]\ntombstone = \"1m\""));
         assert!(rendered(ServiceName::RegistrySync).contains("endpoint = \"http://127.0.0.1:7001\""));
     }
 }

@@ -88,6 +88,7 @@ pub(crate) async fn run(global: &GlobalOptions, options: &Up) -> Result<ExitCode
     let urls = Urls::new(&ports);
     let tempo = Tempo {
         min_overlap: options.min_overlap,
+        tombstone: options.tombstone,
         lease: options.lease,
         password_grace: registry.world.password_grace.unwrap_or(PASSWORD_GRACE),
     };

@@ -23,7 +23,7 @@ pub(super) fn ways(call: &str) -> Vec<(Issuer, Way)> {
 
 fn at_service_user(call: &str) -> Vec<Way> {
     use Way::{
-        Abandoned, Anybody, Client, Combined, Decision, Delete, Disable, Enable, Facts, First, Lied, Look,
+        Abandoned, Adopted, Anybody, Client, Combined, Decision, Delete, Disable, Enable, Facts, First, Lied, Look,
         Lookup, Orphan, OtherMachine, Password, Pause, PauseAll, Public, RateLimited, Refused, Release,
         Report, Resume, Settings, Start, Sync, Tombstone, Vanished,
     };
@@ -47,8 +47,11 @@ fn at_service_user(call: &str) -> Vec<Way> {
         "rotator.ledger.abandon" | "coordinator.rotator.abandon" => vec![Abandoned],
         "rotator.ledger.begin_overlap" => vec![OtherMachine],
         "rotator.distributor-keys.list" | "registry-sync.source.changed_after" => vec![Anybody],
-        call if call.starts_with("rotator.") || call.starts_with("coordinator.rotator.") => {
+        "rotator.ledger.deliver" | "rotator.ledger.retired" | "coordinator.rotator.create" => {
             vec![Password, Client, Combined, Public]
+        }
+        call if call.starts_with("rotator.") || call.starts_with("coordinator.rotator.") => {
+            vec![Password, Client, Combined]
         }
         "distributor.rotator-keys.list"
         | "coordinator.catalog.list"
@@ -57,7 +60,10 @@ fn at_service_user(call: &str) -> Vec<Way> {
         | "registry-sync.catalog.adopt" => vec![Start],
         "coordinator.identities.ensure" => vec![First],
         "coordinator.identities.disable" => vec![Disable],
-        "coordinator.identities.enable" => vec![Enable],
+        "coordinator.identities.restore" => vec![Enable],
+        "coordinator.identities.adopt" => vec![Adopted],
+        "coordinator.identities.delete" => vec![Delete],
+        "coordinator.identities.permit" | "coordinator.distributor.tombstone" => vec![Tombstone, Delete],
         "coordinator.store.take_in" => vec![Facts],
         "coordinator.store.report" => vec![Report],
         "coordinator.store.pause_issuer" => vec![RateLimited],
@@ -68,6 +74,7 @@ fn at_service_user(call: &str) -> Vec<Way> {
         }
         "distributor.pin.keep" => vec![First],
         "distributor.tombstones.begin"
+        | "distributor.catalog.overwritten"
         | "identity-provisioner.state.permit"
         | "registry-sync.catalog.record_tombstones" => vec![Tombstone],
         "registry-sync.source.list" | "registry-sync.catalog.remember_source" => vec![Sync],
@@ -93,7 +100,7 @@ fn at_service_user(call: &str) -> Vec<Way> {
         call if call.starts_with("identity-provisioner.strays.") => vec![Orphan],
         call if call.starts_with("identity-provisioner.") => vec![First, Disable],
         // delivering is the same for all of them; a public client is no rotation of a secret
-        call if call.starts_with("distributor.") => vec![Password, Combined, Public],
+        call if call.starts_with("distributor.") => vec![Password, Public],
         _ => Way::ROTATIONS.to_vec(),
     }
 }

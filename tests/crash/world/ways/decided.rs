@@ -3,54 +3,36 @@
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use mint_api::distribution::v1::TombstoneRequest;
-use mint_api::distribution::v1::distribution_service_client::DistributionServiceClient;
 use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
-use mint_api::identity::v1::{
-    DeleteIdentityRequest, ListOrphansRequest, PermitRemovalRequest, RemovalKind, RemoveIdentityRequest,
-};
-use mint_api::registry::v1::{
-    GetApplicationRequest, RecordTombstonesRequest, RestoreApplicationRequest, RetireApplicationRequest,
-};
+use mint_api::identity::v1::{ListOrphansRequest, RemoveIdentityRequest};
+use mint_api::registry::v1::{GetApplicationRequest, RestoreApplicationRequest, RetireApplicationRequest};
 use mint_api::rotation::v1::ResumeIssuerRequest;
 use mint_runtime::Channel;
 use mint_types::ServiceName;
 use serde_json::{Value, json};
 
 use crate::cases::Case;
-use crate::slate::{self, Alive};
+use crate::slate::Alive;
 use crate::stage::{SECOND_BUCKET, Stage, VICTIM, until};
 
 /// What stands before an application's id in its user's name.
 const PREFIX: &str = "stups_";
 
 impl Stage {
-    /// A service, as another one would reach it.
-    fn as_service(&self, service: ServiceName, caller: ServiceName) -> Channel {
-        self.world.channel(service, &self.world.service(caller))
-    }
-
     fn identities(&self) -> IdentityServiceClient<Channel> {
         let operator = self.world.operator();
         IdentityServiceClient::new(self.world.channel(ServiceName::IdentityProvisioner, &operator))
     }
 
-    /// By the coordinator's own right: nobody else may, and not before the tombstone period is over.
+    /// Not before the tombstone period is over, and after its objects.
     pub(super) async fn is_deleted(&self, case: &Case) -> Result<(), String> {
         let id = case.application.as_str();
         self.put(json!({"id": id, "active": false})).await;
         self.retired(id).await?;
         self.is_clean(id, Alive::Disabled).await?;
         self.arming.arm(case);
-        let channel = self.as_service(ServiceName::IdentityProvisioner, ServiceName::Coordinator);
         until("it is deleted", || async {
-            let revision = self.standing(id).await.ok()?.catalog_revision;
-            let request = DeleteIdentityRequest {
-                application_id: id.to_owned(),
-                catalog_revision: revision,
-                fencing_token: slate::unix_millis(),
-            };
-            IdentityServiceClient::new(channel.clone()).delete_identity(request).await.ok()
+            self.standing(id).await.ok().filter(|status| status.identity_deleted).map(drop)
         })
         .await?;
         self.fires(case).await?;
@@ -72,38 +54,7 @@ impl Stage {
     async fn overwritten(&self, id: &str) -> Option<()> {
         let request = GetApplicationRequest { application_id: id.to_owned(), ..Default::default() };
         let record = self.registry.clone().get_application(request).await.ok()?.into_inner().application?;
-        if record.removed_destinations.is_empty() {
-            return Some(());
-        }
-        let provisioner = self.as_service(ServiceName::IdentityProvisioner, ServiceName::Coordinator);
-        let fencing_token = slate::unix_millis();
-        let request = PermitRemovalRequest {
-            application_id: id.to_owned(),
-            catalog_revision: record.revision,
-            fencing_token,
-            removal: RemovalKind::Destinations as i32,
-        };
-        let permit = IdentityServiceClient::new(provisioner).permit_removal(request).await.ok()?.into_inner();
-        let distributor = self.as_service(ServiceName::Distributor, ServiceName::Coordinator);
-        let request = TombstoneRequest {
-            application_id: id.to_owned(),
-            catalog_revision: record.revision,
-            fencing_token,
-            permit: permit.permit,
-        };
-        let answer = DistributionServiceClient::new(distributor).tombstone(request).await.ok()?.into_inner();
-        if !answer.complete {
-            return None;
-        }
-        let catalog = self.as_service(ServiceName::RegistrySync, ServiceName::Distributor);
-        let request = RecordTombstonesRequest {
-            application_id: id.to_owned(),
-            overwritten: record.removed_destinations,
-        };
-        let mut catalog =
-            mint_api::registry::v1::registry_service_client::RegistryServiceClient::new(catalog);
-        let recorded = catalog.record_tombstones(request).await.ok()?.into_inner();
-        recorded.application?.removed_destinations.is_empty().then_some(())
+        record.removed_destinations.is_empty().then_some(())
     }
 
     /// Its user is gone; somebody looks, and it is made again.
@@ -158,6 +109,19 @@ impl Stage {
         .await?;
         self.fires(case).await?;
         self.is_clean(id, Alive::Deleted).await
+    }
+
+    /// Its user is there already: that is what is taken over.
+    pub(super) async fn is_adopted(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        self.arming.arm(case);
+        until("its user is taken over", || async {
+            self.world.mint(&["app", "adopt", id]).await.status.success().then_some(())
+        })
+        .await?;
+        self.fires(case).await?;
+        self.rests(id, 1).await?;
+        self.is_clean(id, Alive::Enabled).await
     }
 
     /// Both who count are told; whoever died is told again, with a fresh statement.

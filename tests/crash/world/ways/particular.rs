@@ -62,10 +62,40 @@ impl Stage {
     /// The issuer asks for a moment, which is a pause for everybody.
     pub(super) async fn is_rate_limited(&self, case: &Case) -> Result<(), String> {
         let id = case.application.as_str();
-        let pause = json!({"api": "service-user.create_password", "kind": "fail", "status": 429,
+        let pause = json!({"api": "service-user.create_password", "kind": "fail", "status": 429, "count": 100,
             "headers": {"retry-after": "1"}, "match": id});
-        self.world.fault(pause).await;
-        self.rotates(case, &[CredentialKind::Password]).await
+        self.is_troubled(case, id, pause).await
+    }
+
+    /// The issuer refuses, surely without having done anything.
+    pub(super) async fn is_refused(&self, case: &Case) -> Result<(), String> {
+        let id = case.application.as_str();
+        let refusal = json!({"api": "service-user.create_password", "kind": "fail", "status": 400, "count": 100,
+            "match": id});
+        self.is_troubled(case, id, refusal).await
+    }
+
+    /// Its password is rotated at an issuer in trouble, which is over as soon as the point has fired.
+    async fn is_troubled(
+        &self,
+        case: &Case,
+        matching: &str,
+        trouble: serde_json::Value,
+    ) -> Result<(), String> {
+        let (id, kinds) = (case.application.as_str(), [CredentialKind::Password]);
+        let before = completed(&self.standing(id).await?, &kinds);
+        self.arming.arm(case);
+        self.world.fault(trouble).await;
+        self.rotate(id, &kinds).await?;
+        let fired = self.fires(case).await;
+        self.world.heal_of(matching).await;
+        fired?;
+        until("the rotation ends", || async {
+            let status = self.status(id).await?;
+            (at_rest(&status) && completed(&status, &kinds) > before).then_some(())
+        })
+        .await?;
+        self.is_clean(id, slate::Alive::Enabled).await
     }
 
     /// The logins with the fresh and with the ended version are both answered with a token.
@@ -73,10 +103,10 @@ impl Stage {
         let id = case.application.as_str();
         let token =
             json!({"access_token": "a-lie", "token_type": "Bearer", "expires_in": 60, "scope": "uid"});
-        let lie = json!({"api": "oauth2.token", "kind": "lie", "count": 2, "match": format!("stups_{id}"),
+        let user = format!("stups_{id}");
+        let lie = json!({"api": "oauth2.token", "kind": "lie", "count": 1000, "match": user,
             "headers": {"content-type": "application/json"}, "body": token.to_string()});
-        self.world.fault(lie).await;
-        self.rotates(case, &[CredentialKind::Password]).await
+        self.is_troubled(case, &user, lie).await
     }
 
     /// As berry would, by its own certificate.
@@ -107,7 +137,9 @@ impl Stage {
     /// What was made is given up when the store refuses it and the settings want something else.
     pub(super) async fn is_abandoned(&self, case: &Case) -> Result<(), String> {
         let id = case.application.as_str();
-        let refusal = json!({"api": "s3.PutObject", "kind": "fail", "status": 403, "count": 100_000, "match": format!("/{id}/user.json")});
+        let object = format!("/{id}/user.json");
+        let refusal =
+            json!({"api": "s3.PutObject", "kind": "fail", "status": 403, "count": 100_000, "match": object});
         self.world.fault(refusal).await;
         self.rotate(id, &[CredentialKind::Password]).await?;
         until("the delivery is refused", || async {
@@ -120,6 +152,8 @@ impl Stage {
         self.arming.arm(case);
         self.edit(id, |settings| settings.layout = Layout::Combined as i32).await?;
         self.fires(case).await?;
+        // the object that is no longer asked for is to be overwritten
+        self.world.heal_of(&object).await;
         self.rests(id, 1).await?;
         self.is_clean(id, slate::Alive::Enabled).await
     }

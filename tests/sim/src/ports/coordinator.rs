@@ -12,7 +12,7 @@ use mint_api::distribution::v1::distribution_service_server::DistributionService
 use mint_api::distribution::v1::{DeliverRequest, DestinationOutcome, Outcome, TombstoneRequest};
 use mint_api::identity::v1::identity_service_server::IdentityService as _;
 use mint_api::identity::v1::{
-    DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest, PermitRemovalRequest, RemovalKind,
+    AdoptIdentityRequest, DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest, PermitRemovalRequest, RemovalKind,
     RestoreIdentityRequest,
 };
 use mint_api::rotation::v1::rotation_service_server::RotationService as _;
@@ -121,6 +121,21 @@ impl Identities for Wire {
             fencing_token: asked.token.0,
         };
         let answer = ask!(self, "restore", provisioners, asked, restore_identity, message)
+            .map_err(|status| failure(&status))?;
+        Ok(Ensured {
+            client_id: answer.client_id,
+            applied: Revision(answer.applied_revision),
+            incarnation: None,
+        })
+    }
+
+    async fn adopt(&self, asked: &Call) -> Result<Ensured, Failure> {
+        let message = AdoptIdentityRequest {
+            application_id: asked.application.to_string(),
+            catalog_revision: asked.revision.0,
+            fencing_token: asked.token.0,
+        };
+        let answer = ask!(self, "adopt", provisioners, asked, adopt_identity, message)
             .map_err(|status| failure(&status))?;
         Ok(Ensured {
             client_id: answer.client_id,
