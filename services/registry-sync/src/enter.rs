@@ -44,6 +44,14 @@ impl Author {
         };
         Err(Error::NotOwner { application: record.id.clone(), peer })
     }
+
+    /// Whether the author may see this record. A team sees its own: where others' credentials go is not its business.
+    pub fn may_read(&self, record: &Record) -> Result<(), Error> {
+        match self {
+            Self::Peer(Principal::Team { .. }) => self.may_change(record),
+            Self::Peer(_) | Self::Source => Ok(()),
+        }
+    }
 }
 
 /// The one way in which settings change: said to the audit log before, and its outcome after.

@@ -26,6 +26,7 @@
 //! - lets one bad entry hold up the others: `a_malformed_entry_is_a_problem_of_its_application_alone`
 //! - changes settings for anybody but the owning team or an operator, or unannounced:
 //!   `contract_only_owners_and_operators_change_settings`, `contract_without_the_audit_log_no_setting_changes`
+//! - shows a team where another team's credentials go: `the_catalog_is_served_as_its_permissions_say`
 //! - overwrites settings that somebody else changed meanwhile: `contract_settings_change_only_from_the_generation_read`
 //! - loses a change between a list and a watch: `contract_no_change_is_lost_between_list_and_watch`
 //!

@@ -87,10 +87,12 @@ impl RegistryService for Rpc {
         &self,
         request: Request<GetApplicationRequest>,
     ) -> Result<Response<GetApplicationResponse>, Status> {
+        let reader = Author::Peer(mint_runtime::peer_of(&request)?.principal);
         let request = request.into_inner();
         let id = application_id(&request.application_id)?;
         self.feed.at_least(Revision(request.min_revision)).await?;
         let record = self.catalog.record(&id).await?.ok_or(Error::Unknown(id))?;
+        reader.may_read(&record)?;
         Ok(Response::new(GetApplicationResponse { application: Some(self.encoded(record)) }))
     }
 

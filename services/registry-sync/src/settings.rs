@@ -252,12 +252,22 @@ fn bucket(draft: DraftBucket) -> Result<Bucket, SettingsFault> {
     if draft.kms_key_id.len() > LONGEST_TEXT || draft.kms_key_id.chars().any(char::is_control) {
         return Err(SettingsFault::new("buckets", format!("the KMS key of {} is malformed", draft.name)));
     }
+    let endpoint: Option<OutboundUrl> = optional("buckets", &draft.endpoint)?;
+    if endpoint.as_ref().is_some_and(has_path) {
+        // what stands before the bucket's name in the path would be another bucket's name
+        let rule = format!("the endpoint of {} must end with its host or port", draft.name);
+        return Err(SettingsFault::new("buckets", rule));
+    }
     Ok(Bucket {
         name: parsed("buckets", &draft.name)?,
         region: Some(draft.region).filter(|region| !region.is_empty()),
-        endpoint: optional("buckets", &draft.endpoint)?,
+        endpoint,
         kms_key_id: Some(draft.kms_key_id).filter(|key| !key.is_empty()),
     })
+}
+
+fn has_path(endpoint: &OutboundUrl) -> bool {
+    endpoint.as_url().path() != "/" || endpoint.as_url().query().is_some()
 }
 
 fn layout(text: &str) -> Result<Layout, SettingsFault> {

@@ -15,7 +15,7 @@ fn draft() -> Draft {
 #[test]
 fn every_unusable_setting_is_refused_by_field_and_reason() {
     type Spoil = fn(&mut Draft);
-    let table: [(Spoil, &str, &str); 18] = [
+    let table: [(Spoil, &str, &str); 20] = [
         (|draft| draft.buckets[0].name = "gs://team-a".into(), "buckets", "UNSUPPORTED"),
         (|draft| draft.layout = "sealed".into(), "layout", "UNSUPPORTED"),
         (|draft| draft.layout = "folded".into(), "layout", "SETTINGS_INVALID"),
@@ -24,6 +24,8 @@ fn every_unusable_setting_is_refused_by_field_and_reason() {
         (|draft| draft.buckets.push(draft.buckets[0].clone()), "buckets", "SETTINGS_INVALID"),
         (|draft| draft.buckets[0].region = "eu central".into(), "buckets", "SETTINGS_INVALID"),
         (|draft| draft.buckets[0].endpoint = "http://example.org".into(), "buckets", "SETTINGS_INVALID"),
+        (|draft| draft.buckets[0].endpoint = "https://s3.test/other".into(), "buckets", "SETTINGS_INVALID"),
+        (|draft| draft.buckets[0].endpoint = "https://s3.test?x=y".into(), "buckets", "SETTINGS_INVALID"),
         (|draft| draft.buckets[0].kms_key_id = "a\nb".into(), "buckets", "SETTINGS_INVALID"),
         (|draft| draft.account_id = "12345678901".into(), "account_id", "SETTINGS_INVALID"),
         (|draft| draft.account_id = String::new(), "account_id", "SETTINGS_INVALID"),

@@ -115,6 +115,9 @@ async fn the_catalog_is_served_as_its_permissions_say() {
     };
     let mut stranger = connected(&pki, port, &pki.issue_path("team/other/member"));
     assert_eq!(reason(stranger.update_settings(settings.clone()).await), "NOT_OWNER");
+    assert_eq!(reason(stranger.get_application(kio.clone()).await), "NOT_OWNER");
+    let mut owner = connected(&pki, port, &pki.issue_path("team/stups/member"));
+    owner.get_application(kio.clone()).await.expect("a team sees its own");
     assert_eq!(reason(operator.update_settings(settings).await), "AUDIT_UNAVAILABLE");
     let behind = GetApplicationRequest { min_revision: u64::MAX >> 2, ..kio };
     assert_eq!(reason(operator.get_application(behind).await), "CATALOG_BEHIND");
