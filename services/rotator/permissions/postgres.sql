@@ -22,13 +22,14 @@ BEGIN
                   probe_envelope, password_txid, client_txid, user_committed_at, client_committed_at, retired_version,
                   retired_at, retired_boot, retired_nanos, dead_at, create_told, retire_told, prove_told,
                   first_write_at, first_write_boot, first_write_nanos, set_at, set_window_micros, set_told,
-                  proof_logins, proof_alive, proof_at, proof_boot, proof_nanos)
+                  excused_by, proof_logins, proof_alive, proof_at, proof_boot, proof_nanos)
       ON rotator.rotation TO mint_rotator;
     GRANT SELECT, INSERT ON rotator.overlap TO mint_rotator;
     GRANT SELECT, INSERT,
           UPDATE (stage, delivered_at, user_ended_at, client_ended_at, ended_at, ended_by)
       ON rotator.version TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (state, reason, sent_at, sent_boot, sent_nanos) ON rotator.attempt TO mint_rotator;
+    GRANT SELECT, INSERT, UPDATE (done_at, done_by, told) ON rotator.revocation TO mint_rotator;
     GRANT SELECT, INSERT ON rotator.lie TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (halted_at, resumed_at, resumed_by, forgiven) ON rotator.issuer TO mint_rotator;
   END IF;

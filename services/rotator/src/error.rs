@@ -144,6 +144,12 @@ pub enum Error {
         /// The OAuth 2.0 error code.
         error: String,
     },
+    /// A statement is not believed.
+    #[error(transparent)]
+    Statement(#[from] mint_statement::Error),
+    /// A statement was acted upon before.
+    #[error("statement {0} was acted upon already: have a new one signed")]
+    StatementUsed(String),
     /// The application's own rows break an invariant: nothing more is done for it.
     #[error("{0}; nothing more is done for this application until somebody looked at it")]
     InvariantViolated(mint_invariants::Violation),
@@ -184,6 +190,8 @@ impl Error {
             Self::RejectedLogin { .. } => "ISSUER_REJECTED_LOGIN",
             Self::ProofGivenUp { .. } => "PROOF_GIVEN_UP",
             Self::IssuerHalted { .. } => "ISSUER_HALTED",
+            Self::Statement(error) => error.reason(),
+            Self::StatementUsed(_) => "STATEMENT_USED",
             Self::InvariantViolated(_) => "INVARIANT_VIOLATED",
             Self::State(_) => "STATE_UNAVAILABLE",
             Self::Secret(_) => "SEALING_FAILED",
@@ -209,7 +217,9 @@ impl Error {
             | Self::SettingsChanged { .. }
             | Self::RejectedLogin { .. }
             | Self::ProofGivenUp { .. }
-            | Self::IssuerHalted { .. } => Code::FailedPrecondition,
+            | Self::IssuerHalted { .. }
+            | Self::StatementUsed(_) => Code::FailedPrecondition,
+            Self::Statement(error) => error.code(),
             Self::TooManyUnresolved { .. } | Self::BudgetExhausted { .. } => Code::ResourceExhausted,
             Self::EarlierCallMayLand { .. }
             | Self::CatalogUnavailable(_)

@@ -3,7 +3,9 @@
 mod create;
 mod issuer;
 mod prove;
+mod reconcile;
 mod retire;
+mod revoke;
 mod set;
 
 use std::sync::Arc;
@@ -26,10 +28,12 @@ use crate::plan::{self, Ask, ErrorBudget, Rules};
 use crate::ports::{Catalog, Issuer, Login};
 use crate::rate::RateBudget;
 use crate::state::Instant;
+use crate::statements::Statements;
 use crate::turns::Turns;
 
 pub use prove::Proof;
 pub use retire::{Accepted, Retirement};
+pub use revoke::{RevokeOrder, Revoked};
 
 /// Everything the rotator needs, by port.
 #[derive(Debug)]
@@ -56,6 +60,8 @@ pub struct Parts {
     pub declaration: Declaration,
     /// How often the issuer may break its word.
     pub errors: ErrorBudget,
+    /// Whose statements are believed.
+    pub statements: Statements,
     /// Where the replace window is measured.
     pub metrics: Metrics,
     /// What stands before an application's id in its user name.

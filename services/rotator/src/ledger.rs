@@ -13,7 +13,7 @@ use crate::guard;
 use crate::state::ApplicationState;
 
 pub use read::ListedVersion;
-pub use write::{Begun, Failed, IssuerStanding, Lie, ToldOf};
+pub use write::{Begun, Failed, IssuerStanding, Lie, Revocation, ToldOf};
 
 /// The schema's name on PostgreSQL.
 pub const SCHEMA: &str = "rotator";
@@ -22,6 +22,7 @@ pub const SCHEMA: &str = "rotator";
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "ledger", sql: include_str!("ledger/0001_ledger.sql") },
     Migration { version: 2, name: "issuers", sql: include_str!("ledger/0002_issuers.sql") },
+    Migration { version: 3, name: "revocations", sql: include_str!("ledger/0003_revocations.sql") },
 ];
 
 const FENCE_READ: &str = "SELECT token FROM fence WHERE application = $1";

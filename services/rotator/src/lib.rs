@@ -27,6 +27,9 @@
 //! - starts at an issuer that ends versions before consumers had their time:
 //!   `an_issuer_whose_grace_is_shorter_than_the_overlap_is_refused_at_the_start`
 //! - goes on at an issuer that lies: `an_issuer_that_breaks_its_word_too_often_is_halted_until_an_operator_resumes_it`
+//! - ends anything at once that two different operators did not sign for, or twice for one statement:
+//!   `a_statement_ends_what_there_was_before_anybody_has_the_new_one`,
+//!   `what_two_operators_did_not_say_ends_nothing_and_is_in_the_log`, `without_the_audit_log_nothing_is_revoked`
 //! - locks the live user out: `a_version_that_stays_alive_is_tried_three_times_and_then_every_ten_minutes`,
 //!   `where_logins_lock_users_out_none_is_tried`
 //! - writes a plaintext to its database or an error: `no_file_of_the_state_holds_a_secret`,
@@ -62,6 +65,10 @@
 //! - *A foreign secret at a replace issuer ends with the first set*: there is no way to let it live beside the new one.
 //! - *The error budget counts a rotation once per reason*: else the repetitions for one application that an issuer
 //!   refuses would halt all others. Only an operator ends a halt.
+//! - *Revoke is bound to what there was when its statement came*: the highest version then. It ends that by the newest version
+//!   there is (own call, commit, set: whatever ends a version at this issuer), and again by a fresh one, which
+//!   completes it. No issuer of ours ends a version without another one, so "at once" is as soon as one is made; an issuer
+//!   with a grace accepts the old one for that long. Neither a halted issuer nor the rate budget holds up its calls.
 //! - *Not there yet: alternate identities for replace* (two clients in turn, where the issuer's policy allows it). The
 //!   declaration would be `OwnCall` with both client ids in the identity, Create would set the secret of the idle one, and
 //!   Retire would disable the other; it needs a second client from identity-provisioner, and the catalog's record to
@@ -81,6 +88,7 @@ pub mod ports;
 mod rate;
 pub mod rpc;
 pub mod state;
+mod statements;
 mod turns;
 
 use std::sync::Arc;
@@ -104,16 +112,19 @@ use crate::adapters::token_endpoint::{Dialect, TokenEndpoint};
 
 pub use config::{Config, Driver as DriverName, IssuerConfig, KeysConfig, RotationConfig};
 pub use error::{Error, IssuerError};
-pub use execute::{Accepted, CreateOrder, Order, Parts, Proof, Retirement, Rotator};
+pub use execute::{Accepted, CreateOrder, Order, Parts, Proof, Retirement, RevokeOrder, Revoked, Rotator};
 pub use keys::KnownKeys;
-pub use ledger::{Begun, Failed, IssuerStanding, Ledger, Lie, ListedVersion, MIGRATIONS, SCHEMA, ToldOf};
+pub use ledger::{
+    Begun, Failed, IssuerStanding, Ledger, Lie, ListedVersion, MIGRATIONS, Revocation, SCHEMA, ToldOf,
+};
 pub use metrics::Metrics;
-pub use plan::{Ask, Delivered, ErrorBudget, Make, Proving, Rules, WrittenSomewhere};
+pub use plan::{Ask, Delivered, Ending, ErrorBudget, Finding, Make, Proving, Rules, WrittenSomewhere};
 pub use rate::RateBudget;
 pub use state::{
     ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord, Rotation,
     RotationState, Stage, Told, Unsettled,
 };
+pub use statements::Statements;
 
 /// Why the process ends.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +158,7 @@ pub const FAULT_POINTS: &[Points] = &[
     Ledger::RETIRE_POINTS,
     Ledger::SET_POINTS,
     Ledger::ISSUER_POINTS,
+    Ledger::REVOKE_POINTS,
 ];
 
 /// The life of the process.
@@ -191,6 +203,7 @@ fn assemble(config: &Config, process: &Process, database: Database) -> Result<Ro
         rules,
         declaration,
         errors,
+        statements: Statements::new(config.statements.keys_file.clone()),
         metrics: Metrics::new(&opentelemetry::global::meter("mint-rotator")),
         username_prefix: config.issuer.username_prefix.clone(),
         clock: process.clock(),

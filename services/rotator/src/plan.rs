@@ -6,7 +6,9 @@ mod budget;
 mod create;
 mod overlap;
 mod prove;
+mod reconcile;
 mod retire;
+mod revoke;
 
 use std::time::Duration;
 
@@ -22,7 +24,9 @@ pub use budget::{ErrorBudget, check_issuer, is_used_up};
 pub use create::{CreatePlan, MOST_UNRESOLVED, Make, check_record, create, opens_foreign};
 pub use overlap::{overlap, overlap_left};
 pub use prove::{ProvePlan, Proving, check_probe, grace, prove};
+pub use reconcile::{Finding, Reconciled, reconcile};
 pub use retire::{Commit, Ended, RetirePlan, awaits_answer, ended_by, retire};
+pub use revoke::{Ending, RevokePlan, revoke};
 
 /// The rules in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

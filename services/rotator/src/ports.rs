@@ -44,6 +44,10 @@ pub trait Issuer: Debug + Send + Sync {
         subject: Subject<'_>,
         value: &SecretValue,
     ) -> Result<(), IssuerError>;
+
+    /// How many versions of an object are alive; changes nothing.
+    #[read]
+    async fn alive(&self, subject: Subject<'_>) -> Result<usize, IssuerError>;
 }
 
 /// A driver behind the proofs.
@@ -79,6 +83,10 @@ impl<D: Driver> Issuer for Driven<D> {
         value: &SecretValue,
     ) -> Result<(), IssuerError> {
         self.0.set(subject, value).await
+    }
+
+    async fn alive(&self, subject: Subject<'_>) -> Result<usize, IssuerError> {
+        self.0.alive(subject).await
     }
 }
 

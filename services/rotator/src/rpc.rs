@@ -7,15 +7,18 @@ use mint_api::convert::{
 };
 use mint_api::rotation::v1;
 use mint_api::rotation::v1::rotation_service_server::RotationService;
-use mint_api::types;
+use mint_api::{InvalidMessage, types};
 use mint_secret::{KeyStage, PublishedKey};
 use mint_types::{Clock, Entropy, RequestId, Revision};
 use tonic::{Request, Response, Status};
 
-use crate::execute::{CreateOrder, Order, Proof, Rotator};
+use crate::execute::{CreateOrder, Order, Proof, RevokeOrder, Rotator};
 use crate::ledger::{IssuerStanding, Lie, ListedVersion};
 use crate::plan::{Ask, ErrorBudget};
-use crate::state::Stage;
+use crate::state::{Stage, object_name};
+
+/// A statement is a few fields and signatures.
+const LONGEST_STATEMENT: usize = 64 * 1024;
 
 /// The service on the wire.
 #[derive(Debug)]
@@ -31,8 +34,12 @@ impl Rpc {
         Self { rotator, clock, entropy }
     }
 
+    fn request_id(&self) -> RequestId {
+        mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()))
+    }
+
     fn order(&self, application: &str, kind: i32, rotation: &str, token: u64) -> Result<Order, Status> {
-        let request = mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
+        let request = self.request_id();
         Ok(Order {
             application: parse("application_id", application)?,
             ask: Ask { rotation: parse("rotation_id", rotation)?, kind: kind_from_wire("kind", kind)? },
@@ -110,6 +117,46 @@ impl RotationService for Rpc {
         let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
         self.rotator.abandon(&order).await?;
         Ok(Response::new(v1::AbandonResponse {}))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let asked = request.into_inner();
+        if asked.statement.is_empty() || asked.statement.len() > LONGEST_STATEMENT {
+            let problem = format!("it must have 1 to {LONGEST_STATEMENT} bytes");
+            return Err(InvalidMessage::new("statement", problem).into());
+        }
+        let order = RevokeOrder {
+            application: parse("application_id", &asked.application_id)?,
+            kind: kind_from_wire("kind", asked.kind)?,
+            token: fencing_token_from_wire(asked.fencing_token, self.clock.now())?,
+            request: self.request_id(),
+            statement: asked.statement,
+        };
+        let revoked = self.rotator.revoke(&order).await?;
+        Ok(Response::new(v1::RevokeResponse {
+            complete: revoked.complete,
+            rotation_id: revoked.rotation.map(|rotation| rotation.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn reconcile(
+        &self,
+        request: Request<v1::ReconcileRequest>,
+    ) -> Result<Response<v1::ReconcileResponse>, Status> {
+        let asked = request.into_inner();
+        let application = parse("application_id", &asked.application_id)?;
+        let token = fencing_token_from_wire(asked.fencing_token, self.clock.now())?;
+        let findings = self.rotator.reconcile(&application, token, asked.dry_run).await?;
+        let findings = findings.into_iter().map(|finding| v1::Finding {
+            object: object_name(finding.object).to_owned(),
+            reason: finding.reason.to_owned(),
+            detail: finding.detail,
+            next_action: finding.next_action.to_owned(),
+        });
+        Ok(Response::new(v1::ReconcileResponse { findings: findings.collect() }))
     }
 
     async fn list_versions(

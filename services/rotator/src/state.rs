@@ -140,6 +140,8 @@ pub struct Rotation {
     pub overlap: Vec<Monotonic>,
     /// Since when a destination is known to have it, where the issuer learns of it only then (*replace*).
     pub first_write: Option<Instant>,
+    /// Whether two operators let it end its predecessors before its receipt.
+    pub excused: bool,
     /// Whether the password's commit or set was answered.
     pub user_committed: bool,
     /// Whether the client's commit or set was answered.

@@ -268,6 +268,7 @@ impl Ledger {
             made: None,
             overlap: Vec::new(),
             first_write: None,
+            excused: false,
             user_committed: false,
             client_committed: false,
             retired: None,

@@ -13,7 +13,7 @@ use mint_port::Port;
 use mint_rotator::{ErrorBudget, KnownKeys, Ledger, Metrics, Proving, RateBudget, Rules};
 use mint_saga::Backoff;
 use mint_secret::{KeyRing, KeyUse};
-use mint_store::Error;
+use mint_store::{Database, Error, Migration};
 use mint_types::{Budget, Clock, Entropy};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,7 +27,7 @@ use crate::rng::{SimulatedEntropy, derived};
 use crate::scene::{Life, ProcessId, Scene};
 
 /// How long a coordinator looks away at most: applications whose holder died are noticed this late.
-const LONGEST_NAP: Duration = Duration::from_secs(15);
+const LONGEST_NAP: Duration = Duration::from_mins(1);
 const SHORTEST_NAP: Duration = Duration::from_millis(20);
 /// The issuer of a simulation answers as many calls as anybody makes.
 const CALLS_PER_MINUTE: u32 = 60_000;
@@ -109,11 +109,7 @@ impl Machines {
 
     async fn coordinator(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use mint_coordinator::{MIGRATIONS, Parts, SCHEMA};
-        let probe = Some(Writes::of(&being.life));
-        let disk = &self.disks.coordinator;
-        let database = disk.open(SCHEMA, MIGRATIONS, true, None).await?;
-        drop(database);
-        let database = disk.open(SCHEMA, MIGRATIONS, false, probe).await?;
+        let database = being.opens(&self.disks.coordinator, SCHEMA, MIGRATIONS).await?;
         let wire = Arc::new(Wire { life: being.life.clone(), network: Arc::clone(&self.network) });
         let lease = self.scene.numbers.lease;
         let parts = Arc::new(Parts {
@@ -124,6 +120,7 @@ impl Machines {
                 call_deadline: lease * 2 / 3,
                 backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) },
                 failed_after: 3,
+                min_overlap: self.scene.numbers.min_overlap,
             },
             store: Watched::new(Port::new(Arc::new(SqlStore::new(database))), being.clock()),
             identities: Port::new(wire.clone()),
@@ -143,12 +140,10 @@ impl Machines {
 
     async fn rotator(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use mint_rotator::{MIGRATIONS, Parts, Rotator, SCHEMA, rpc::Rpc};
-        let disk = &self.disks.rotator;
-        drop(disk.open(SCHEMA, MIGRATIONS, true, None).await?);
-        let database = disk.open(SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
+        let database = being.opens(&self.disks.rotator, SCHEMA, MIGRATIONS).await?;
         let world = Arc::new(RotatorWorld(being.life.clone()));
         let numbers = &self.scene.numbers;
-        let declaration = declaration(numbers.grace);
+        let declaration = declaration(self.scene.locked().issuer.manner, numbers.grace);
         let rotator = Rotator::new(Parts {
             ledger: Ledger::new(database),
             issuer: Port::new(world.clone()),
@@ -157,6 +152,7 @@ impl Machines {
             distributor: KnownKeys::new(Port::new(world), being.clock()),
             audit: self.audit(being, "rotator"),
             keys: rotator_keys(self.seed),
+            statements: mint_rotator::Statements::default(),
             budget: RateBudget::new(CALLS_PER_MINUTE),
             rules: Rules {
                 min_overlap: numbers.min_overlap,
@@ -185,9 +181,7 @@ impl Machines {
     async fn distributor(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use mint_distributor::adapters::{MIGRATIONS, SCHEMA, SqlAttempts, SqlPins, SqlTombstones};
         use mint_distributor::{Distributor, Rpc};
-        let disk = &self.disks.distributor;
-        drop(disk.open(SCHEMA, MIGRATIONS, true, None).await?);
-        let database = disk.open(SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
+        let database = being.opens(&self.disks.distributor, SCHEMA, MIGRATIONS).await?;
         let world = Arc::new(DistributorWorld(being.life.clone()));
         let ring = Arc::clone(&self.scene.distributor_keys);
         let ports = Ports {
@@ -213,9 +207,7 @@ impl Machines {
 
     async fn provisioner(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use identities::{MIGRATIONS, SCHEMA, State};
-        let disk = &self.disks.provisioner;
-        drop(disk.open(SCHEMA, MIGRATIONS, true, None).await?);
-        let database = disk.open(SCHEMA, MIGRATIONS, false, Some(Writes::of(&being.life))).await?;
+        let database = being.opens(&self.disks.provisioner, SCHEMA, MIGRATIONS).await?;
         let world = Arc::new(ProvisionerWorld(being.life.clone()));
         let provisioner = provisioning::Provisioner::new(provisioning::Parts {
             issuer: Port::new(world.clone()),
@@ -250,6 +242,19 @@ struct Being {
 }
 
 impl Being {
+    /// What it keeps on a disk. Only the first process of a disk migrates: nobody dies over that here.
+    async fn opens(
+        &self,
+        disk: &Disk,
+        schema: &'static str,
+        migrations: &'static [Migration],
+    ) -> Result<Database, Error> {
+        if disk.is_fresh() {
+            drop(disk.open(schema, migrations, true, None).await?);
+        }
+        disk.open(schema, migrations, false, Some(Writes::of(&self.life))).await
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         self.clock.clone()
     }

@@ -14,10 +14,12 @@ use mint_api::WireFault;
 use mint_api::audit_log::MemoryAuditLog;
 use mint_issuer_contract::{Declaration, Declared, Ends, MadeBy, Recipe};
 use mint_secret::{KeyRing, KeyUse};
+use mint_statement::{SignedStatement, Statement, StatementKey, TrustedKeys};
 use mint_testkit::{ManualClock, SeededEntropy};
-use mint_types::{Application, ApplicationId, Code};
+use mint_types::{Application, ApplicationId, Clock as _, Code};
 use tokio::sync::Notify;
 
+use crate::Statements;
 use issuer::User;
 
 pub(crate) const PASSWORD_GRACE: Duration = Duration::from_secs(10);
@@ -54,6 +56,10 @@ struct Inner {
     login_trouble: bool,
     /// Says that it ended something, and did not.
     ends_nothing: bool,
+    /// Statements that were signed.
+    statements: u64,
+    /// The clock goes on by so much at a call.
+    stall: Option<(usize, Duration)>,
     /// What the issuer is; the service-user API if nothing else is said.
     declaration: Option<Declaration>,
 }
@@ -67,6 +73,7 @@ pub(crate) struct World {
     pub(crate) distributor: Arc<KeyRing>,
     /// Told when the process is to die.
     pub(crate) died: Arc<Notify>,
+    trusted: Arc<tempfile::TempDir>,
 }
 
 /// What a fault lets a call do.
@@ -86,6 +93,7 @@ impl World {
             log: MemoryAuditLog::default(),
             distributor: Arc::new(KeyRing::in_memory(&uses, &SeededEntropy::new(77)).unwrap()),
             died: Arc::default(),
+            trusted: Arc::new(trusted()),
         }
     }
 
@@ -98,6 +106,27 @@ impl World {
         }
     }
 
+    /// Whom this world's rotator believes: the operators `ada` and `bob`, and the team `team`.
+    pub(crate) fn statements(&self) -> Statements {
+        Statements::new(Some(self.trusted.path().join("keys.json")))
+    }
+
+    /// A statement by these signers.
+    pub(crate) fn signed(
+        &self,
+        subject: mint_statement::Subject,
+        life: Duration,
+        signers: &[&str],
+    ) -> Vec<u8> {
+        let id = self.locked().statements;
+        self.locked().statements += 1;
+        let entropy = SeededEntropy::new(1000 + id);
+        let statement = Statement::new(subject, self.clock.now(), life, &entropy);
+        let mut signers = signers.iter().map(|signer| statement_key(signer));
+        let first = SignedStatement::sign(statement, &signers.next().unwrap()).unwrap();
+        signers.fold(first, |signed, key| signed.signed_by(&key)).to_bytes()
+    }
+
     fn locked(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,6 +136,13 @@ impl World {
         let mut inner = self.locked();
         let at = inner.steps + index;
         inner.fault = Some((at, fault));
+    }
+
+    /// The process is stopped for so long within the call number `index` (from now) of any port.
+    pub(crate) fn stall_at(&self, index: usize, pause: Duration) {
+        let mut inner = self.locked();
+        let at = inner.steps + index;
+        inner.stall = Some((at, pause));
     }
 
     /// Whether the fault is still ahead.
@@ -155,6 +191,9 @@ impl World {
             let index = inner.steps;
             inner.steps += 1;
             inner.calls.push(call);
+            if let Some((_, pause)) = inner.stall.take_if(|(at, _)| *at == index) {
+                self.clock.advance(pause);
+            }
             match inner.fault {
                 Some((at, fault)) if at == index => {
                     inner.fault = None;
@@ -176,6 +215,20 @@ impl World {
         self.died.notify_one();
         std::future::pending().await
     }
+}
+
+/// `operator/NAME` or `team/ID`; a forger's key is not the trusted one of its name.
+fn statement_key(signer: &str) -> StatementKey {
+    let seed = [signer.bytes().fold(7, u8::wrapping_add); 32];
+    let name = signer.strip_suffix(" (forged)").unwrap_or(signer);
+    StatementKey::from_seed(name.parse().unwrap(), &seed).unwrap()
+}
+
+fn trusted() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = ["operator/ada", "operator/bob", "team/team"].map(|signer| statement_key(signer).trusted());
+    std::fs::write(directory.path().join("keys.json"), TrustedKeys::to_text(keys.to_vec())).unwrap();
+    directory
 }
 
 fn outage() -> WireFault {

@@ -14,7 +14,7 @@ use crate::Error;
 use crate::error::IssuerError;
 use crate::ledger::{Begun, Failed, ToldOf};
 use crate::plan::{self, CreatePlan};
-use crate::state::Made;
+use crate::state::{Instant, Made};
 use fresh::{Fresh, Half};
 use test::Tested;
 
@@ -37,7 +37,11 @@ impl Rotator {
         if let CreatePlan::Answer(made) = plan::create(&state, order.ask, &self.parts.rules, &self.now())? {
             return self.answer_again(order, *made, state.rotation(order.ask.rotation)).await;
         }
-        self.check_issuer().await?;
+        if let Err(halted) = self.check_issuer().await
+            && !ledger.is_revoking(&order.application, order.ask.kind).await?
+        {
+            return Err(halted);
+        }
         let record = self.parts.catalog.application(&order.application, create.revision).await?;
         let identity = plan::check_record(&record, order.ask.kind)?;
         let recipient = self.parts.distributor.seal_to().await?;
@@ -87,14 +91,15 @@ impl Rotator {
     ) -> Result<Made, Error> {
         let ledger = &self.parts.ledger;
         let (application, ask) = (&order.application, order.ask);
+        let intended = self.now();
         let begun = ledger
-            .begin_create(application, order.token, ask, identity.foreign, &self.parts.rules, &self.now())
+            .begin_create(application, order.token, ask, identity.foreign, &self.parts.rules, &intended)
             .await?;
         let (make, attempts) = match begun {
             Begun::Answer(made) => return Ok(*made),
             Begun::Make(make, attempts) => (make, attempts),
         };
-        let tested = match self.make_and_test(ask.kind, announced, identity, username).await {
+        let tested = match self.make_and_test(ask.kind, announced, identity, username, &intended).await {
             Ok(tested) => tested,
             Err(failure) => {
                 for (object, failed) in failure.attempts {
@@ -119,9 +124,12 @@ impl Rotator {
         announced: &Announced,
         identity: &Identity,
         username: &str,
+        intended: &Instant,
     ) -> Result<Tested, Failure> {
-        let half =
-            async |object| self.make_half(announced, subject(object, username, &identity.client_id)).await;
+        let half = async |object| {
+            let subject = subject(object, username, &identity.client_id);
+            self.make_half(announced, subject, intended).await
+        };
         let fresh = match kind {
             CredentialKind::Password => Fresh::Password(half(IssuerObject::User).await?),
             CredentialKind::Client => Fresh::Client(half(IssuerObject::Client).await?),
@@ -146,7 +154,12 @@ impl Rotator {
     }
 
     /// One half of a version: made at the issuer, or here if the issuer learns of it only once a destination has it.
-    async fn make_half(&self, announced: &Announced, subject: Subject<'_>) -> Result<Half, Failure> {
+    async fn make_half(
+        &self,
+        announced: &Announced,
+        subject: Subject<'_>,
+        intended: &Instant,
+    ) -> Result<Half, Failure> {
         let declared = self.parts.declaration.of(subject.object);
         let value = match &declared.made_by {
             MadeBy::Issuer => None,
@@ -158,6 +171,12 @@ impl Rotator {
                 IssuerError::Unsupported("its driver sets values and says that the issuer makes them");
             let secret = value.ok_or(unsupported).map_err(|error| failed_create(subject.object, error))?;
             return Ok(Half { handle: None, client_id, secret });
+        }
+        // whoever looks at the intent believes by now that no call can follow it
+        let age = self.now().since(intended);
+        if age >= self.parts.rules.request_life {
+            let problem = format!("nothing was sent: {} s have passed since its intent", age.as_secs());
+            return Err(failed_create(subject.object, IssuerError::NotSent(problem)));
         }
         let made = self.parts.issuer.create(announced, subject, value).await;
         let NewVersion { handle, client_id: fresh_id, secret } =

@@ -129,7 +129,7 @@ impl Rotator {
         }
     }
 
-    async fn end(
+    pub(super) async fn end(
         &self,
         announced: &Announced,
         delivered: &Delivered,

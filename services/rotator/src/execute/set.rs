@@ -52,6 +52,24 @@ impl Rotator {
         }
     }
 
+    /// Sets a value that no destination is known to have: two operators say so.
+    pub(super) async fn set_unwritten(
+        &self,
+        order: &Order,
+        announced: &Announced,
+        made: &Made,
+        objects: &[IssuerObject],
+        excused: &WrittenSomewhere,
+    ) -> Result<(), Error> {
+        let envelopes = made.envelopes.as_ref().ok_or(Error::RotationClosed {
+            state: "without its envelopes",
+            advice: "the ledger is damaged: begin a new rotation",
+        })?;
+        let plain = self.open_probe(order, made.version, &envelopes.probe)?;
+        let username = self.username(&order.application);
+        self.set_and_test(order, announced, objects, excused, &username, &plain, &self.now()).await
+    }
+
     #[expect(clippy::too_many_arguments, reason = "each is a proof or a name that the calls need")]
     async fn set_and_test(
         &self,

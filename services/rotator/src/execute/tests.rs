@@ -160,6 +160,7 @@ fn rotator(world: &World, state: &TestDatabase) -> Rotator {
         rules: rules(declaration.ends()),
         declaration,
         errors: ErrorBudget { issuer: "of-a-test", lies: 5, window: Duration::from_hours(1) },
+        statements: world.statements(),
         metrics: Metrics::new(&opentelemetry::global::meter("test")),
         username_prefix: "stups_".to_owned(),
         clock: std::sync::Arc::new(world.clock.clone()),

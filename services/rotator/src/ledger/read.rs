@@ -59,10 +59,15 @@ impl Queries {
         Ok(ApplicationState {
             rotations,
             versions: self.versions.iter().map(live_version).collect::<Result<_, _>>()?,
-            last: self.last.iter().map(last).collect::<Result<_, _>>()?,
+            last: last_of(&self.last)?,
             attempts: self.attempts.iter().map(attempt).collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// The highest version of each kind.
+pub(super) fn last_of(rows: &[Row]) -> Result<Vec<(CredentialKind, Version)>, Error> {
+    rows.iter().map(last).collect()
 }
 
 fn corrupt(column: &str) -> Error {
@@ -84,6 +89,7 @@ fn rotation(row: &Row, overlap: Vec<Monotonic>, application: &ApplicationId) -> 
         made: made(row)?,
         overlap,
         first_write: instant(row, ["first_write_at", "first_write_boot", "first_write_nanos"])?,
+        excused: row.optional_text("excused_by")?.is_some(),
         user_committed: row.optional_integer("user_committed_at")?.is_some(),
         client_committed: row.optional_integer("client_committed_at")?.is_some(),
         retired: retired(row)?,

@@ -5,6 +5,7 @@ mod create;
 mod deliver;
 mod issuer;
 mod retire;
+mod revoke;
 mod set;
 
 use mint_issuer_contract::EndsOf;
@@ -18,6 +19,7 @@ use crate::state::Instant;
 
 pub use create::{Begun, Failed};
 pub use issuer::{IssuerStanding, Lie};
+pub use revoke::Revocation;
 
 const OPEN: &str = "INSERT INTO rotation (rotation, application, kind, state, opened_at) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (rotation) DO NOTHING";

@@ -9,7 +9,8 @@ use super::{Ask, known, objects_set};
 use crate::Error;
 use crate::state::{ApplicationState, Made, RotationState};
 
-/// Proof that a receipt for a version was accepted; the calls that end older versions take it.
+/// Proof that a receipt for a version was accepted, or that two operators excused it; the calls that end older versions
+/// take it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
     pub(super) version: Version,
@@ -22,11 +23,11 @@ impl Delivered {
     }
 }
 
-/// Proof that at least one destination has a version; setting its value takes it.
+/// Proof that at least one destination has a version, or that two operators excused it; setting its value takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenSomewhere {
-    version: Version,
-    since: Timestamp,
+    pub(super) version: Version,
+    pub(super) since: Timestamp,
 }
 
 impl WrittenSomewhere {

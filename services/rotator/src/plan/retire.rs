@@ -67,7 +67,7 @@ pub fn retire(state: &ApplicationState, ask: Ask, rules: &Rules, now: &Instant) 
 }
 
 /// What ends the older versions on one object, by what ends them at this issuer; none if nothing is left to do.
-fn commit(
+pub(super) fn commit(
     state: &ApplicationState,
     rotation: &Rotation,
     made: &Made,

@@ -63,6 +63,7 @@ fn rotation(kind: CredentialKind, state: RotationState, previous: Option<u64>) -
         made: Some(made(kind, previous)),
         overlap: vec![at(0).monotonic],
         first_write: None,
+        excused: false,
         user_committed: false,
         client_committed: false,
         retired: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mint_api::audit_log::Announced;
-use mint_issuer_contract::{Declaration, Declared, Ends, Handle, MadeBy, NewVersion, Subject};
+use mint_issuer_contract::{Declaration, Declared, Ends, Handle, MadeBy, NewVersion, Recipe, Subject};
 use mint_rotator::ports::{
     Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, PublicVerdict,
 };
@@ -15,7 +15,7 @@ use mint_types::{Application, ApplicationId, IssuerObject, Revision};
 use super::issuer::Trouble;
 use super::{NoRecord, outage};
 use crate::faults::{LOGIN, MAKE, SET};
-use crate::outside::{Denied, PREFIX, Usable};
+use crate::outside::{Denied, Manner, Moment, PREFIX, Usable};
 use crate::scene::{Life, State};
 
 const SERVICE: &str = "rotator";
@@ -55,7 +55,8 @@ impl RotatorWorld {
             .0
             .at_issuer("login", LOGIN, None, move |state: &mut State| {
                 let now = state.time.now();
-                Ok(state.issuer.accepts(&username, &held, now))
+                let (user, client) = state.issuer.accepts(&username, &held, now);
+                Ok(user && client)
             })
             .await;
         match answer {
@@ -74,14 +75,12 @@ impl Issuer for RotatorWorld {
         subject: Subject<'_>,
         value: Option<SecretValue>,
     ) -> Result<NewVersion, IssuerError> {
-        if value.is_some() {
-            return Err(IssuerError::Unsupported("the issuer makes its secrets itself"));
-        }
         self.says(announced);
         let (user, on) = (subject.username.to_owned(), Some((subject.username, subject.object)));
         let (handle, client_id, secret) = match subject.object {
             IssuerObject::User => {
-                let act = move |state: &mut State| state.issuer.create_password(&user);
+                let value = value.map(|value| value.expose().to_owned());
+                let act = move |state: &mut State| state.issuer.create_password(&user, value.clone());
                 let made = self.0.at_issuer("create password", MAKE, on, act).await.map_err(error_of)?;
                 (made.0, None, made.1)
             }
@@ -108,14 +107,14 @@ impl Issuer for RotatorWorld {
         let object = subject.object;
         let act = move |state: &mut State| {
             let application = application_of(&user);
-            state.log_in_as(&application, "before a commit");
+            state.log_in_as(&application, Moment::BeforeEnd);
             let now = state.time.now();
             let done = match object {
-                IssuerObject::User => state.issuer.commit_password(&user, &handle, now, grace),
+                IssuerObject::User => state.issuer.end_passwords(&user, &handle, now, grace),
                 IssuerObject::Client => state.issuer.commit_client(&user, &handle),
             };
-            state.log_in_as(&application, "after a commit");
-            life.look_again(application, grace, "after the grace");
+            state.log_in_as(&application, Moment::Ended);
+            life.look_again(application, grace, Moment::GracePassed);
             done
         };
         let on = Some((subject.username, subject.object));
@@ -124,23 +123,37 @@ impl Issuer for RotatorWorld {
 
     async fn set(
         &self,
-        _announced: &Announced,
+        announced: &Announced,
         _written: &WrittenSomewhere,
-        _subject: Subject<'_>,
-        _value: &SecretValue,
+        subject: Subject<'_>,
+        value: &SecretValue,
     ) -> Result<(), IssuerError> {
-        Err(IssuerError::Unsupported("this issuer is told to end, not to replace"))
+        self.says(announced);
+        let (user, value) = (subject.username.to_owned(), value.expose().to_owned());
+        let act = move |state: &mut State| {
+            let application = application_of(&user);
+            state.log_in_as(&application, Moment::BeforeEnd);
+            let done = state.issuer.set_secret(&user, value.clone());
+            state.log_in_as(&application, Moment::Ended);
+            done
+        };
+        let on = Some((subject.username, subject.object));
+        self.0.at_issuer("set", SET, on, act).await.map_err(error_of)
+    }
+
+    async fn alive(&self, _subject: Subject<'_>) -> Result<usize, IssuerError> {
+        Err(IssuerError::Unsupported("nobody lists here"))
     }
 }
 
-/// What this issuer says about itself: the service-user API's rules.
-pub(crate) fn declaration(grace: Duration) -> Declaration {
-    let declared = |ends| Declared { ends, made_by: MadeBy::Issuer, lists: false };
-    Declaration {
-        driver: "service-user",
-        user: declared(Ends::Commit { grace }),
-        client: declared(Ends::CommitAtOnce),
-    }
+/// What an issuer says about itself.
+pub(crate) fn declaration(manner: Manner, grace: Duration) -> Declaration {
+    let (user, client, made_by) = match manner {
+        Manner::ServiceUser => (Ends::Commit { grace }, Ends::CommitAtOnce, MadeBy::Issuer),
+        Manner::Glewlwyd => (Ends::OwnCall, Ends::Set, MadeBy::Mint(Recipe::default())),
+    };
+    let declared = |ends| Declared { ends, made_by: made_by.clone(), lists: false };
+    Declaration { driver: manner.as_str(), user: declared(user), client: declared(client) }
 }
 
 #[async_trait]

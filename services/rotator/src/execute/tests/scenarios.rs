@@ -8,4 +8,5 @@ mod lies;
 mod prove;
 mod refusals;
 mod retire;
+mod revoke;
 mod unresolved;

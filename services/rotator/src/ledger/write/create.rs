@@ -15,6 +15,8 @@ const WRITE_OFF: &str = "UPDATE attempt SET state = 'presumed' \
      WHERE application = $1 AND object = $2 AND state IN ('sent', 'stray')";
 const NEXT_ATTEMPT: &str =
     "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM attempt WHERE rotation = $1 AND object = $2";
+const MADE_NOTHING: &str = "UPDATE attempt SET state = 'void', reason = 'RECONCILED' \
+     WHERE application = $1 AND object = $2 AND state IN ('sent', 'stray', 'presumed')";
 const ATTEMPT: &str = "INSERT INTO attempt \
      (rotation, object, number, application, state, sent_at, sent_boot, sent_nanos) \
      VALUES ($1, $2, $3, $4, 'sent', $5, $6, $7)";
@@ -128,6 +130,23 @@ impl Ledger {
         };
         self.database.execute(sql, &args).await?;
         Ok(())
+    }
+
+    /// Records that the calls on an object without a known outcome made nothing that is still alive: the issuer was asked.
+    pub async fn made_nothing(
+        &self,
+        application: &ApplicationId,
+        token: FencingToken,
+        object: IssuerObject,
+    ) -> Result<(), Error> {
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move {
+                let args = [application.as_str().into(), object_name(object).into()];
+                transaction.execute(MADE_NOTHING, &args).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Stores the sealed version. What was made is written down although the lease may be lost by now: the new holder

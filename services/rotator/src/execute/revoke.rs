@@ -1,0 +1,185 @@
+//! Revoke: what there was ends at once, because two operators say so. Skips receipt and overlap, never the audit log.
+
+use mint_api::audit_log::{Act, Announced, Outcome};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, RequestId, RotationId};
+
+use super::{Order, Rotator, failure};
+use crate::Error;
+use crate::ledger::Revocation;
+use crate::plan::{self, Ending, RevokePlan};
+use crate::statements::Statements;
+
+const ACTION: &str = "credential.revoke";
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeOrder {
+    /// Which application.
+    pub application: ApplicationId,
+    /// Which credential.
+    pub kind: CredentialKind,
+    /// The caller's lease.
+    pub token: FencingToken,
+    /// The request it belongs to.
+    pub request: RequestId,
+    /// The signed statement.
+    pub statement: Vec<u8>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revoked {
+    /// Whether everything that the statement meant has ended; else a fresh version is needed first.
+    pub complete: bool,
+    /// The rotation whose version took the place.
+    pub rotation: Option<RotationId>,
+}
+
+impl RevokeOrder {
+    fn act(&self, rotation: Option<RotationId>, resource: String) -> Act {
+        Act {
+            action: ACTION,
+            application: Some(self.application.clone()),
+            kind: Some(self.kind),
+            resource,
+            rotation,
+            request: self.request,
+        }
+    }
+}
+
+impl Rotator {
+    /// Ends everything of a kind that there was when the statement came, as far as the issuer lets it: by a call of its own
+    /// or by the commit or the setting of a newer version, whether or not anybody has that one yet.
+    pub async fn revoke(&self, order: &RevokeOrder) -> Result<Revoked, Error> {
+        let outcome = self.try_revoke(order).await;
+        if let Err(error @ (Error::Statement(_) | Error::StatementUsed(_))) = &outcome {
+            self.tell_refusal(order, error).await;
+        }
+        outcome
+    }
+
+    /// What nobody honest asks for stands in the log, although nothing was done.
+    async fn tell_refusal(&self, order: &RevokeOrder, error: &Error) {
+        let reason = error.reason();
+        let act = order.act(None, self.username(&order.application));
+        let told = match self.parts.audit.announce(act).await {
+            Ok(announced) => self.parts.audit.conclude(announced, Outcome::Failure { reason }).await,
+            Err(error) => Err(error),
+        };
+        if let Err(unheard) = told {
+            tracing::warn!(error = %unheard, reason, "the audit log did not hear of a refusal");
+        }
+    }
+
+    async fn try_revoke(&self, order: &RevokeOrder) -> Result<Revoked, Error> {
+        let _turn = self.turns.take(&order.application, order.kind.issuer_objects()).await;
+        let ledger = &self.parts.ledger;
+        ledger.admit(&order.application, order.token).await?;
+        let revocation = self.believed(order).await?;
+        if revocation.done && revocation.told {
+            return Err(Error::StatementUsed(revocation.statement));
+        }
+        let state = ledger.load(&order.application, RotationId::from_bytes([0; 16])).await?;
+        let now = self.now();
+        let plan = plan::revoke(&state, order.kind, revocation.through, &self.parts.rules, now.wall);
+        match plan {
+            RevokePlan::AwaitsVersion if !revocation.done => Ok(Revoked { complete: false, rotation: None }),
+            RevokePlan::End(ending) if !revocation.done => {
+                self.end_at_once(order, &revocation, &ending).await
+            }
+            RevokePlan::Done | RevokePlan::AwaitsVersion | RevokePlan::End(_) => {
+                let announced =
+                    self.parts.audit.announce(order.act(None, self.resource(order, &revocation))).await?;
+                ledger.revoked(&revocation.statement, order.kind, None, &now).await?;
+                self.told(order, &revocation, announced).await?;
+                Ok(Revoked { complete: true, rotation: None })
+            }
+        }
+    }
+
+    /// The statement as it was believed first; a fresh one must be in force now.
+    async fn believed(&self, order: &RevokeOrder) -> Result<Revocation, Error> {
+        let ledger = &self.parts.ledger;
+        let claimed = Statements::claimed_id(&order.statement)?;
+        let known = ledger.revocation(&claimed, order.kind).await?;
+        let now = self.now();
+        let at = known.as_ref().map_or(now.wall, |known| known.accepted_at);
+        let (application, kind) = (&order.application, order.kind);
+        let demand = self.parts.statements.revocation(&order.statement, application, kind, at)?;
+        match known {
+            Some(known) => Ok(known),
+            None => ledger.accept_revocation(application, order.token, kind, &demand, &now).await,
+        }
+    }
+
+    async fn end_at_once(
+        &self,
+        order: &RevokeOrder,
+        revocation: &Revocation,
+        ending: &Ending,
+    ) -> Result<Revoked, Error> {
+        let rotation = Some(ending.ask.rotation);
+        let act = order.act(rotation, self.resource(order, revocation));
+        let announced = self.parts.audit.announce(act).await?;
+        match self.send(order, revocation, ending, &announced).await {
+            Ok(()) => {
+                if ending.completes {
+                    self.told(order, revocation, announced).await?;
+                } else {
+                    self.parts.audit.conclude(announced, Outcome::Success).await?;
+                }
+                Ok(Revoked { complete: ending.completes, rotation })
+            }
+            Err(error) => {
+                if let Err(untold) = self.conclude(announced, failure(&error), None).await {
+                    tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Neither the rate budget nor a halted issuer holds it up.
+    async fn send(
+        &self,
+        order: &RevokeOrder,
+        revocation: &Revocation,
+        ending: &Ending,
+        announced: &Announced,
+    ) -> Result<(), Error> {
+        let ledger = &self.parts.ledger;
+        let (application, ask) = (&order.application, ending.ask);
+        ledger.excuse(application, order.token, ask.rotation, &revocation.statement).await?;
+        let username = self.username(application);
+        if !ending.sets.is_empty() {
+            let own =
+                Order { application: application.clone(), ask, token: order.token, request: order.request };
+            self.set_unwritten(&own, announced, &ending.made, &ending.sets, &ending.written).await?;
+        }
+        for commit in &ending.commits {
+            if let Some(keep) = &commit.keep {
+                self.end(announced, &ending.delivered, commit.object, &username, keep).await?;
+            }
+            ledger.ended_at_once(application, ask, commit.object, &self.now()).await?;
+        }
+        if ending.completes {
+            ledger.revoked(&revocation.statement, order.kind, Some(ask.rotation), &self.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn told(
+        &self,
+        order: &RevokeOrder,
+        revocation: &Revocation,
+        announced: Announced,
+    ) -> Result<(), Error> {
+        self.parts.audit.conclude(announced, Outcome::Success).await?;
+        self.parts.ledger.revocation_told(&revocation.statement, order.kind).await
+    }
+
+    fn resource(&self, order: &RevokeOrder, revocation: &Revocation) -> String {
+        format!("{}, statement {}", self.username(&order.application), revocation.statement)
+    }
+}

@@ -1,0 +1,188 @@
+//! What two operators say ends at once, and nothing else does.
+
+use std::collections::BTreeSet;
+
+use mint_statement::Subject as Said;
+
+use super::*;
+
+const PASSWORD: CredentialKind = CredentialKind::Password;
+const TWO: [&str; 2] = ["operator/ada", "operator/bob"];
+const LIFE: Duration = Duration::from_hours(1);
+
+fn said(application: &str, kinds: &[CredentialKind]) -> Said {
+    let kinds: BTreeSet<CredentialKind> = kinds.iter().copied().collect();
+    Said::RevokeNow { application: application.parse().unwrap(), kinds }
+}
+
+fn revocation(shop: &ApplicationId, kind: CredentialKind, statement: Vec<u8>) -> RevokeOrder {
+    RevokeOrder {
+        application: shop.clone(),
+        kind,
+        token: FencingToken(1),
+        request: RequestId::random(&SeededEntropy::new(3)),
+        statement,
+    }
+}
+
+/// What the log has about revocations.
+fn told(bench: &Bench) -> Vec<Option<Outcome>> {
+    let entries = bench.world.log.entries().into_iter();
+    entries.filter(|entry| entry.act.action == "credential.revoke").map(|entry| entry.outcome).collect()
+}
+
+#[tokio::test]
+async fn a_statement_ends_what_there_was_before_anybody_has_the_new_one() {
+    for (user, kind) in [
+        (Ends::Commit { grace: PASSWORD_GRACE }, PASSWORD),
+        (Ends::OwnCall, PASSWORD),
+        (Ends::OwnCall, CredentialKind::Client),
+    ] {
+        let mut bench = Bench::new().await;
+        bench.world.declare(user, Ends::Set);
+        bench.restart();
+        let shop = bench.world.add("shop", Layout::Split, true, false);
+        let (leaked, _) = bench.rotate(&shop, kind).await;
+        let statement = bench.world.signed(said("shop", &[kind]), LIFE, &TWO);
+        let order = revocation(&shop, kind, statement);
+        let first = bench.rotator.revoke(&order).await.unwrap();
+        assert_eq!(first, Revoked { complete: false, rotation: None }, "nothing could take its place");
+        assert_eq!(told(&bench), [], "nothing was done");
+
+        bench.world.clock.advance(LIFE * 2);
+        let (create, fresh) = bench.made(&shop, kind).await;
+        let calls = bench.world.issuer_calls().len();
+        let done = bench.rotator.revoke(&order).await.unwrap();
+        assert_eq!(done, Revoked { complete: true, rotation: Some(create.order.ask.rotation) }, "{kind}");
+        assert!(bench.world.issuer_calls().len() > calls, "the issuer was told");
+        assert_eq!(told(&bench), [None, Some(Outcome::Success)]);
+        let (versions, _) = bench.rotator.versions(&shop).await.unwrap();
+        let ended = versions.iter().find(|version| version.version == leaked.version).unwrap();
+        assert_eq!(ended.stage, Stage::Ended);
+
+        // without an overlap the rotation goes on as any other
+        assert_eq!(bench.deliver(&create.order, &fresh).await.retire_after, Duration::ZERO);
+        let retired = bench.rotator.retire(&create.order).await.unwrap();
+        assert_eq!(retired.retired, Some(leaked.version));
+        bench.world.clock.advance(PASSWORD_GRACE);
+        let probe = leaked.envelopes.as_ref().unwrap().probe.clone();
+        assert_eq!(bench.rotator.prove(&create.order, &probe).await.unwrap(), Proof::Dead);
+        assert_eq!(bench.rotator.revoke(&order).await.unwrap_err().reason(), "STATEMENT_USED");
+    }
+}
+
+#[tokio::test]
+async fn an_overlap_that_runs_ends_with_the_statement_and_a_fresh_version_completes_it() {
+    let (mut bench, shop) = Bench::with_shop().await;
+    let (first, _) = bench.rotate(&shop, PASSWORD).await;
+    let (create, second) = bench.delivered(&shop, PASSWORD).await;
+    assert_eq!(bench.rotator.retire(&create.order).await.unwrap_err().reason(), "OVERLAP_NOT_PASSED");
+    let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
+    let now = bench.rotator.revoke(&order).await.unwrap();
+    assert_eq!(now, Revoked { complete: false, rotation: Some(create.order.ask.rotation) });
+    let retired = bench.rotator.retire(&create.order).await.unwrap();
+    assert_eq!(retired.retired, Some(first.version));
+    let (_, third) = bench.made(&shop, PASSWORD).await;
+    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert_eq!(third.previous, Some(second.version));
+    assert_eq!(bench.stages(&shop).await.iter().filter(|(_, stage)| *stage == Stage::Ended).count(), 2);
+}
+
+#[tokio::test]
+async fn what_two_operators_did_not_say_ends_nothing_and_is_in_the_log() {
+    let (mut bench, shop) = Bench::with_shop().await;
+    bench.rotate(&shop, PASSWORD).await;
+    bench.made(&shop, PASSWORD).await;
+    let calls = bench.world.issuer_calls();
+    let world = bench.world.clone();
+    let sign = |subject, signers: &[&str]| world.signed(subject, LIFE, signers);
+    let own = || said("shop", &[PASSWORD]);
+    let mut changed = sign(own(), &TWO);
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    let expired = sign(own(), &TWO);
+    let release = Said::RegistryRelease { acts: 1, applications: [].into() };
+    let table = [
+        (sign(own(), &["operator/ada"]), "STATEMENT_SIGNERS_MISSING"),
+        (sign(own(), &["operator/ada", "team/team"]), "STATEMENT_SIGNERS_MISSING"),
+        (sign(own(), &["operator/mallory", "operator/eve"]), "STATEMENT_UNTRUSTED"),
+        (sign(own(), &["operator/ada (forged)", "operator/bob"]), "STATEMENT_SIGNERS_MISSING"),
+        (sign(said("shopkeeper", &[PASSWORD]), &TWO), "STATEMENT_MISMATCH"),
+        (sign(said("shop", &[CredentialKind::Client]), &TWO), "STATEMENT_MISMATCH"),
+        (sign(release, &TWO), "STATEMENT_MISMATCH"),
+        (b"{}".to_vec(), "STATEMENT_MALFORMED"),
+    ];
+    for (statement, reason) in table {
+        let refused = bench.rotator.revoke(&revocation(&shop, PASSWORD, statement)).await.unwrap_err();
+        assert_eq!(refused.reason(), reason);
+        assert_eq!(told(&bench).last().unwrap(), &Some(Outcome::Failure { reason }));
+    }
+    let damaged = bench.rotator.revoke(&revocation(&shop, PASSWORD, changed)).await.unwrap_err();
+    assert!(damaged.reason().starts_with("STATEMENT_"), "{damaged}");
+    bench.world.clock.advance(LIFE);
+    let late = bench.rotator.revoke(&revocation(&shop, PASSWORD, expired)).await.unwrap_err();
+    assert_eq!(late.reason(), "STATEMENT_NOT_IN_FORCE");
+    assert_eq!(bench.world.issuer_calls(), calls, "the issuer was asked for nothing");
+}
+
+#[tokio::test]
+async fn without_the_audit_log_nothing_is_revoked() {
+    let (mut bench, shop) = Bench::with_shop().await;
+    bench.rotate(&shop, PASSWORD).await;
+    let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
+    bench.rotator.revoke(&order).await.unwrap();
+    bench.made(&shop, PASSWORD).await;
+    let calls = bench.world.issuer_calls();
+    bench.world.fail_at(0, Fault::Refused);
+    assert_eq!(bench.rotator.revoke(&order).await.unwrap_err().reason(), "AUDIT_UNAVAILABLE");
+    assert_eq!(bench.world.issuer_calls(), calls);
+    // announced, ended, and the process dies before it knows: the repetition says so once more, and does it once more
+    bench.world.fail_at(1, Fault::Unanswered);
+    assert_eq!(bench.rotator.revoke(&order).await.unwrap_err().reason(), "ISSUER_UNKNOWN_OUTCOME");
+    bench.restart();
+    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert_eq!(bench.stages(&shop).await[1].1, Stage::Ended);
+}
+
+#[tokio::test]
+async fn who_was_stopped_longer_than_a_call_lives_sends_nothing_more() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Combined, true, false);
+    let create = bench.order(&shop, CredentialKind::Combined);
+    // catalog, keys, announce, create password
+    bench.world.stall_at(3, REQUEST_LIFE);
+    let stopped = bench.rotator.create(&create).await.unwrap_err();
+    assert_eq!(stopped.reason(), "ISSUER_UNREACHABLE", "{stopped}");
+    assert!(!bench.world.issuer_calls().contains(&"create client"), "{:?}", bench.world.calls());
+    let create = bench.order(&shop, CredentialKind::Combined);
+    bench.rotator.create(&create).await.unwrap();
+    assert_eq!(bench.unresolved(&shop).await, 1, "the password alone may live, until the next commit");
+}
+
+#[tokio::test]
+async fn what_the_issuer_does_not_have_is_settled_by_reconciling_and_a_dry_run_changes_nothing() {
+    let mut bench = Bench::new().await;
+    bench.world.declare(Ends::OwnCall, Ends::Set);
+    bench.restart();
+    let shop = bench.world.add("shop", Layout::Split, true, false);
+    bench.rotate(&shop, PASSWORD).await;
+    let reasons = async |bench: &Bench, dry_run| {
+        let found = bench.rotator.reconcile(&shop, FencingToken(1), dry_run).await.unwrap();
+        found.into_iter().map(|finding| finding.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(&bench, false).await, Vec::<&str>::new());
+    let create = bench.order(&shop, PASSWORD);
+    bench.world.fail_at(3, Fault::Unanswered);
+    bench.rotator.create(&create).await.unwrap_err();
+    assert_eq!(reasons(&bench, false).await, ["UNRESOLVED_INTENT"], "the issuer has it");
+    assert_eq!(bench.unresolved(&shop).await, 1);
+    bench.world.clock.advance(REQUEST_LIFE);
+    let (_, made) = {
+        let made = bench.rotator.create(&create).await.unwrap();
+        (create.clone(), made)
+    };
+    bench.deliver(&create.order, &made).await;
+    bench.world.clock.advance(MIN_OVERLAP);
+    bench.rotator.retire(&create.order).await.unwrap();
+    assert_eq!(reasons(&bench, true).await, Vec::<&str>::new(), "swept");
+}
