@@ -1,7 +1,8 @@
 //! The integration tests of the whole workspace, one binary.
 //!
 //! On the tree: `workspace` (layout, dependency rule, who links what), `contracts` (protos and permission files agree),
-//! `golden` (permission matrix, call graph, plaintext carriers as reviewed).
+//! `golden` (permission matrix, call graph, plaintext carriers as reviewed), `documents` (what headers and the README
+//! promise names a test that exists).
 //! On the running constellation: `example` (first start to last repair), `applications` (each its own files and nothing
 //! else), `matrix` (the powers with real credentials), `counts` (what a rotation costs), `overlap` (no login fails while
 //! everything rotates and dies), `faults` (F1 to F17), `asleep` (stopped past the lease), `takeover` (hostile peers), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
@@ -20,6 +21,7 @@ mod bad_input;
 mod canary;
 mod contracts;
 mod counts;
+mod documents;
 mod example;
 mod faults;
 mod golden;
