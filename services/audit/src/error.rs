@@ -7,8 +7,8 @@ use mint_types::Code;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The state does not answer: the entry may or may not be there. Repeat with the same entry id.
-    #[error("the log's state is unavailable")]
-    StateUnavailable(#[source] mint_store::Error),
+    #[error("the log cannot be read or written: {0}")]
+    StateUnavailable(mint_store::Error),
     /// The process is draining, or its writer is gone: nothing was appended.
     #[error("the log is shutting down")]
     ShuttingDown,
