@@ -15,7 +15,8 @@
 //! - opens what the rotator did not sign, or what is for somebody else: `an_unsigned_envelope_is_refused`,
 //!   `an_envelope_of_another_application_is_refused`.
 //! - writes anywhere but below the directory that follows from the signed associated data and the catalog:
-//!   `the_directory_comes_from_the_associated_data_and_the_catalog`.
+//!   `the_directory_comes_from_the_associated_data_and_the_catalog`,
+//!   `an_endpoint_with_a_path_names_another_bucket_and_gets_nothing`.
 //! - attests what is not written everywhere: `one_refusing_destination_withholds_the_receipt_and_stops_no_other`.
 //! - lets an older version win: `an_older_version_is_refused`, `late_writes_table`,
 //!   `once_a_version_is_settled_no_older_write_can_land`.

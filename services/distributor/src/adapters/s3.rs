@@ -51,6 +51,10 @@ impl S3 {
         Self { session, http, default_endpoint, default_region, put_expiry, deadline }
     }
 
+    fn endpoint<'a>(&'a self, destination: &'a Destination) -> Option<&'a OutboundUrl> {
+        destination.bucket.endpoint.as_ref().or(self.default_endpoint.as_ref())
+    }
+
     fn client(&self, destination: &Destination, credentials: mint_aws::Credentials) -> aws_sdk_s3::Client {
         let bucket = &destination.bucket;
         let region = bucket.region.clone().unwrap_or_else(|| self.default_region.clone());
@@ -60,7 +64,7 @@ impl S3 {
             .retry_config(RetryConfig::disabled())
             // Content-MD5 is signed instead: every S3-like store knows it
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-        if let Some(endpoint) = bucket.endpoint.as_ref().or(self.default_endpoint.as_ref()) {
+        if let Some(endpoint) = self.endpoint(destination) {
             config = config.endpoint_url(endpoint.as_str()).force_path_style(true);
         }
         aws_sdk_s3::Client::from_conf(config.build())
@@ -79,6 +83,11 @@ impl ObjectStore for S3 {
         let Some(owner) = destination.account_id.as_ref() else {
             return Err(unusable("the settings name no account: every write names the bucket's owner"));
         };
+        if self.endpoint(destination).is_some_and(has_path) {
+            return Err(unusable(
+                "the bucket's endpoint has a path, which would stand before the bucket's name",
+            ));
+        }
         let credentials =
             self.session.credentials().await.map_err(|error| no_credentials(error.to_string()))?;
         let presigning = PresigningConfig::builder()
@@ -142,6 +151,11 @@ impl S3 {
             self.session.forget();
         }
     }
+}
+
+/// With one, the request would go to another bucket than the one that is pinned, signed for and in the audit log.
+fn has_path(endpoint: &OutboundUrl) -> bool {
+    endpoint.as_url().path() != "/" || endpoint.as_url().query().is_some()
 }
 
 fn system_time(at: Timestamp) -> SystemTime {

@@ -170,6 +170,20 @@ async fn a_store_that_is_not_there_is_unreachable_and_surely_not_written() {
 }
 
 #[tokio::test]
+async fn an_endpoint_with_a_path_names_another_bucket_and_gets_nothing() {
+    let stub = stub(|_| StubAnswer::status(200, ""));
+    for rest in ["/other-bucket", "/other-bucket/", "?other"] {
+        let mut destination = destination();
+        destination.bucket.endpoint = Some(format!("{}{rest}", stub.url()).parse().unwrap());
+        let PutAnswer::Refused(trouble) = put(&stub, &destination).await else {
+            panic!("{rest}: nothing may be sent");
+        };
+        assert_eq!(trouble.reason, "SETTINGS_INVALID", "{rest}");
+    }
+    assert!(puts(&stub).is_empty());
+}
+
+#[tokio::test]
 async fn without_credentials_nothing_is_signed() {
     let stub = HttpStub::start(|_| {
         let error = "<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error>";

@@ -134,12 +134,12 @@ fn trouble(spot: &Spot, standing: Standing, refused: Option<&str>) -> Option<Tro
     let (what, next_action) = match left {
         Some(_) => (
             "is new and nobody confirmed it",
-            "confirm it: `mint app set` with a destinations statement signed by the owner or an operator; else it is \
-             believed when it was asked for long enough",
+            "confirm it: `mint app confirm APP`, signed by the owner or an operator; else it is believed when it was \
+             asked for long enough",
         ),
         None => (
             "waits: the application has a new owner, who did not confirm where credentials go",
-            "confirm the destinations: `mint app set` with a statement signed by the new owner or an operator",
+            "confirm the destinations: `mint app confirm APP`, signed by the new owner or an operator",
         ),
     };
     Some(Trouble {
