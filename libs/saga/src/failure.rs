@@ -234,6 +234,18 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "The registry lost the application",
             "Nothing of it is changed. Restore it in the registry, or retire it there (active = false)",
         ),
+        "DESTINATION_UNCONFIRMED" => (
+            "A destination waits until its owner confirms it",
+            "The owning team or an operator confirms it: mint app confirm APP",
+        ),
+        "DESTINATION_REFUSED_ENDPOINT" => (
+            "The bucket's endpoint is not allowed",
+            "Choose an endpoint that the distributor's operator allows (s3.allowed_endpoints)",
+        ),
+        "SCOPE_RESERVED" => (
+            "The settings ask for a reserved scope",
+            "Take the scope out of the settings, or ask the operator of identity-provisioner (issuer.reserved_scopes)",
+        ),
         _ => ("A step failed", "See the detail and the log of the service that answered"),
     }
 }
@@ -251,6 +263,9 @@ mod tests {
             "DESTINATION_UNREACHABLE",
             "DESTINATION_WRONG_REGION",
             "DESTINATION_UNKNOWN_OUTCOME",
+            "DESTINATION_UNCONFIRMED",
+            "DESTINATION_REFUSED_ENDPOINT",
+            "SCOPE_RESERVED",
             "ISSUER_REFUSED",
             "ISSUER_UNREACHABLE",
             "ISSUER_MALFORMED_ANSWER",
