@@ -102,10 +102,17 @@ pub fn decide(desk: &Desk, world: &World) -> Decision {
             None => decision.identity = Some(step),
         },
     }
-    let identity_usable = decision.identity.is_some() || desk.standing.identity == IdentityPhase::Enabled;
-    if desk.record.active && identity_usable && desk.record.presence != Presence::Held {
+    if desk.record.presence == Presence::Held {
+        return decision;
+    }
+    let phase = desk.standing.identity;
+    let identity_usable = decision.identity.is_some() || phase == IdentityPhase::Enabled;
+    if desk.record.active && identity_usable {
         open_rotations(desk, world, &mut decision);
         new_rotations(desk, world, &mut decision);
+    } else if !desk.record.active && phase == IdentityPhase::Disabled && decision.identity.is_none() {
+        // what is open is closed while the user is there: after its deletion nobody could end a version of it
+        open_rotations(desk, world, &mut decision);
     }
     decision
 }

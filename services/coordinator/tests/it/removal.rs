@@ -100,6 +100,36 @@ async fn an_application_that_comes_back_in_time_has_its_identity_and_its_credent
 }
 
 #[tokio::test]
+async fn a_rotation_that_is_open_when_an_application_goes_is_closed_before_its_user_is_deleted() {
+    for wait in [Duration::ZERO, OVERLAP / 2, OVERLAP + GRACE / 2] {
+        let mut stage = Stage::new().await;
+        let record = application("app-a", 1);
+        stage.take_in(&[record.clone()]).await;
+        let due = stage.turn().await.unwrap();
+        stage.clock.advance(due.since(stage.clock.now()));
+        if wait.is_zero() {
+            // made, and not delivered
+            stage.world.refuse("app-a", true);
+        }
+        stage.turn().await;
+        stage.live_for(wait).await;
+        let desk = stage.store.desk(&record.id).await.unwrap().unwrap();
+        assert!(desk.credentials.values().any(|credential| credential.rotation.is_some()), "after {wait:?}");
+        stage.world.forget_log();
+        stage.take_in(&[retired(&record, 2)]).await;
+        stage.live_for(TOMBSTONE - HOUR).await;
+        assert_eq!(stage.world.apis("app-a")[0], "disable");
+        let desk = stage.store.desk(&record.id).await.unwrap().unwrap();
+        assert!(desk.credentials.values().all(|credential| credential.rotation.is_none()), "after {wait:?}");
+        assert_eq!(stage.world.count("deliver") + stage.world.count("create"), 0, "nothing new: {wait:?}");
+        stage.world.refuse("app-a", false);
+        stage.live_for(HOUR + OVERLAP * 2).await;
+        assert!(stage.world.is_deleted("app-a"));
+        stage.world.assert_sound();
+    }
+}
+
+#[tokio::test]
 async fn what_became_a_tombstone_is_filled_again_by_a_rotation_of_its_own() {
     let mut stage = Stage::new().await;
     let record = removed(&mut stage).await;
