@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The driver's contract against a real Glewlwyd 2.7 (Debian: glewlwyd, sqlite3, jq, openssl), on loopback and in a
-# directory of its own that is removed at the end.  usage: tests/peers/glewlwyd.sh [PORT]
+# directory of its own that is removed at the end. The test is one of the workspace's, so that nothing is built again for
+# other features.  usage: tests/peers/glewlwyd.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PORT=${1:-14693}; B=http://127.0.0.1:$PORT/api; D=$(mktemp -d)
@@ -50,4 +51,4 @@ jq -n --rawfile k "$D/ec.key" --rawfile c "$D/ec.pub" --arg iss "$B/oidc" '{modu
  "jwks-show":true,"introspection-revocation-allowed":true,"introspection-revocation-allow-target-client":true,"subject-type":"public",scope:[]}}' > "$D/plugin.json"
 curl -sf -o /dev/null -H "$K" -H "$JSON" -d @"$D/plugin.json" "$B/mod/plugin/"
 MINT_PEER_GLEWLWYD=$B MINT_PEER_GLEWLWYD_KEY=$KEY \
-  cargo test -q -p mint-rotator --lib -- --ignored --exact adapters::glewlwyd::real::a_real_glewlwyd_keeps_the_contract
+  cargo test --locked --workspace --lib -- --ignored --exact adapters::glewlwyd::real::a_real_glewlwyd_keeps_the_contract

@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
 # Installs the foreign programs that the peer tests talk to (Debian 12, root): usage: install.sh DIRECTORY
-# Afterwards DIRECTORY/bin holds grpcurl, buf, cargo-deny and a python with boto3; PostgreSQL 15 is installed as a package.
+# Afterwards DIRECTORY/bin holds grpcurl, buf, cargo-deny and a python with boto3; PostgreSQL 15, Glewlwyd with what its
+# test calls, and libfaketime are installed as packages.
 set -euo pipefail
 directory=${1:?directory}
-if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+packages=
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql-15"
+for program in glewlwyd sqlite3 jq openssl curl faketime; do
+  command -v "$program" >/dev/null || packages="$packages $program"
+done
+if [ -n "$packages" ]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15 >/dev/null
+  # shellcheck disable=SC2086 # a list of names
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
 fi
 [ -x "$directory/bin/pip" ] || python3 -m venv "$directory"
 python="$directory/bin/python"
