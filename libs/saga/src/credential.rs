@@ -97,6 +97,10 @@ impl FirstWrite {
     }
 }
 
+fn long_ago() -> Timestamp {
+    Timestamp::from_unix_micros(0)
+}
+
 /// Where a rotation stands. Each stage carries what makes it true.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
@@ -134,6 +138,9 @@ pub enum Stage {
         receipt: Sealed,
         /// When Retire may be asked.
         retire_at: Timestamp,
+        /// When that was known: by a clock that has been set back since, it says nothing.
+        #[serde(default = "long_ago")]
+        since: Timestamp,
     },
     /// The issuer was told to end the previous version.
     Retired {
@@ -143,6 +150,9 @@ pub enum Stage {
         ended: Version,
         /// When the proof makes sense.
         prove_at: Timestamp,
+        /// When that was known.
+        #[serde(default = "long_ago")]
+        since: Timestamp,
     },
 }
 

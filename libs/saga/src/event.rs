@@ -81,6 +81,8 @@ pub enum Event {
     Finished,
     /// The rotation is given up.
     GivenUp,
+    /// The rotator has given the rotation up, although it was delivered: another one begins at once.
+    Closed,
 }
 
 /// An event that cannot follow: a fault in whoever acts, never in the state.
@@ -150,20 +152,22 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
         }
         (Stage::Delivered { created, receipt, .. }, Event::Accepted { retire_after }) => {
             next.succeeded(Node::Adopt);
-            rotation.stage = Stage::Adopting { created, receipt, retire_at: now.plus(retire_after) };
+            rotation.stage =
+                Stage::Adopting { created, receipt, retire_at: now.plus(retire_after), since: now };
         }
         (Stage::Adopting { created, receipt, .. }, Event::RetiredTooEarly { retry_after }) => {
-            rotation.stage = Stage::Adopting { created, receipt, retire_at: now.plus(retry_after) };
+            rotation.stage =
+                Stage::Adopting { created, receipt, retire_at: now.plus(retry_after), since: now };
         }
         (Stage::Adopting { created, .. }, Event::Retired { ended, grace }) => {
             next.succeeded(Node::Retire);
             if ended == Version::FOREIGN {
                 return Ok(next.completed());
             }
-            rotation.stage = Stage::Retired { created, ended, prove_at: now.plus(grace) };
+            rotation.stage = Stage::Retired { created, ended, prove_at: now.plus(grace), since: now };
         }
         (Stage::Retired { created, ended, .. }, Event::ProvedTooEarly { retry_after }) => {
-            rotation.stage = Stage::Retired { created, ended, prove_at: now.plus(retry_after) };
+            rotation.stage = Stage::Retired { created, ended, prove_at: now.plus(retry_after), since: now };
         }
         (Stage::Retired { .. }, Event::Proved) => {
             next.succeeded(Node::Prove);
@@ -179,6 +183,30 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
             next.remember(created.version_id);
             return Ok(next);
         }
+        (
+            Stage::Created { created, first_write: FirstWrite::Owed { .. }, .. }
+            | Stage::Delivered { created, .. }
+            | Stage::Adopting { created, .. },
+            Event::Closed,
+        ) => {
+            next.troubles.remove(&rotation.node());
+            next.remember(created.version_id);
+            // what the stores hold is not what the ledger goes by: nowhere counts as delivered
+            if let Some(current) = next.current.as_mut() {
+                current.destinations.clear();
+            }
+            return Ok(next);
+        }
+        // no repetition opens what does not open: the proof is given up, and the problem stays until a later one succeeds
+        (Stage::Retired { .. }, Event::Failed { node, failures, delay, .. })
+            if node == rotation.node() && failures.iter().any(is_unreadable) =>
+        {
+            let unreadable = failures
+                .into_iter()
+                .map(|failure| Failure { reason: reason::PROBE_UNREADABLE.to_owned(), ..failure });
+            next.failed(node, &unreadable.collect::<Vec<_>>(), now, delay);
+            return Ok(next.completed());
+        }
         (stage, Event::Failed { node, failures, written, delay }) if node == rotation.node() => {
             rotation.stage = after_failure(stage, &failures, written);
             next.failed(node, &failures, now, delay);
@@ -187,6 +215,11 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
     }
     next.rotation = Some(rotation);
     Ok(next)
+}
+
+/// Whether the probe envelope of the ended version is of no use any more.
+fn is_unreadable(failure: &Failure) -> bool {
+    failure.is(reason::ENVELOPE_INVALID) || failure.is(reason::ENVELOPE_UNOPENABLE)
 }
 
 /// What a failure teaches besides that it happened.
@@ -264,5 +297,6 @@ fn name_of(event: &Event) -> &'static str {
         Event::Failed { .. } => "failed",
         Event::Finished => "finished",
         Event::GivenUp => "given up",
+        Event::Closed => "closed",
     }
 }

@@ -26,6 +26,12 @@ pub mod reason {
     pub const RECEIPT_INVALID: &str = "RECEIPT_INVALID";
     /// The ended version still opens the door.
     pub const PREVIOUS_VERSION_ALIVE: &str = "PREVIOUS_VERSION_ALIVE";
+    /// The probe envelope of the ended version opens no more, or is another's.
+    pub const PROBE_UNREADABLE: &str = "PROBE_UNREADABLE";
+    /// The rotator does not know the rotation.
+    pub const ROTATION_UNKNOWN: &str = "ROTATION_UNKNOWN";
+    /// Two operators' statement was acted upon already.
+    pub const STATEMENT_USED: &str = "STATEMENT_USED";
     /// Somebody with a newer lease acts.
     pub const STALE_FENCING_TOKEN: &str = "STALE_FENCING_TOKEN";
     /// Objects that nobody may use any more still hold a credential.
@@ -144,6 +150,21 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
         "ISSUER_UNKNOWN_OUTCOME" => (
             "Nobody knows what the issuer did",
             "Nothing: Mint repeats the call with the same id, and sweeps what may have been made",
+        ),
+        reason::PROBE_UNREADABLE => (
+            "The ended version cannot be proved dead: its probe envelope opens no more",
+            "Check at the issuer that the old credential is gone; the next rotation proves again",
+        ),
+        "STATEMENT_SIGNERS_MISSING" | "STATEMENT_UNTRUSTED" | "STATEMENT_BAD_SIGNATURE" => (
+            "The rotator does not believe the statement to end versions at once",
+            "Have it signed by two operators whose keys are trusted: mint revoke --now APP --save FILE; mint statement sign",
+        ),
+        "STATEMENT_MALFORMED"
+        | "STATEMENT_MISMATCH"
+        | "STATEMENT_NOT_IN_FORCE"
+        | "STATEMENT_KEYS_UNUSABLE" => (
+            "The statement to end versions at once cannot be acted upon",
+            "See the detail; make a new one: mint revoke --now APP",
         ),
         "INVARIANT_VIOLATED" => (
             "The rotator's own rows break an invariant",
@@ -273,6 +294,9 @@ mod tests {
             "ISSUER_REJECTED_LOGIN",
             "ISSUER_HALTED",
             "PROOF_GIVEN_UP",
+            "PROBE_UNREADABLE",
+            "STATEMENT_SIGNERS_MISSING",
+            "STATEMENT_NOT_IN_FORCE",
             "ISSUER_UNKNOWN_OUTCOME",
             "OVERLAP_NOT_PASSED",
             "RECEIPT_MISSING",

@@ -69,9 +69,13 @@ pub fn plan(credential: &Credential, now: Timestamp, facts: &Facts) -> Step {
     let Some(rotation) = &credential.rotation else {
         return Step::Idle;
     };
-    let gate = credential.troubles.get(&rotation.node()).map(|trouble| trouble.gate(facts.nudged_at));
+    let gate = credential.troubles.get(&rotation.node()).map(|trouble| trouble.gate_at(facts.nudged_at, now));
     match &rotation.stage {
-        Stage::Retired { ended, prove_at, .. } => prove(rotation, *ended, *prove_at, gate, now, facts),
+        Stage::Retired { ended, prove_at, since, .. } => {
+            // the rotator counts the grace by itself: asked too early, it says how long it still takes
+            let prove_at = if now < *since { now } else { *prove_at };
+            prove(rotation, *ended, prove_at, gate, now, facts)
+        }
         _ if gate.is_some_and(|gate| now < gate) => wait(gate),
         Stage::Intended => create(now, facts),
         // neither a pause of the issuer nor new settings hold this up: applications are shut out
@@ -83,7 +87,10 @@ pub fn plan(credential: &Credential, now: Timestamp, facts: &Facts) -> Step {
             deliver(delivery, *written, *spoiled, facts, replaces)
         }
         Stage::Delivered { receipt, .. } => Step::AcceptReceipt { receipt: receipt.clone() },
-        Stage::Adopting { retire_at, .. } if now < *retire_at => Step::Wait { until: *retire_at },
+        // the rotator counts the overlap by itself: asked too early, it says how long it still takes
+        Stage::Adopting { retire_at, since, .. } if *since <= now && now < *retire_at => {
+            Step::Wait { until: *retire_at }
+        }
         Stage::Adopting { receipt, .. } => lagging(now, facts)
             .or_else(|| paused(now, facts))
             .unwrap_or_else(|| Step::Retire { receipt: receipt.clone() }),

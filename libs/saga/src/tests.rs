@@ -604,3 +604,53 @@ fn a_kind_that_is_wanted_no_more_does_not_occupy_its_object_for_ever() {
         assert!(apply(&refused, Event::GivenUp, later).unwrap().rotation.is_none());
     }
 }
+
+#[test]
+fn what_was_written_under_a_clock_that_was_set_back_means_now() {
+    let hour = Duration::from_hours(1);
+    let ahead = START.plus(hour);
+    let under = |credential: &Credential, event| apply(credential, event, ahead).unwrap();
+    let refused = under(&after([opened(1)]), failed(Node::Create, "ISSUER_REFUSED", Written::Unknown));
+    assert!(matches!(plan(&refused, ahead, &facts()), Step::Wait { .. }), "its own clock waits");
+    assert_eq!(plan(&refused, START, &facts()), Step::Create);
+    let mut events = first_version();
+    events.extend([opened(2), made(2, 1), delivered()]);
+    let adopting = under(&after(events), Event::Accepted { retire_after: OVERLAP });
+    assert!(matches!(plan(&adopting, ahead, &facts()), Step::Wait { .. }));
+    assert!(
+        matches!(plan(&adopting, START, &facts()), Step::Retire { .. }),
+        "the rotator knows how long it takes"
+    );
+    let early = apply(&adopting, Event::RetiredTooEarly { retry_after: GRACE }, START).unwrap();
+    assert_eq!(plan(&early, START, &facts()), Step::Wait { until: START.plus(GRACE) });
+    let retired = under(&early, Event::Retired { ended: Version(1), grace: GRACE });
+    assert!(matches!(plan(&retired, ahead, &facts()), Step::Wait { .. }));
+    assert!(matches!(plan(&retired, START, &facts()), Step::Prove { .. }));
+}
+
+#[test]
+fn a_probe_that_opens_no_more_ends_the_rotation_with_a_problem() {
+    for reason in ["ENVELOPE_INVALID", "ENVELOPE_UNOPENABLE"] {
+        let mut events = first_version();
+        let retired = Event::Retired { ended: Version(1), grace: Duration::ZERO };
+        let accepted = Event::Accepted { retire_after: Duration::ZERO };
+        events.extend([opened(2), made(2, 1), delivered(), accepted, retired]);
+        let before = after(events);
+        let ended = apply(&before, failed(Node::Prove, reason, Written::Unknown), START).unwrap();
+        assert_eq!(ended.rotation, None, "{reason}");
+        assert_eq!(ended.completed, before.completed + 1);
+        let kinds: Vec<&str> = ended.problems().map(|problem| problem.kind.as_str()).collect();
+        assert_eq!(kinds, ["probe_unreadable"]);
+    }
+}
+
+#[test]
+fn a_rotation_that_the_rotator_has_closed_gives_way_to_another_one() {
+    let adopting = after([opened(1), made(1, 0), delivered()]);
+    let stuck = apply(&adopting, failed(Node::Adopt, "ROTATION_CLOSED", Written::Unknown), START).unwrap();
+    let closed = apply(&stuck, Event::Closed, START).unwrap();
+    assert_eq!((closed.rotation.as_ref(), closed.problems().count()), (None, 0));
+    assert!(closed.knows(created(1, 0).version_id), "an instance may hold it");
+    assert!(closed.current.unwrap().destinations.is_empty(), "so that the next one is due at once");
+    assert!(apply(&after([opened(1)]), Event::Closed, START).is_err());
+}

@@ -55,6 +55,12 @@ impl Trouble {
         }
     }
 
+    /// The same at a time: a failure in the future happened under a clock that has been set back since, and its wait says
+    /// nothing.
+    pub fn gate_at(&self, nudged_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        if now < self.failed_at { now } else { self.gate(nudged_at) }
+    }
+
     /// When the next try may be made; at once if something changed after the last failure.
     pub fn gate(&self, nudged_at: Option<Timestamp>) -> Timestamp {
         match nudged_at {

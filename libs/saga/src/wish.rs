@@ -65,8 +65,11 @@ impl Wish {
         let Some(cause) = cause else {
             return Due::At(self.due_at(credential));
         };
-        let gate =
-            credential.troubles.range(..=Node::Deliver).map(|(_, trouble)| trouble.gate(nudged_at)).max();
+        let gate = credential
+            .troubles
+            .range(..=Node::Deliver)
+            .map(|(_, trouble)| trouble.gate_at(nudged_at, now))
+            .max();
         match gate {
             Some(gate) if now < gate => Due::At(gate),
             Some(_) | None => Due::Now(cause),

@@ -24,6 +24,7 @@ BEGIN
       ON coordinator.applications TO mint_coordinator;
     GRANT SELECT, INSERT, UPDATE (saga) ON coordinator.credentials TO mint_coordinator;
     GRANT SELECT, INSERT, UPDATE (roster) ON coordinator.adoption TO mint_coordinator;
+    GRANT SELECT, INSERT, UPDATE (outcome, closed_at) ON coordinator.revocations TO mint_coordinator;
   END IF;
 END
 $$;

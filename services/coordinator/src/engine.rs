@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_types::{ApplicationId, Timestamp};
+use mint_types::{ApplicationId, Monotonic, Timestamp};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -18,6 +18,9 @@ use crate::store::{Store, StoreError};
 /// Other replicas' work and leases that ran out are noticed this late; a read of an index costs nothing.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
+/// A clock that is corrected by less is not set back.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
 /// The engine of one coordinator.
 #[derive(Debug)]
 pub struct Engine {
@@ -25,12 +28,20 @@ pub struct Engine {
     reservations: Arc<Reservations>,
     workers: JoinSet<()>,
     in_flight: HashMap<Id, ApplicationId>,
+    /// Both clocks at the last look.
+    seen: Option<(Timestamp, Monotonic)>,
 }
 
 impl Engine {
     /// An engine at rest.
     pub fn new(parts: Arc<Parts>) -> Self {
-        Self { parts, reservations: Arc::default(), workers: JoinSet::new(), in_flight: HashMap::new() }
+        Self {
+            parts,
+            reservations: Arc::default(),
+            workers: JoinSet::new(),
+            in_flight: HashMap::new(),
+            seen: None,
+        }
     }
 
     /// Works until `shutdown`, then lets what is under way end.
@@ -71,6 +82,7 @@ impl Engine {
     }
 
     async fn dispatch(&mut self) -> Result<(), StoreError> {
+        self.notice_clock().await?;
         while let Some(ended) = self.workers.try_join_next_with_id() {
             self.reap(ended);
         }
@@ -89,6 +101,23 @@ impl Engine {
                 left -= 1;
             }
         }
+        Ok(())
+    }
+
+    /// Wakes everybody if the clock was set back: what they wait for was written under the other one.
+    async fn notice_clock(&mut self) -> Result<(), StoreError> {
+        let (now, monotonic) = (self.parts.clock.now(), self.parts.clock.monotonic());
+        let was_set_back = match &self.seen {
+            None => !self.parts.store.changed_since(now.plus(CLOCK_TOLERANCE)).await?.is_empty(),
+            Some((wall, before)) => {
+                monotonic.since(before).is_some_and(|passed| now.plus(CLOCK_TOLERANCE) < wall.plus(passed))
+            }
+        };
+        if was_set_back {
+            tracing::warn!(code = "CLOCK_SET_BACK", "the clock was set back: everybody is looked at");
+            self.parts.store.wake_all().await?;
+        }
+        self.seen = Some((now, monotonic));
         Ok(())
     }
 

@@ -46,6 +46,9 @@ pub(crate) enum BurstError {
     /// An answer that cannot follow.
     #[error("an answer came out of order")]
     Illegal(#[from] mint_saga::Illegal),
+    /// An executor did not do what was asked, for this reason; it is asked again.
+    #[error("it was refused: {0}")]
+    Refused(String),
     /// A fault of ours.
     #[error("{0}")]
     Impossible(&'static str),
@@ -56,6 +59,7 @@ impl BurstError {
         match self {
             Self::Store(error) => error.code(),
             Self::Fenced(_) => Code::Aborted,
+            Self::Refused(_) => Code::Unavailable,
             Self::Illegal(_) | Self::Impossible(_) => Code::Internal,
         }
     }

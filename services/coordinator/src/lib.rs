@@ -31,6 +31,10 @@
 //! - overwrites where credentials lay before they are found elsewhere:
 //!   `what_the_settings_left_behind_is_overwritten_once_the_new_place_is_filled`.
 //! - does anything more for a deleted name before its release: `a_deleted_name_is_used_again_only_after_release`.
+//! - forgets what two operators want ended at once, or lets a delivery that fails hold it up:
+//!   `what_operators_revoke_ends_with_a_fresh_version_whatever_fails_on_the_way`,
+//!   `a_revocation_does_not_wait_for_a_bucket_that_refuses`.
+//! - carries a refused statement on: `a_statement_that_is_not_believed_is_a_problem_and_is_not_carried_again`.
 //! - does what an operator asks while the audit log is down: `without_the_audit_log_nothing_is_done`.
 //! - retires while an instance that reported within its last three polls holds an older version, before the longest
 //!   overlap: `retire_waits_until_every_instance_holds_the_new_version`; or waits beyond it:
@@ -76,6 +80,9 @@
 //!   was delivered since look lost, or one that is lost look delivered. It is durable before a tombstone is asked for.
 //! - *Objects that refuse hold the deletion up for five tries at most, and are tried for 20 hours*: each further day would be
 //!   counted against the budget of removals. Then `mint resume` makes one more try.
+//! - *An application that went out of use has its open rotations closed* while its user is there, disabled: a version that
+//!   is still to be ended could be ended by nobody after the deletion, and the rotation would stand in the way of whoever
+//!   gets the name next.
 //! - *State inside failing services is retried within seconds*, whatever the attempt: nothing is wrong with the
 //!   application.
 
@@ -86,6 +93,7 @@ mod config;
 mod convert;
 mod desk;
 mod engine;
+mod errand;
 mod error;
 mod feed;
 mod identity;
@@ -95,8 +103,10 @@ mod operator;
 mod plan;
 mod policy;
 mod ports;
+mod reconciliation;
 mod removal;
 mod reports;
+mod revocation;
 mod rpc;
 mod status;
 mod steps;
@@ -125,15 +135,17 @@ pub use operator::{Asked, Operator};
 pub use plan::{Decision, IdentityStep, World, decide};
 pub use policy::{Bell, IssuerGate, Parts, Policy};
 pub use ports::{
-    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Identities,
-    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding,
+    Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
+pub use reconciliation::pass as reconcile_all;
 pub use removal::{Clearing, Lost, Objects, Removal};
+pub use revocation::{Turn, Waiting, carry, turn};
 pub use rpc::Rpc;
 pub use status::{ApplicationState, CredentialState, CredentialStatus, InstanceStatus, Status, status};
 pub use store::{
-    Change, Control, Decide, Edit, Held, Lease, LeaseFate, NotKept, Reported, Started, Store, StoreError,
-    Taker,
+    Change, Control, Decide, Edit, Held, Lease, LeaseFate, NotKept, Reported, Revocation, Started, Store,
+    StoreError, Taker,
 };
 pub use watched::Watched;
 
@@ -188,6 +200,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     process.spawn("intake", intake::run(Arc::clone(&parts), catalog, process.shutdown()));
     let (watched, shutdown) = (Arc::clone(&parts), process.shutdown());
     process.spawn("probe", async move { watched.store.probe_until(shutdown).await });
+    process.spawn("reconciliation", reconciliation::run(Arc::clone(&parts), process.shutdown()));
+    process.spawn("revocations", revocation::run(Arc::clone(&parts), process.shutdown()));
     process.spawn("engine", work_when_ready(process.clone(), Engine::new(Arc::clone(&parts))));
 
     let rpc = Rpc::new(Operator::new(parts, audit));

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use mint_api::Fault;
 use mint_api::audit_log::{Act, AuditLog, Outcome};
 use mint_port::Port;
-use mint_saga::Cause;
+use mint_saga::{Cause, Sealed};
+use mint_statement::{SignedStatement, Subject};
 use mint_types::{ApplicationId, Code, CredentialKind, Presence, Principal, RequestId, RotationId};
 
 use crate::adopt;
-use crate::burst;
 use crate::desk::Desk;
 use crate::plan::occupant;
 use crate::policy::Parts;
+use crate::ports::Finding;
 use crate::status::{Status, status};
-use crate::store::{Started, Store};
+use crate::store::{Revocation, Started, Store};
+use crate::{burst, errand, steps};
 
 /// Who asked, and in which request.
 #[derive(Debug, Clone)]
@@ -99,6 +101,48 @@ impl Operator {
         in_use(&desk)?;
         let act = Self::act("identity.adopt", Some(id), None, asked);
         self.audited(act, adopt::adopt(&self.parts, id)).await
+    }
+
+    /// Keeps what two operators signed to end at once; the rotator decides whether to believe it.
+    pub async fn revoke(
+        &self,
+        statement: Vec<u8>,
+        asked: &Asked,
+    ) -> Result<(ApplicationId, Vec<CredentialKind>), Fault> {
+        let signed = SignedStatement::parse(&statement)
+            .map_err(|error| Fault::new(error.code(), error.reason(), error.to_string()))?;
+        let claimed = signed.claimed();
+        let Subject::RevokeNow { application, kinds } = claimed.subject.clone() else {
+            let message = "the coordinator carries statements that end versions at once, and no others";
+            return Err(Fault::new(Code::InvalidArgument, "STATEMENT_MISMATCH", message));
+        };
+        in_use(&self.desk(&application).await?)?;
+        let now = self.parts.clock.now();
+        let revocation = |kind: &CredentialKind| Revocation {
+            application: application.clone(),
+            kind: *kind,
+            id: claimed.id.to_string(),
+            statement: Sealed::new(statement.clone()),
+            asked_at: now,
+        };
+        let revocations: Vec<Revocation> = kinds.iter().map(revocation).collect();
+        let act = Self::act("revocation.request", Some(&application), None, asked);
+        self.audited(act, async { Ok(self.parts.store.keep_revocations(&revocations).await?) }).await?;
+        Ok((application, kinds.into_iter().collect()))
+    }
+
+    /// Has the rotator compare the issuer with its ledger.
+    pub async fn reconcile(&self, id: &ApplicationId, dry_run: bool) -> Result<Vec<Finding>, Fault> {
+        self.desk(id).await?;
+        let held = errand::lease(&self.parts, id).await?;
+        let call = errand::call(&held);
+        let answer =
+            steps::bounded(&self.parts, "rotator", self.parts.rotator.reconcile(&call, dry_run)).await;
+        errand::give_back(&self.parts, held, None).await?;
+        answer.map_err(|failure| {
+            let message = format!("{} ({})", failure.detail, failure.reason);
+            Fault::new(Code::Unavailable, "NOT_RECONCILED", message).with("application", id.as_str())
+        })
     }
 
     /// Pauses an application, or everything.

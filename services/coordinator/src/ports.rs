@@ -139,6 +139,19 @@ pub enum Proof {
     Alive,
 }
 
+/// What is not as it should be on one object at the issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which kind of object.
+    pub object: String,
+    /// Stable reason.
+    pub reason: String,
+    /// The facts.
+    pub detail: String,
+    /// What will be done about it.
+    pub next_action: String,
+}
+
 /// The issuer's side of a rotation, kept by `rotator`.
 #[mint_port::port(service = "coordinator", name = "rotator")]
 #[async_trait]
@@ -151,6 +164,10 @@ pub trait Rotator: Debug + Send + Sync {
     async fn retire(&self, call: &RotationCall) -> Result<Retirement, Failure>;
     /// Logs in with the ended version and sees it refused.
     async fn prove(&self, call: &RotationCall, probe: &Sealed) -> Result<Proof, Failure>;
+    /// Ends at once what there was of a kind when a statement came; answers whether nothing of it is left.
+    async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure>;
+    /// Compares what is alive at the issuer with the ledger.
+    async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure>;
     /// Gives a rotation up; fine if the rotator never heard of it.
     async fn abandon(&self, call: &RotationCall) -> Result<(), Failure>;
 }

@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, stream};
-use mint_api::convert::{kind_from_wire, parse, parse_optional};
+use mint_api::convert::{kind_from_wire, kind_to_wire, parse, parse_optional};
 use mint_api::coordination::v1::{
     self, AdoptIdentityRequest, AdoptIdentityResponse, GetApplicationRequest, GetApplicationResponse,
-    ListApplicationsRequest, ListApplicationsResponse, PauseRequest, PauseResponse, ReportVersionRequest,
-    ReportVersionResponse, ResumeRequest, ResumeResponse, RotateApplicationRequest,
-    RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
-    coordination_service_server::CoordinationService,
+    ListApplicationsRequest, ListApplicationsResponse, PauseRequest, PauseResponse, ReconcileRequest,
+    ReconcileResponse, ReportVersionRequest, ReportVersionResponse, ResumeRequest, ResumeResponse,
+    RotateApplicationRequest, RotateApplicationResponse, SubmitStatementRequest, SubmitStatementResponse,
+    WatchApplicationsRequest, WatchApplicationsResponse, coordination_service_server::CoordinationService,
 };
 use mint_api::types::v1::Problem;
 use mint_api::{Fault, InvalidMessage};
@@ -25,6 +25,8 @@ use crate::store::Store;
 
 const DEFAULT_PAGE: u32 = 500;
 const LARGEST_PAGE: u32 = 5000;
+/// A statement is a few fields and signatures.
+const LONGEST_STATEMENT: usize = 64 * 1024;
 
 /// The coordination service.
 #[derive(Debug, Clone)]
@@ -189,6 +191,37 @@ impl CoordinationService for Rpc {
         }
         self.reports.keep(reported).await?;
         Ok(Response::new(ReportVersionResponse {}))
+    }
+
+    async fn submit_statement(
+        &self,
+        request: Request<SubmitStatementRequest>,
+    ) -> Result<Response<SubmitStatementResponse>, Status> {
+        let asked = self.asked(&request)?;
+        let statement = request.into_inner().statement;
+        if statement.is_empty() || statement.len() > LONGEST_STATEMENT {
+            let problem = format!("it must have 1 to {LONGEST_STATEMENT} bytes");
+            return Err(InvalidMessage::new("statement", problem).into());
+        }
+        let (application, kinds) = self.operator.revoke(statement, &asked).await?;
+        let kinds = kinds.into_iter().map(|kind| kind_to_wire(kind).into()).collect();
+        Ok(Response::new(SubmitStatementResponse { application_id: application.to_string(), kinds }))
+    }
+
+    async fn reconcile(
+        &self,
+        request: Request<ReconcileRequest>,
+    ) -> Result<Response<ReconcileResponse>, Status> {
+        let request = request.into_inner();
+        let id = parse("application_id", &request.application_id)?;
+        let findings = self.operator.reconcile(&id, request.dry_run).await?;
+        let findings = findings.into_iter().map(|found| v1::Finding {
+            object: found.object,
+            reason: found.reason,
+            detail: found.detail,
+            next_action: found.next_action,
+        });
+        Ok(Response::new(ReconcileResponse { findings: findings.collect() }))
     }
 
     type WatchApplicationsStream =

@@ -79,6 +79,11 @@ pub(crate) async fn perform(
             tracing::warn!(rotation = %call.rotation, detail = %failure.detail, "the rotator has closed the rotation");
             Ok(is(Event::GivenUp))
         }
+        // delivered, and given up by the rotator: it goes by another version
+        Err(failure) if hands_over(step) && is_closed(&failure) => {
+            tracing::warn!(rotation = %call.rotation, detail = %failure.detail, "the rotator has closed the rotation");
+            Ok(is(Event::Closed))
+        }
         Err(failure) => {
             failed(parts, call, &failure).await?;
             let written = (*step == Step::Abandon).then_some(Written::Nowhere);
@@ -90,6 +95,15 @@ pub(crate) async fn perform(
 /// The steps that a paused issuer stops: the plan waits with them.
 fn calls_the_issuer(step: &Step) -> bool {
     matches!(step, Step::Create | Step::Retire { .. } | Step::Prove { .. })
+}
+
+/// The steps that come after the delivery and need the rotation at the rotator.
+fn hands_over(step: &Step) -> bool {
+    matches!(step, Step::AcceptReceipt { .. } | Step::Retire { .. })
+}
+
+fn is_closed(failure: &Failure) -> bool {
+    failure.is(reason::ROTATION_CLOSED) || failure.is(reason::ROTATION_UNKNOWN)
 }
 
 fn is(event: Event) -> Outcome {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use mint_saga::{Credential, InstanceName, Report, Unheard};
+use mint_saga::{Credential, InstanceName, Report, Sealed, Unheard};
 use mint_types::{
     Application, ApplicationId, Code, CredentialKind, FencingToken, Revision, RotationId, TeamId, Timestamp,
 };
@@ -166,6 +166,21 @@ pub struct Started {
     pub started: bool,
 }
 
+/// Versions of a credential that two operators want ended at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Of which application.
+    pub application: ApplicationId,
+    /// Which credential.
+    pub kind: CredentialKind,
+    /// The statement's id.
+    pub id: String,
+    /// The signed statement, for the rotator to verify.
+    pub statement: Sealed,
+    /// When it was handed in.
+    pub asked_at: Timestamp,
+}
+
 /// Opens rotations on a desk within a transaction and tells which are open now.
 pub type Edit<'e> = dyn Fn(&mut Desk) -> Vec<Started> + Send + Sync + 'e;
 
@@ -192,6 +207,8 @@ pub trait Store: Debug + Send + Sync {
     #[read]
     async fn due(&self, holder: &str, now: Timestamp, limit: usize)
     -> Result<Vec<ApplicationId>, StoreError>;
+    /// Everybody needs a look now: the clock was set back, and their times were written under the other one.
+    async fn wake_all(&self) -> Result<(), StoreError>;
     /// When the next look is needed.
     #[read]
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
@@ -231,6 +248,19 @@ pub trait Store: Debug + Send + Sync {
     ) -> Result<Vec<Result<(), NotKept>>, StoreError>;
     /// No call to the issuer before `until`; an earlier end than the known one changes nothing.
     async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Keeps what is to end at once; what is known by its id is kept as it was.
+    async fn keep_revocations(&self, asked: &[Revocation]) -> Result<(), StoreError>;
+    /// What is still to end, the oldest first.
+    #[read]
+    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError>;
+    /// It has ended, or the rotator does not believe it.
+    async fn close_revocation(
+        &self,
+        revocation: &Revocation,
+        outcome: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Lets an operator change a desk beside the holder of the lease; none if there is no such application.
     async fn edit(

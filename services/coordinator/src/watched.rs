@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::desk::Desk;
 use crate::error::chain;
 use crate::store::{
-    Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Started, Store, StoreError, Taker,
+    Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Revocation, Started, Store, StoreError,
+    Taker,
 };
 
 /// Between two tries to write while nothing can be written.
@@ -196,5 +197,26 @@ impl Store for Watched {
 
     async fn all_paused(&self) -> Result<Option<String>, StoreError> {
         self.store.all_paused().await
+    }
+
+    async fn keep_revocations(&self, asked: &[Revocation]) -> Result<(), StoreError> {
+        self.noted(self.store.keep_revocations(asked).await, always)
+    }
+
+    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        self.store.revocations().await
+    }
+
+    async fn close_revocation(
+        &self,
+        revocation: &Revocation,
+        outcome: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.noted(self.store.close_revocation(revocation, outcome, now).await, always)
+    }
+
+    async fn wake_all(&self) -> Result<(), StoreError> {
+        self.noted(self.store.wake_all().await, |()| false)
     }
 }

@@ -25,6 +25,8 @@ mod operators;
 mod removal;
 #[path = "it/reservations.rs"]
 mod reservations;
+#[path = "it/revocations.rs"]
+mod revocations;
 #[path = "it/settings.rs"]
 mod settings;
 #[path = "it/stage.rs"]

@@ -16,7 +16,9 @@ use crate::talk;
 use values::{endpoint, period};
 
 pub(crate) use app::{App, AppSet};
-pub(crate) use decisions::{Issuer, Orphans, Registry, Release, SignerSpec, Signing, Statement};
+pub(crate) use decisions::{
+    Issuer, Orphans, Reconcile, Registry, Release, Revoke, SignerSpec, Signing, Statement,
+};
 pub(crate) use values::BucketSpec;
 
 const EXIT_CODES: &str = "\
@@ -89,6 +91,10 @@ pub(crate) enum Command {
     App(App),
     /// Replace an application's credentials now
     Rotate(Rotate),
+    /// End the versions that there are at once: two operators sign
+    Revoke(Revoke),
+    /// Compare what is alive at the issuer with what is accounted for
+    Reconcile(Reconcile),
     /// Print every change of status until interrupted
     Watch(Watch),
     /// Stop starting new work for an application, or for all

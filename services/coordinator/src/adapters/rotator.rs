@@ -8,14 +8,14 @@ use mint_api::convert::{duration_from_wire, kind_to_wire, parse};
 use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
 use mint_api::rotation::v1::{
     AbandonRequest, AcceptReceiptRequest, CreateRequest, CreateResponse, ProveRequest, ProveResponse,
-    RetireRequest, Verdict,
+    ReconcileRequest, RetireRequest, RevokeRequest, Verdict,
 };
 use mint_runtime::Channel;
 use mint_saga::{Created, Failure, Sealed};
-use mint_types::Version;
+use mint_types::{CredentialKind, Version};
 
 use super::wire;
-use crate::ports::{NewVersion, Proof, Retirement, RotationCall, Rotator};
+use crate::ports::{Call, Finding, NewVersion, Proof, Retirement, RotationCall, Rotator};
 
 const SERVICE: &str = "rotator";
 /// What the rotator sends is a JSON object of a few hundred bytes, sealed: more than this is no envelope.
@@ -141,6 +141,36 @@ impl Rotator for GrpcRotator {
         let answer = client.prove(wire::request(message, self.deadline)).await;
         let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
         proof(&answer).map_err(|error| wire::malformed(SERVICE, &error))
+    }
+
+    async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure> {
+        let message = RevokeRequest {
+            application_id: call.application.to_string(),
+            kind: kind_to_wire(kind).into(),
+            fencing_token: call.token.0,
+            statement: statement.as_bytes().to_vec(),
+        };
+        let mut client = self.client.clone();
+        let answer = client.revoke(wire::request(message, self.deadline)).await;
+        Ok(answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner().complete)
+    }
+
+    async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure> {
+        let message = ReconcileRequest {
+            application_id: call.application.to_string(),
+            fencing_token: call.token.0,
+            dry_run,
+        };
+        let mut client = self.client.clone();
+        let answer = client.reconcile(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        let finding = |found: mint_api::rotation::v1::Finding| Finding {
+            object: found.object,
+            reason: found.reason,
+            detail: found.detail,
+            next_action: found.next_action,
+        };
+        Ok(answer.findings.into_iter().map(finding).collect())
     }
 
     async fn abandon(&self, call: &RotationCall) -> Result<(), Failure> {

@@ -10,11 +10,12 @@ use mint_saga::{Credential, Roster};
 use mint_store::{Database, Migration, Row, Value};
 use mint_types::{Application, ApplicationId, CredentialKind, Revision, TeamId, Timestamp};
 
-use super::rows;
 use super::writes::{CONTROL, ONE, control, hear, micros, take_in_one, try_to_commit, try_to_take};
+use super::{revocations, rows};
 use crate::desk::{Adoption, Desk};
 use crate::store::{
-    Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Started, Store, StoreError, Taker,
+    Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Revocation, Started, Store, StoreError,
+    Taker,
 };
 
 /// The coordinator's schema on PostgreSQL.
@@ -24,6 +25,7 @@ pub const SCHEMA: &str = "coordinator";
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "begin", sql: include_str!("../sql/0001_begin.sql") },
     Migration { version: 2, name: "adoption", sql: include_str!("../sql/0002_adoption.sql") },
+    Migration { version: 3, name: "revocations", sql: include_str!("../sql/0003_revocations.sql") },
 ];
 
 const STIR: &str = include_str!("../sql/applications_stir.sql");
@@ -318,5 +320,27 @@ impl Store for SqlStore {
             Some(row) if row.boolean("paused")? => Ok(Some(row.text("reason")?)),
             Some(_) | None => Ok(None),
         }
+    }
+
+    async fn keep_revocations(&self, asked: &[Revocation]) -> Result<(), StoreError> {
+        revocations::keep(self.writing(), asked).await
+    }
+
+    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        revocations::open(&self.database).await
+    }
+
+    async fn close_revocation(
+        &self,
+        revocation: &Revocation,
+        outcome: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        revocations::close(self.writing(), revocation, outcome, now).await
+    }
+
+    async fn wake_all(&self) -> Result<(), StoreError> {
+        self.writing().execute(WAKE_ALL, &[]).await?;
+        Ok(())
     }
 }

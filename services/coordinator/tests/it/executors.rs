@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mint_coordinator::{
-    Call, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Identities, NewVersion, Overwritten,
-    Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Call, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding, Identities, NewVersion,
+    Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
 use mint_saga::{Created, Failure, Sealed};
 use mint_testkit::SeededEntropy;
@@ -186,7 +186,7 @@ impl Rotator for World {
                 return Err(Failure::new("RECEIPT_MISSING", "no receipt"));
             };
             let left = overlap.saturating_sub(context.now.since(at));
-            if left > Duration::ZERO {
+            if left > Duration::ZERO && issuer.through.is_none() {
                 let mut failure = Failure::new("OVERLAP_NOT_PASSED", "too early");
                 failure.retry_after = Some(left);
                 return Err(failure);
@@ -214,6 +214,35 @@ impl Rotator for World {
             if ended.is_some_and(|ended| issuer.live.contains(&ended)) { Proof::Alive } else { Proof::Dead }
         });
         Ok(self.leave(fault, answer).await)
+    }
+
+    async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure> {
+        let (_busy, fault) = self.enter("revoke", call, None).await?;
+        if statement.as_bytes() == b"forged" {
+            return Err(Failure::new("STATEMENT_SIGNERS_MISSING", "one signer"));
+        }
+        let complete = {
+            let mut state = self.state();
+            let issuer = state.issuers.entry((call.application.to_string(), kind)).or_default();
+            let last = issuer.last;
+            let through = *issuer.through.get_or_insert(last);
+            if last > through {
+                issuer.live.retain(|live| *live == last);
+            }
+            last > through
+        };
+        Ok(self.leave(fault, complete).await)
+    }
+
+    async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure> {
+        let (_busy, fault) = self.enter("reconcile", call, None).await?;
+        let finding = Finding {
+            object: "user".to_owned(),
+            reason: "UNRESOLVED_INTENT".to_owned(),
+            detail: format!("dry run: {dry_run}"),
+            next_action: "nothing".to_owned(),
+        };
+        Ok(self.leave(fault, vec![finding]).await)
     }
 
     async fn abandon(&self, call: &RotationCall) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use mint_api::coordination::v1::{
 use mint_api::types::v1::Problem;
 use mint_coordinator::{
     ApplicationState, Change, Control, Decide, Desk, Edit, Engine, Held, Lease, NotKept, Operator, Reported,
-    Rpc, SqlStore, Started, Store, StoreError, Taker,
+    Revocation, Rpc, SqlStore, Started, Store, StoreError, Taker,
 };
 use mint_port::Port;
 use mint_types::{Application, ApplicationId, Clock, Revision, SpiffeId, TeamId, Timestamp};
@@ -152,6 +152,30 @@ impl Store for FullDisk {
     }
     async fn all_paused(&self) -> Result<Option<String>, StoreError> {
         self.store.all_paused().await
+    }
+
+    async fn keep_revocations(&self, asked: &[Revocation]) -> Result<(), StoreError> {
+        self.room()?;
+        self.store.keep_revocations(asked).await
+    }
+
+    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        self.store.revocations().await
+    }
+
+    async fn close_revocation(
+        &self,
+        revocation: &Revocation,
+        outcome: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.room()?;
+        self.store.close_revocation(revocation, outcome, now).await
+    }
+
+    async fn wake_all(&self) -> Result<(), StoreError> {
+        self.room()?;
+        self.store.wake_all().await
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mint_statement::Signer;
-use mint_types::{ApplicationId, Period};
+use mint_types::{ApplicationId, CredentialKind, Period};
 
 use super::values::{period, signer};
 
@@ -50,6 +50,29 @@ pub(crate) struct Signing {
     pub(crate) life: Period,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Whose credentials end
+    pub(crate) app: ApplicationId,
+    /// Say it: the versions that there are end at once, whoever still uses them
+    #[arg(long, required = true)]
+    pub(crate) now: bool,
+    /// Only this kind (may be repeated) [default: all that the application has]
+    #[arg(long, value_name = "password|client|combined")]
+    pub(crate) kind: Vec<CredentialKind>,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// Only this application [default: all, and the users that belong to none]
+    pub(crate) app: Option<ApplicationId>,
+    /// Only tell: write nothing down
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Statement {
     /// Show what a statement says and who signed it
@@ -62,7 +85,7 @@ pub(crate) enum Statement {
         /// The statement; replaced by the one with more signatures
         file: PathBuf,
         /// Who signs (may be repeated); without a file, the world's own key of that operator or team
-        #[arg(long = "signer", required = true, value_name = "operator/NAME[=KEYFILE]", value_parser = signer)]
+        #[arg(long = "signer", required = true, value_name = "operator/NAME|team/ID[=KEYFILE]", value_parser = signer)]
         signers: Vec<SignerSpec>,
     },
     /// Hand a statement to whoever acts on it

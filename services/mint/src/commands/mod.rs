@@ -6,7 +6,9 @@ mod destinations;
 mod issuer;
 mod orphans;
 mod pause;
+mod reconcile;
 mod registry;
+mod revoke;
 mod rotate;
 mod statement;
 mod status;
@@ -34,6 +36,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
             app::set(&Remote::new(reach.clone()), &reach, &global, &changes).await
         }
         Command::Rotate(options) => rotate::run(&remote(&global)?, &global, &options).await,
+        Command::Revoke(options) => revoke::run(&global, options).await,
+        Command::Reconcile(options) => reconcile::run(&remote(&global)?, &global, &options).await,
         Command::Watch(options) => watch::run(&remote(&global)?, &global, options.app.as_ref()).await,
         Command::Pause(options) => pause::pause(&remote(&global)?, &options).await,
         Command::Resume(options) => pause::resume(&remote(&global)?, &options).await,

@@ -83,12 +83,11 @@ pub(crate) async fn make(
 pub(crate) async fn submit(remote: &Remote, signed: &SignedStatement) -> Result<ExitCode, Error> {
     match &signed.claimed().subject {
         Subject::RegistryRelease { .. } => super::registry::submit_release(remote, signed).await,
-        other @ (Subject::RevokeNow { .. } | Subject::Destinations(_) | Subject::RemovalPermit { .. }) => {
-            Err(Error::Usage {
-                what: format!("nobody takes this statement by itself: {}", in_words(other)),
-                advice: "destinations go with `mint app set`, permits from service to service".to_owned(),
-            })
-        }
+        Subject::RevokeNow { .. } => super::revoke::submit(remote, signed).await,
+        other @ (Subject::Destinations(_) | Subject::RemovalPermit { .. }) => Err(Error::Usage {
+            what: format!("nobody takes this statement by itself: {}", in_words(other)),
+            advice: "destinations go with `mint app set`, permits from service to service".to_owned(),
+        }),
     }
 }
 

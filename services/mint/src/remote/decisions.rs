@@ -51,6 +51,27 @@ impl Remote {
         call(ServiceName::Coordinator, SYNC_DEADLINE, answer).await.map(|answer| answer.client_id)
     }
 
+    /// Hands in what two operators want ended at once; answers whose it is.
+    pub(crate) async fn submit_revocation(&self, signed: &SignedStatement) -> Result<String, Error> {
+        let request = coordination::SubmitStatementRequest { statement: signed.to_bytes() };
+        let mut client = self.coordinator()?;
+        let answer = client.submit_statement(timed(request, DEADLINE));
+        call(ServiceName::Coordinator, DEADLINE, answer).await.map(|answer| answer.application_id)
+    }
+
+    /// Has an application compared with the issuer.
+    pub(crate) async fn reconcile(
+        &self,
+        application: &str,
+        dry_run: bool,
+    ) -> Result<Vec<coordination::Finding>, Error> {
+        let application_id = application.to_owned();
+        let request = coordination::ReconcileRequest { application_id, dry_run };
+        let mut client = self.coordinator()?;
+        let answer = client.reconcile(timed(request, SYNC_DEADLINE));
+        call(ServiceName::Coordinator, SYNC_DEADLINE, answer).await.map(|answer| answer.findings)
+    }
+
     /// Hands a release to registry-sync; answers how many acts it still allows.
     pub(crate) async fn release_catalog(&self, signed: &SignedStatement) -> Result<u64, Error> {
         let request = registry::ReleaseRequest { statement: signed.to_bytes() };

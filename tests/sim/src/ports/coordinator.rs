@@ -12,19 +12,19 @@ use mint_api::distribution::v1::distribution_service_server::DistributionService
 use mint_api::distribution::v1::{DeliverRequest, DestinationOutcome, Outcome, TombstoneRequest};
 use mint_api::identity::v1::identity_service_server::IdentityService as _;
 use mint_api::identity::v1::{
-    AdoptIdentityRequest, DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest, PermitRemovalRequest, RemovalKind,
-    RestoreIdentityRequest,
+    AdoptIdentityRequest, DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest,
+    PermitRemovalRequest, RemovalKind, RestoreIdentityRequest,
 };
 use mint_api::rotation::v1::rotation_service_server::RotationService as _;
 use mint_api::rotation::v1::{
     AbandonRequest, AcceptReceiptRequest, CreateRequest, ProveRequest, RetireRequest, Verdict,
 };
 use mint_coordinator::{
-    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Identities,
-    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding,
+    Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
 use mint_saga::{Created, Failure, Sealed, reason};
-use mint_types::{Application, Code, Revision, Version};
+use mint_types::{Application, Code, CredentialKind, Revision, Version};
 use tonic::{Request, Status};
 
 use super::network::{Network, call};
@@ -260,6 +260,14 @@ impl Rotator for Wire {
             }
             (Verdict::Unspecified, None) => Err(malformed("verdict")),
         }
+    }
+
+    async fn revoke(&self, _: &Call, _: CredentialKind, _: &Sealed) -> Result<bool, Failure> {
+        Err(malformed("nobody revokes here"))
+    }
+
+    async fn reconcile(&self, _: &Call, _: bool) -> Result<Vec<Finding>, Failure> {
+        Err(malformed("nobody reconciles here"))
     }
 
     async fn abandon(&self, asked: &RotationCall) -> Result<(), Failure> {

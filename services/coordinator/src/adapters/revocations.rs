@@ -1,0 +1,67 @@
+//! What is to end at once, in SQL.
+
+use mint_store::{Database, Row};
+use mint_types::{CredentialKind, Timestamp};
+
+use super::rows;
+use super::writes::micros;
+use crate::store::{Revocation, StoreError};
+
+const KEEP: &str = "INSERT INTO revocations (statement_id, kind, application_id, statement, asked_at, outcome, closed_at) \
+     VALUES ($1, $2, $3, $4, $5, '', 0) ON CONFLICT (statement_id, kind) DO NOTHING";
+const OPEN: &str = "SELECT statement_id, kind, application_id, statement, asked_at FROM revocations \
+     WHERE outcome = '' ORDER BY asked_at, statement_id, kind LIMIT 100";
+const CLOSE: &str = "UPDATE revocations SET outcome = $3, closed_at = $4 \
+     WHERE statement_id = $1 AND kind = $2 AND outcome = ''";
+
+pub(super) async fn keep(database: &Database, asked: &[Revocation]) -> Result<(), StoreError> {
+    database
+        .write(|transaction| {
+            Box::pin(async move {
+                for revocation in asked {
+                    let args = [
+                        revocation.id.as_str().into(),
+                        revocation.kind.as_str().into(),
+                        revocation.application.as_str().into(),
+                        rows::to_json(&revocation.application, &revocation.statement)?.into(),
+                        micros(revocation.asked_at),
+                    ];
+                    transaction.execute(KEEP, &args).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+pub(super) async fn open(database: &Database) -> Result<Vec<Revocation>, StoreError> {
+    database.query(OPEN, &[]).await?.iter().map(read).collect()
+}
+
+pub(super) async fn close(
+    database: &Database,
+    revocation: &Revocation,
+    outcome: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let args = [revocation.id.as_str().into(), revocation.kind.as_str().into(), outcome.into(), micros(now)];
+    database.execute(CLOSE, &args).await?;
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<Revocation, StoreError> {
+    let application = rows::application_id(row)?;
+    let corrupt = |detail: &str| StoreError::Corrupt {
+        application: application.to_string(),
+        detail: format!("a revocation's {detail} cannot be read"),
+    };
+    let kind: CredentialKind = row.text("kind")?.parse().map_err(|_| corrupt("kind"))?;
+    let statement = rows::from_json(application.as_str(), &row.text("statement")?)?;
+    Ok(Revocation {
+        id: row.text("statement_id")?,
+        kind,
+        statement,
+        asked_at: Timestamp::from_unix_micros(row.integer("asked_at")?),
+        application,
+    })
+}

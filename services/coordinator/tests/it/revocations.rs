@@ -1,0 +1,148 @@
+//! What two operators have ended at once.
+
+use std::time::Duration;
+
+use mint_coordinator::{ApplicationState, Revocation, Store as _, Waiting, carry};
+use mint_saga::{Failure, Sealed};
+use mint_types::{Clock as _, CredentialKind};
+
+use crate::stage::{Stage, application};
+use crate::world::{Fault, OVERLAP};
+
+const KIND: CredentialKind = CredentialKind::Password;
+
+async fn delivered() -> Stage {
+    let mut stage = Stage::new().await;
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.live_for(Duration::from_mins(1)).await;
+    assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
+    stage.world.forget_log();
+    stage
+}
+
+async fn revoke(stage: &Stage, statement: &[u8]) {
+    let revocation = Revocation {
+        application: "app-a".parse().unwrap(),
+        kind: KIND,
+        id: "a-statement".to_owned(),
+        statement: Sealed::new(statement.to_vec()),
+        asked_at: stage.clock.now(),
+    };
+    stage.store.keep_revocations(&[revocation]).await.unwrap();
+}
+
+/// The carrier and the engine, side by side, for so many rounds of three seconds.
+async fn rounds(stage: &mut Stage, number: usize) -> usize {
+    let mut waiting = Waiting::default();
+    let mut open = 0;
+    for _ in 0..number {
+        open = carry(&stage.parts, &mut waiting).await.unwrap();
+        stage.turn().await;
+        stage.clock.advance(Duration::from_secs(3));
+    }
+    open
+}
+
+#[tokio::test]
+async fn what_operators_revoke_ends_with_a_fresh_version_whatever_fails_on_the_way() {
+    let mut stage = delivered().await;
+    let leaked = stage.world.live("app-a", KIND);
+    revoke(&stage, b"signed").await;
+    stage.world.rule(|seen| match (seen.api, seen.index) {
+        ("revoke", 0) => Some(Fault::Fails(Failure::new("SERVICE_UNREACHABLE", "no connection"))),
+        _ => None,
+    });
+    assert_eq!(rounds(&mut stage, 5).await, 0, "closed: {:?}", stage.world.apis("app-a"));
+    let live = stage.world.live("app-a", KIND);
+    assert!(live.len() == 1 && live.is_disjoint(&leaked), "{live:?}, was {leaked:?}");
+    assert_eq!(stage.world.delivered("app-a", KIND), live.first().copied());
+    assert!(stage.world.apis("app-a").starts_with(&["revoke", "revoke"]), "{:?}", stage.world.apis("app-a"));
+    stage.live_for(Duration::from_mins(5)).await;
+    let status = stage.status("app-a").await;
+    assert_eq!((status.state, status.problems.len()), (ApplicationState::Delivered, 0), "{status:?}");
+    let other = stage.world.live("app-a", CredentialKind::Client);
+    assert_eq!(other, [1].into(), "nobody said anything of the client");
+    stage.world.assert_sound();
+}
+
+#[tokio::test]
+async fn a_revocation_does_not_wait_for_a_bucket_that_refuses() {
+    let mut stage = delivered().await;
+    let leaked = stage.world.live("app-a", KIND);
+    stage.world.refuse("app-a", true);
+    revoke(&stage, b"signed").await;
+    assert_eq!(rounds(&mut stage, 4).await, 0);
+    let live = stage.world.live("app-a", KIND);
+    assert!(live.is_disjoint(&leaked), "the leaked one has ended although nobody has the new one");
+    stage.world.refuse("app-a", false);
+    stage.live_for(Duration::from_hours(1)).await;
+    assert_eq!(stage.world.delivered("app-a", KIND), live.first().copied());
+}
+
+#[tokio::test]
+async fn an_overlap_that_runs_is_cut_short_and_another_version_follows() {
+    let mut stage = delivered().await;
+    let id = "app-a".parse().unwrap();
+    let open = |desk: &mut mint_coordinator::Desk| {
+        // as an operator's request would
+        let credential = desk.credential(KIND);
+        let event = mint_saga::Event::Opened {
+            id: mint_types::RotationId::from_bytes([7; 16]),
+            cause: mint_saga::Cause::Requested,
+            traceparent: None,
+        };
+        desk.credentials.insert(
+            KIND,
+            mint_saga::apply(
+                &credential,
+                event,
+                desk.nudged_at.unwrap_or(mint_types::Timestamp::from_unix_micros(0)),
+            )
+            .unwrap(),
+        );
+        Vec::new()
+    };
+    stage.store.edit(&id, stage.clock.now(), &open).await.unwrap();
+    stage.turn().await;
+    assert_eq!(stage.world.live("app-a", KIND), [1, 2].into(), "the overlap runs");
+    revoke(&stage, b"signed").await;
+    assert_eq!(rounds(&mut stage, 6).await, 0);
+    assert_eq!(stage.world.live("app-a", KIND), [3].into(), "long before {OVERLAP:?} have passed");
+    assert_eq!(stage.world.delivered("app-a", KIND), Some(3));
+    stage.world.assert_sound();
+}
+
+#[tokio::test]
+async fn a_statement_that_is_not_believed_is_a_problem_and_is_not_carried_again() {
+    let mut stage = delivered().await;
+    revoke(&stage, b"forged").await;
+    assert_eq!(rounds(&mut stage, 3).await, 0);
+    assert_eq!(stage.world.count("revoke"), 1);
+    assert_eq!(stage.world.live("app-a", KIND), [1].into());
+    let status = stage.status("app-a").await;
+    assert!(status.problems.iter().any(|problem| problem.kind == "statement_signers_missing"), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_nobody() {
+    let mut stage = Stage::new().await;
+    stage.turn().await;
+    let hour = Duration::from_hours(1);
+    let before = stage.clock.now();
+    stage.clock.set(before.plus(hour));
+    stage.world.refuse("app-a", true);
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.turn().await;
+    stage.world.refuse("app-a", false);
+    stage.clock.set(before);
+    stage.turn().await;
+    assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered, "at once, not after an hour");
+}
+
+#[tokio::test]
+async fn a_pass_looks_at_every_application_that_rests_under_its_lease() {
+    let stage = delivered().await;
+    assert_eq!(mint_coordinator::reconcile_all(&stage.parts).await.unwrap(), 1);
+    assert_eq!(stage.world.apis("app-a"), ["reconcile"]);
+    assert!(stage.world.log().iter().all(|seen| seen.token > 0));
+}
