@@ -174,7 +174,7 @@ impl Desk {
             Some(Due::Now(_)) | None => now,
         };
         Facts {
-            wanted: wish.is_some(),
+            wanted: wish.is_some() && self.record.active,
             deliverable: self.is_deliverable(),
             issuer_paused_until: issuer_paused,
             nudged_at: self.nudged_at,

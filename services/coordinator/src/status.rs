@@ -179,7 +179,9 @@ fn is_current(desk: &Desk, kind: CredentialKind) -> bool {
 }
 
 fn credential_status(desk: &Desk, kind: CredentialKind, failed_after: u32) -> CredentialStatus {
-    let credential = desk.credential(kind);
+    let mut credential = desk.as_found(kind);
+    // what lies nowhere is not what consumers find
+    credential.current = credential.current.filter(|current| !current.destinations.is_empty());
     let wish = desk.wish(kind);
     let due_at = wish.map(|wish| wish.due_at(&credential)).filter(|due| *due != NEVER);
     let current = credential.current.as_ref();

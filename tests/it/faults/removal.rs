@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::{DEADLINE, Shared, logs_in, rotate_password, tempo};
 
-/// So many applications that four of them may be taken away in a day; without a bucket they cost little.
-const CROWD: usize = 44;
+/// So many applications that something may be taken away from five of them in a day; without a bucket they cost little.
+const CROWD: usize = 50;
 
 /// The world of those who go, and of their neighbours.
 async fn world() -> Arc<World> {

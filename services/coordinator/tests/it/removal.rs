@@ -49,6 +49,10 @@ async fn a_removal_is_disable_then_tombstones_then_delete_each_in_its_time() {
     assert_eq!(stage.world.apis("app-a"), ["disable", "permit", "tombstone", "delete"]);
     let status = stage.status("app-a").await;
     assert!(status.identity_deleted && status.tombstone_until.is_none() && status.problems.is_empty());
+    assert!(
+        status.credentials.iter().all(|credential| credential.version.is_none()),
+        "consumers find nothing"
+    );
 
     stage.live_for(TOMBSTONE).await;
     assert_eq!(stage.world.apis("app-a").len(), 4, "and nothing after that");
