@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mint_store::{Database, Migration};
+use mint_store::{Database, Error, Migrate, Migration};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use url::Url;
@@ -38,6 +38,28 @@ impl TestDatabase {
         let mut url = Url::parse(&self.url).unwrap();
         url.set_username(role).unwrap();
         url.to_string()
+    }
+}
+
+impl TestDatabase {
+    /// The same database after a failover that an administrator accepted: opened anew, on an origin of its own. None
+    /// where the engine cannot tell one history from another.
+    pub async fn losing_writes(
+        &self,
+        schema: &'static str,
+        migrations: &'static [Migration],
+    ) -> Option<Database> {
+        let moved = self.database.execute("UPDATE mint_origins SET origin = 'elsewhere/1'", &[]).await.unwrap();
+        if moved == 0 {
+            return None;
+        }
+        match Database::open(&self.url, schema, migrations, true).await {
+            Err(Error::Quarantined { found, .. }) => {
+                let accepting = Migrate::Accepting(found);
+                Some(Database::open(&self.url, schema, migrations, accepting).await.unwrap())
+            }
+            other => panic!("a database of another origin is quarantined, not {other:?}"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod write;
 
 use futures::future::BoxFuture;
 use mint_store::{Database, Migration, Row, Transaction, Value};
-use mint_types::{Admitted, ApplicationId, Fence, FencingToken, RotationId};
+use mint_types::{Admitted, ApplicationId, Fence, FencingToken, RotationId, Timestamp};
 
 use crate::Error;
 use crate::guard;
@@ -25,6 +25,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "revocations", sql: include_str!("ledger/0003_revocations.sql") },
 ];
 
+const CLOSE_OPEN: &str = "UPDATE rotation SET state = 'superseded', delivery_envelope = NULL, probe_envelope = NULL \
+     WHERE state IN ('creating', 'created', 'delivered', 'retiring') AND opened_at < $1";
 const FENCE_READ: &str = "SELECT token FROM fence WHERE application = $1";
 const FENCE_RAISE: &str = "INSERT INTO fence (application, token) VALUES ($1, $2) \
      ON CONFLICT (application) DO UPDATE SET token = excluded.token";
@@ -100,6 +102,16 @@ impl Ledger {
         let versions = rows.iter().map(ListedVersion::of).collect::<Result<_, _>>()?;
         let unsettled = self.database.query(read::ATTEMPTS, &args).await?.len();
         Ok((versions, u32::try_from(unsettled).unwrap_or(u32::MAX)))
+    }
+}
+
+impl Ledger {
+    /// Gives up every rotation that was open when writes were lost: nobody knows how far it came, and a repeated commit
+    /// could end what a later one made. The next rotation of each sweeps what is left of it. Answers how many.
+    ///
+    /// Only before anything is served, and the same again at each start: no fault point is between it and an act.
+    pub async fn close_what_was_open(&self, lost_at: Timestamp) -> Result<u64, mint_store::Error> {
+        self.database.execute(CLOSE_OPEN, &[lost_at.unix_micros().into()]).await
     }
 }
 

@@ -15,8 +15,12 @@
 //!   `a_jump_of_the_wall_clock_does_not_shorten_the_overlap`, `another_boot_begins_the_overlap_again`
 //! - believes a receipt that the distributor did not sign for this very envelope:
 //!   `a_receipt_that_is_not_for_this_version_is_refused`
+//! - sends a call whose intent is older than a call lives, when others count on that:
+//!   `who_was_stopped_longer_than_a_call_lives_sends_nothing_more`
 //! - loses a version: `create_fails_at_every_port_and_is_repeated`, `retire_fails_at_every_port_and_is_repeated`
 //! - piles up versions that nobody knows: `two_calls_without_an_outcome_hold_up_the_next_create`
+//! - goes on with what was open when writes may have been lost (a failover, a restored backup):
+//!   `after_a_restored_backup_nothing_that_was_open_goes_on`
 //! - acts for somebody who lost the lease, and loses nothing by it: `a_stale_fencing_token_is_refused`,
 //!   `a_lease_lost_during_create_keeps_what_was_made`
 //! - calls trouble a death: `network_trouble_is_never_a_proof_of_death`
@@ -164,6 +168,10 @@ pub const FAULT_POINTS: &[Points] = &[
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), StartError> {
     let database = Database::open(&config.state.url, SCHEMA, MIGRATIONS, config.state.migration()).await?;
+    if let Some(lost_at) = database.lost_writes_at() {
+        let closed = Ledger::new(database.clone()).close_what_was_open(lost_at).await?;
+        tracing::warn!(closed, "writes may have been lost: rotations that were open then are given up");
+    }
     let rotator = Arc::new(assemble(&config, &process, database.clone())?);
     let rpc = rpc::Rpc::new(rotator, process.clock(), process.entropy());
     let api = Api {

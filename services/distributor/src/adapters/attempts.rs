@@ -54,6 +54,7 @@ impl Attempts for SqlAttempts {
         // reading allows nothing yet: `begin` keeps a token that raises the fence
         admit(&self.0, &claim.application, claim.fencing_token).await?;
         let kind = [claim.application.as_str().into(), claim.content.kind.as_str().into()];
+        check_history(claim, &self.0)?;
         check_version(claim, self.0.query_optional(HIGHEST, &kind).await?)?;
         Ok(attempts_of(&self.0, &claim.application).await?)
     }
@@ -202,6 +203,20 @@ impl Counters {
     fn admit(&self, token: FencingToken) -> Result<Admitted, ClaimError> {
         self.fence.admit(token).map_err(ClaimError::StaleFencingToken)
     }
+}
+
+/// After writes may have been lost, nobody knows which versions were written: an older one could go over a newer one. A
+/// version is never behind the clock at which it was made (`libs/types`), so what was made before then is told apart.
+fn check_history(claim: &Claim, database: &Database) -> Result<(), ClaimError> {
+    let Some(lost_at) = database.lost_writes_at() else {
+        return Ok(());
+    };
+    let highest = Version(u64::try_from(lost_at.unix_millis()).unwrap_or(0));
+    let Content { kind, version: given, .. } = &claim.content;
+    if *given < highest {
+        return Err(ClaimError::Superseded { kind: *kind, highest, given: *given });
+    }
+    Ok(())
 }
 
 fn check_version(claim: &Claim, highest: Option<Row>) -> Result<(), ClaimError> {

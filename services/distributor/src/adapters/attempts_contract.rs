@@ -189,6 +189,18 @@ async fn contract_attempts_survive_reopening() {
 }
 
 #[tokio::test]
+async fn contract_what_was_made_before_writes_were_lost_is_never_written_again() {
+    for (_, made) in engines().await {
+        let Some(restored) = made.losing_writes(SCHEMA, MIGRATIONS).await else { continue };
+        let lost_at = u64::try_from(restored.lost_writes_at().unwrap().unix_millis()).unwrap();
+        let store = SqlAttempts::new(restored);
+        let error = store.read(&claim("shop", lost_at - 1, 1)).await.unwrap_err();
+        assert!(matches!(error, ClaimError::Superseded { .. }), "{}: {error}", made.engine);
+        store.begin(&claim("shop", lost_at, 1), &[start("one", 5)], &[]).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn contract_the_role_does_its_work_and_rewrites_no_attempt() {
     for (_, made) in engines().await {
         if made.engine != "postgres" {

@@ -5,6 +5,7 @@ use super::*;
 mod create;
 mod kinds;
 mod lies;
+mod lost_writes;
 mod prove;
 mod refusals;
 mod retire;
