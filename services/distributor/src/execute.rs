@@ -18,6 +18,7 @@ use mint_types::{Application, Clock, Destination, Revision, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::Error;
+use crate::ages::Ages;
 use crate::keys::Opener;
 use crate::outcome::{Delivered, Line, LineState, line_state};
 use crate::plan::{Attempt, Content, Place, Plan, Step, plan, written};
@@ -82,14 +83,17 @@ pub struct Distributor {
     rules: Rules,
     turns: Turns,
     puts: Semaphore,
+    ages: Ages,
 }
 
 impl Distributor {
     /// A distributor with these keys, whose buckets without an endpoint are at `default_store` (empty: AWS's own), and
     /// whose signed PUTs are accepted for `put_expiry`.
     pub fn new(ring: Arc<KeyRing>, ports: Ports, default_store: String, put_expiry: Duration) -> Self {
+        let ages = Ages::new(ports.clock.as_ref());
         Self {
             ring,
+            ages,
             ports,
             default_store,
             put_expiry,
@@ -148,7 +152,7 @@ impl Distributor {
         let _turn = self.turns.take(&delivery.application, aad.subject.kind.object_name()).await;
         let record = self.record(delivery).await?;
         let task = self.task(delivery, &aad, &record)?;
-        let attempts = self.ports.attempts.read(&task.claim).await?;
+        let attempts = self.attempts(&task.claim).await?;
         let held = self.held(&record, delivery.request).await?;
         let answers = self.write(delivery, &task, &attempts, &held, &body).await?;
         self.conclude(&task, &held, answers).await
@@ -162,6 +166,12 @@ impl Distributor {
             return Err(Error::OtherRecord(delivery.application.clone()));
         }
         Ok(record)
+    }
+
+    /// What may matter of earlier attempts, as old as it is.
+    async fn attempts(&self, claim: &Claim) -> Result<Vec<Attempt>, Error> {
+        let attempts = self.ports.attempts.read(claim).await?;
+        Ok(self.ages.present(&claim.application, attempts, self.ports.clock.as_ref()))
     }
 
     fn task(&self, delivery: &Delivery, aad: &Aad, record: &Application) -> Result<Task, Error> {
@@ -215,6 +225,7 @@ impl Distributor {
             Ok(numbers) => numbers,
             Err(error) => return Err(self.give_up(announced, error.into()).await),
         };
+        self.ages.note(&task.claim.application, &numbers, self.ports.clock.as_ref());
         let indices: Vec<usize> = ready.iter().map(|put| put.index).collect();
         let outcomes = self.put_all(&task.claim.application, ready, &announced).await;
         self.remember(&task.claim.application, &numbers, &outcomes, announced).await?;
@@ -255,7 +266,7 @@ impl Distributor {
         held: &[Option<Trouble>],
         answers: Vec<Option<PutAnswer>>,
     ) -> Result<Delivered, Error> {
-        let attempts = self.ports.attempts.read(&task.claim).await?;
+        let attempts = self.attempts(&task.claim).await?;
         let now = self.ports.clock.now();
         let plan = task.plan(&attempts, now);
         let is_complete = plan.is_complete() && held.iter().all(Option::is_none);

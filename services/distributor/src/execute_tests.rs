@@ -692,3 +692,26 @@ async fn a_replaced_version_is_written_nowhere_before_nothing_older_can_land_any
     let delivered = world.deliver(&delivery).await.unwrap();
     assert!(delivered.receipt.is_some() && delivered.partial.is_none());
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_neither_shortens_nor_lengthens_the_fear_of_an_unanswered_write() {
+    let hour = Duration::from_hours(1);
+    let life = EXPIRY + crate::plan::EXPIRY_MARGIN;
+    for forward in [true, false] {
+        let world = world(&["one-bucket"]).await;
+        let begun = world.clock.now();
+        if !forward {
+            world.clock.set(begun.plus(hour));
+        }
+        world.store.will_answer("one-bucket", no_answer());
+        world.deliver(&world.delivery(6)).await.unwrap();
+        world.clock.set(if forward { begun.plus(hour) } else { begun });
+        let next = world.delivery(7);
+        let delivered = world.deliver(&next).await.unwrap();
+        assert_eq!(delivered.receipt, None, "forward: {forward}; the older one may still land");
+        world.clock.advance(life - Duration::from_secs(1));
+        assert_eq!(world.deliver(&next).await.unwrap().receipt, None, "forward: {forward}");
+        world.clock.advance(Duration::from_secs(1));
+        assert!(world.deliver(&next).await.unwrap().receipt.is_some(), "forward: {forward}; and no longer");
+    }
+}

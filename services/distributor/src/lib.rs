@@ -20,6 +20,8 @@
 //! - attests what is not written everywhere: `one_refusing_destination_withholds_the_receipt_and_stops_no_other`.
 //! - lets an older version win: `an_older_version_is_refused`, `late_writes_table`,
 //!   `once_a_version_is_settled_no_older_write_can_land`.
+//! - writes a version that was made before writes may have been lost (a failover, a restored backup):
+//!   `contract_what_was_made_before_writes_were_lost_is_never_written_again`.
 //! - lets an envelope of another kind replace an object:
 //!   `a_kind_that_the_settings_do_not_ask_for_does_not_replace_another_kinds_object`.
 //! - sends what is not durable as an attempt: `nothing_is_sent_when_the_state_refuses`.
@@ -48,7 +50,9 @@
 //! # Decisions
 //! - The SDK signs and does not send: its orchestrator retries, and follows a bucket into another region.
 //! - Order between attempts is the application's own sequence in the database, not the clock: replicas' clocks differ.
-//!   The clock only ends the fear of an unanswered PUT, with a margin.
+//!   The clock only ends the fear of an unanswered PUT, with a margin, and only when the monotonic clock agrees about what
+//!   this process sent (`a_clock_that_jumps_neither_shortens_nor_lengthens_the_fear_of_an_unanswered_write`,
+//!   `after_a_restart_under_a_clock_that_was_set_back_the_full_time_counts_from_the_start`).
 //! - A write is remembered as written after the audit log heard of it. If the log fails in between, the repeat writes
 //!   the same bytes again and says so; nothing is attested that was never said.
 //! - An unanswered PUT of the same content is repeated at once: the same bytes cannot harm themselves.
@@ -66,6 +70,7 @@
 //! - Every 5xx is an unknown outcome, 503 too: what a gateway in front of a store did is not known.
 
 pub mod adapters;
+mod ages;
 mod answer;
 mod config;
 mod error;

@@ -14,6 +14,8 @@ use mint_secret::EnvelopeDigest;
 use mint_types::mutation::{Mutation, mutated};
 use mint_types::{CredentialKind, Destination, RotationId, Timestamp, Version};
 
+use crate::ages::before;
+
 /// How much longer than its expiry an unanswered PUT is feared: our clock and the store's may differ, and a request
 /// that arrived in time takes its time to be done.
 pub const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
@@ -192,6 +194,26 @@ impl Plan {
         self.obsolete.clear();
         self
     }
+}
+
+/// An attempt in the terms of the present wall clock: `age` is how long ago this process began it, by the monotonic clock;
+/// none if another process did. It counts as old as both clocks agree that it is. A clock that was set back since says
+/// nothing about what another process began, which then counts from this process's start.
+pub(crate) fn in_present_time(
+    attempt: Attempt,
+    age: Option<Duration>,
+    uptime: Duration,
+    now: Timestamp,
+) -> Attempt {
+    let was_set_back = now < attempt.signed_at;
+    let Some(age) = age.or(was_set_back.then_some(uptime)) else {
+        return attempt;
+    };
+    let life = attempt.expires_at.since(attempt.signed_at);
+    let signed_at = before(now, age);
+    let by_monotonic = signed_at.plus(life);
+    let expires_at = if was_set_back { by_monotonic } else { by_monotonic.max(attempt.expires_at) };
+    Attempt { signed_at, expires_at, ..attempt }
 }
 
 /// Which places hold a content for sure, and since when at the earliest.

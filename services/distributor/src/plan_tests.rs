@@ -291,3 +291,15 @@ mod random_histories {
         }
     }
 }
+
+#[test]
+fn after_a_restart_under_a_clock_that_was_set_back_the_full_time_counts_from_the_start() {
+    let sent = attempt(1, 6, 5000, Answer::None);
+    let (now, uptime) = (at(100), Duration::from_secs(10));
+    let seen = super::in_present_time(sent.clone(), None, uptime, now);
+    assert_eq!((seen.signed_at, seen.expires_at), (at(90), at(90 + EXPIRY)));
+    let ahead = super::in_present_time(sent.clone(), None, uptime, at(5001));
+    assert_eq!(ahead, sent, "a clock that goes on is believed");
+    let jumped = super::in_present_time(sent, Some(Duration::from_secs(1)), uptime, at(9000));
+    assert_eq!(jumped.expires_at, at(8999 + EXPIRY), "what this process began is as old as it is");
+}

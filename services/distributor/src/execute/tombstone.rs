@@ -113,6 +113,14 @@ impl Distributor {
         destinations.map(|destination| Place::of(&destination, &self.default_store)).collect()
     }
 
+    /// What is remembered, with attempts as old as they are.
+    async fn memory(&self, warrant: &Warrant) -> Result<Memory, Error> {
+        let memory = self.ports.tombstones.read(warrant).await?;
+        let clock = self.ports.clock.as_ref();
+        let attempts = self.ages.present(&warrant.application, memory.attempts, clock);
+        Ok(Memory { attempts, ..memory })
+    }
+
     fn graves(&self, task: &Task, memory: &Memory) -> (Vec<Grave>, Vec<u64>) {
         graves(&Scene {
             objects: &memory.objects,
@@ -128,7 +136,7 @@ impl Distributor {
 
     /// Puts what the plan says; answers what came of it by place.
     async fn overwrite(&self, removal: &Removal, task: &Task) -> Result<Vec<(Place, PutAnswer)>, Error> {
-        let memory = self.ports.tombstones.read(&task.warrant).await?;
+        let memory = self.memory(&task.warrant).await?;
         let (graves, obsolete) = self.graves(task, &memory);
         let mut answers = Vec::new();
         let ready = self.ready_tombstones(task, &memory, &graves, &mut answers).await;
@@ -155,6 +163,7 @@ impl Distributor {
             Ok(numbers) => numbers,
             Err(error) => return Err(self.give_up(announced, error.into()).await),
         };
+        self.ages.note(&removal.application, &numbers, self.ports.clock.as_ref());
         let places: Vec<Place> = ready.iter().map(|put| put.start.place.clone()).collect();
         let outcomes = self.put_all(&removal.application, ready, &announced).await;
         self.remember(&removal.application, &numbers, &outcomes, announced).await?;
@@ -215,7 +224,7 @@ impl Distributor {
         task: &Task,
         answers: Vec<(Place, PutAnswer)>,
     ) -> Result<(Overwritten, Vec<RemovedDestination>), Error> {
-        let memory = self.ports.tombstones.read(&task.warrant).await?;
+        let memory = self.memory(&task.warrant).await?;
         let (graves, _) = self.graves(task, &memory);
         let now = self.ports.clock.now();
         let lines = graves.iter().map(|grave| {
