@@ -160,6 +160,7 @@ pub fn configurations() -> Vec<Bounds> {
     use CredentialKind::{Client, Combined, Password, PublicClient};
     let each = |name, kinds| Bounds { name, kinds, crashes: 1, messages: 1, ..BASE };
     let own_call = EndsOf { user: Ends::OwnCall, ..BASE.ends };
+    let set = EndsOf { user: Ends::OwnCall, client: Ends::Set };
     let create = EndsOf { client: Ends::Create { grace: LONG_GRACE }, ..BASE.ends };
     let last = |name| Bounds { name, rotations: 1, foreign: true, ..BASE };
     vec![
@@ -168,6 +169,9 @@ pub fn configurations() -> Vec<Bounds> {
         Bounds { ends: own_call, ..each("own call", &[Password]) },
         Bounds { ends: create, ..each("create with grace", &[Client]) },
         Bounds { rotations: 1, foreign: true, ..each("combined", &[Combined]) },
+        Bounds { ends: set, ..each("replace", &[Client]) },
+        Bounds { ends: set, kinds: &[Client], refusals: 1, messages: 1, ..last("replace a foreign value") },
+        Bounds { ends: set, rotations: 1, refusals: 1, ..each("replace, combined", &[Combined]) },
         each("public client", &[PublicClient]),
         Bounds {
             name: "side by side",

@@ -13,8 +13,8 @@ use crate::payload::{Payload, Serial};
 pub enum Request {
     /// Make a version.
     Create,
-    /// Write it everywhere.
-    Deliver(Sealed),
+    /// Write it everywhere; true if the issuer waits for the first write.
+    Deliver(Sealed, bool),
     /// Take the receipt.
     Accept(Sealed),
     /// End the previous version.
@@ -67,6 +67,10 @@ pub enum Work {
         /// What was made so far.
         made: Vec<(IssuerObject, Serial)>,
     },
+    /// A destination has a value that the issuer has to get: announced.
+    SetAnnounced(Setting),
+    /// Its intent is durable.
+    SetBegun(Setting),
     /// Retire is announced.
     RetireAnnounced {
         /// What is to be committed.
@@ -89,6 +93,17 @@ pub enum Work {
     DeliverBegun(Delivery, Vec<u64>, Vec<Put>),
 }
 
+/// A value on its way to the issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Setting {
+    /// What is still to be set.
+    pub sets: Vec<(IssuerObject, Serial)>,
+    /// Whether the first of them was answered and is not yet written down.
+    pub answered: bool,
+    /// Whether every destination has it.
+    pub whole: bool,
+}
+
 /// A delivery under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Delivery {
@@ -100,6 +115,8 @@ pub struct Delivery {
     pub content: Content,
     /// Every destination.
     pub places: Vec<Place>,
+    /// Whether the issuer waits for the first write.
+    pub replaces: bool,
     /// The places to write to now.
     pub puts: Vec<usize>,
     /// Attempts that do not matter any more.
@@ -128,6 +145,8 @@ pub enum Late {
     Create(IssuerObject, Timestamp),
     /// Its commit.
     Commit(IssuerObject, Serial, Timestamp),
+    /// Its set.
+    Set(IssuerObject, Serial, Timestamp),
     /// A PUT, until the store refuses it.
     Put(Place, Payload, Timestamp),
 }
@@ -137,7 +156,10 @@ impl Late {
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Request(..) => None,
-            Self::Create(_, until) | Self::Commit(_, _, until) | Self::Put(_, _, until) => Some(*until),
+            Self::Create(_, until)
+            | Self::Commit(_, _, until)
+            | Self::Set(_, _, until)
+            | Self::Put(_, _, until) => Some(*until),
         }
     }
 }
@@ -149,6 +171,8 @@ pub enum Answer {
     Created(Created, Sealed),
     /// Every destination has it.
     Delivered(Sealed),
+    /// Some destinations have it, and the issuer waits for that.
+    Partly(Sealed, Option<Duration>),
     /// Not every destination has it.
     NotDelivered(Written, Option<Duration>),
     /// The receipt is accepted.

@@ -87,7 +87,7 @@ impl Mint {
     pub(crate) fn request(&self, worker: &Worker, kind: CredentialKind, now: Timestamp) -> Option<Request> {
         match self.step_of(worker, kind, now) {
             Step::Create => Some(Request::Create),
-            Step::Deliver { envelope, .. } => Some(Request::Deliver(envelope)),
+            Step::Deliver { envelope, replaces } => Some(Request::Deliver(envelope, replaces)),
             Step::AcceptReceipt { receipt } => Some(Request::Accept(receipt)),
             Step::Retire { .. } => Some(Request::Retire),
             Step::Prove { probe } => Some(Request::Prove(probe)),
@@ -155,10 +155,13 @@ impl Mint {
             return;
         }
         let credential = worker.credentials.get(&kind).cloned().unwrap_or_else(|| Credential::new(kind));
-        let event = self.event(&worker, &credential, heard);
-        let unwritten = matches!(event, Event::Delivered { .. });
+        let events = self.events(&worker, &credential, heard);
+        let unwritten = events
+            .iter()
+            .any(|event| matches!(event, Event::Delivered { .. } | Event::PartlyDelivered { .. }));
         // what cannot follow breaks the work off; the lease runs out by itself
-        let Ok(next) = apply(&credential, event, now) else { return };
+        let next = events.into_iter().try_fold(credential, |state, event| apply(&state, event, now));
+        let Ok(next) = next else { return };
         worker.credentials.insert(kind, next.clone());
         if unwritten {
             world.workers[usize::from(number)] = Some(worker);
@@ -189,6 +192,17 @@ impl Mint {
         world.row.lease_until = BEGIN;
     }
 
+    /// What is made of an answer: a failure of some stores, and that others have it, are two.
+    fn events(&self, worker: &Worker, credential: &Credential, heard: Answer) -> Vec<Event> {
+        match heard {
+            Answer::Partly(partial, wait) => {
+                let rest = Answer::NotDelivered(Written::Somewhere, wait);
+                vec![self.event(worker, credential, rest), Event::PartlyDelivered { partial }]
+            }
+            heard => vec![self.event(worker, credential, heard)],
+        }
+    }
+
     fn event(&self, worker: &Worker, credential: &Credential, heard: Answer) -> Event {
         let node = credential.rotation.as_ref().map_or(Node::Intend, mint_saga::Rotation::node);
         let failed = |reason: &str, retry_after: Option<Duration>, written| {
@@ -207,6 +221,7 @@ impl Mint {
                     wish.map_or((Vec::new(), None), |wish| (wish.destinations, wish.client_id));
                 Event::Delivered { receipt, destinations, client_id }
             }
+            Answer::Partly(partial, _) => Event::PartlyDelivered { partial },
             Answer::NotDelivered(written, wait) => failed("DESTINATION_UNKNOWN_OUTCOME", wait, written),
             Answer::Accepted(retire_after) => Event::Accepted { retire_after },
             Answer::Retired(ended, grace) => Event::Retired { ended, grace },

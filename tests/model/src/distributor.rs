@@ -29,6 +29,7 @@ impl Mint {
         world: &mut World,
         envelope: &Envelope,
         sealed: &Sealed,
+        replaces: bool,
         emptied: bool,
     ) -> Option<Answer> {
         if !envelope.token.is_plausible(BEGIN) {
@@ -50,10 +51,11 @@ impl Mint {
         if let Err(error) = world.stores.look(&content, envelope.token) {
             return Some(refused(error));
         }
-        let planned = plan(&content, &places, &world.stores.attempts, world.now);
+        let planned = planned(&content, &places, replaces, world);
         let puts: Vec<usize> = (0..places.len()).filter(|place| planned.steps[*place] == Step::Put).collect();
         let obsolete = planned.obsolete;
-        let delivery = Delivery { envelope: sealed.clone(), payload, content, places, puts, obsolete };
+        let delivery =
+            Delivery { envelope: sealed.clone(), payload, content, places, replaces, puts, obsolete };
         if delivery.puts.is_empty() {
             return Some(match world.stores.begin(&delivery.content, envelope.token, &[], &[], world.now) {
                 Ok(_) => Self::conclude(world, envelope, &delivery),
@@ -127,7 +129,7 @@ impl Mint {
         if let Err(error) = world.stores.look(&delivery.content, envelope.token) {
             return refused(error);
         }
-        let planned = plan(&delivery.content, &delivery.places, &world.stores.attempts, world.now);
+        let planned = planned(&delivery.content, &delivery.places, delivery.replaces, world);
         if planned.is_complete() {
             if !world.kept.contains(&delivery.envelope) && world.left.hostile > 0 {
                 world.kept.push(delivery.envelope.clone());
@@ -139,6 +141,13 @@ impl Mint {
             Step::Settled | Step::Put => None,
         });
         let wait = waits.max();
+        let is_written = |attempt: &mint_distributor::Attempt| {
+            attempt.content == delivery.content
+                && matches!(attempt.answer, mint_distributor::Answer::Written { .. })
+        };
+        if delivery.replaces && world.stores.attempts.iter().any(is_written) {
+            return Answer::Partly(Payload::partial_receipt(&delivery.envelope), wait);
+        }
         // of each destination that is not settled a store may have it, unless every one refused
         let refused = |place: &Place| {
             let attempts = world.stores.attempts.iter();
@@ -149,4 +158,11 @@ impl Mint {
         let nowhere = delivery.places.iter().all(refused);
         Answer::NotDelivered(if nowhere { Written::Nowhere } else { Written::Somewhere }, wait)
     }
+}
+
+/// What the distributor plans.
+fn planned(content: &Content, places: &[Place], replaces: bool, world: &World) -> mint_distributor::Plan {
+    let attempts = &world.stores.attempts;
+    let planned = plan(content, places, attempts, world.now);
+    if replaces { planned.beginning_when_quiet(content, places, attempts, world.now) } else { planned }
 }

@@ -6,7 +6,7 @@ use mint_types::FencingToken;
 use mint_types::mutation::{Mutation, mutated};
 
 use crate::bounds::{Hostile, LEASE};
-use crate::calls::{Answer, Call, Envelope, Request, Work};
+use crate::calls::{Answer, Call, Envelope, Request, Setting, Work};
 use crate::coordinator::{answer, pass};
 use crate::payload::rotation_id;
 use crate::world::{Action, Lane, Luck, Mint, Process, World};
@@ -49,7 +49,7 @@ impl Mint {
             let Some(worker) = worker else { continue };
             for (kind, _) in worker.lanes.iter().filter(|(_, lane)| **lane == Lane::Ready) {
                 let Some(request) = self.request(worker, *kind, world.now) else { continue };
-                if world.left.emptied > 0 && matches!(request, Request::Deliver(_)) {
+                if world.left.emptied > 0 && matches!(request, Request::Deliver(..)) {
                     actions.push(Action::Send(number, *kind, Luck::Emptied, 0));
                 }
                 if world.left.messages == 0 {
@@ -77,9 +77,12 @@ impl Mint {
                 outside(made.len() < objects_made(call.envelope.kind, self.rules.ends).count())
             }
             Work::CreateAnnounced
+            | Work::SetAnnounced(_)
             | Work::RetireAnnounced { .. }
             | Work::DeliverPlanned(_)
-            | Work::RetireBegun { answered: true, .. } => &[],
+            | Work::RetireBegun { answered: true, .. }
+            | Work::SetBegun(Setting { answered: true, .. }) => &[],
+            Work::SetBegun(setting) => outside(!setting.sets.is_empty()),
             Work::RetireBegun { commits, .. } => match commits.first() {
                 Some((_, None)) => &[],
                 first => outside(first.is_some()),
@@ -137,7 +140,7 @@ impl Mint {
                 if let Some(payload) = crate::payload::Payload::open(&kept) {
                     envelope.rotation = payload.rotation;
                 }
-                Request::Deliver(kept)
+                Request::Deliver(kept, false)
             }),
         };
         if let Some(request) = request {
@@ -150,6 +153,8 @@ fn runs_in(call: &Call) -> Process {
     match call.work {
         Work::CreateAnnounced
         | Work::CreateBegun { .. }
+        | Work::SetAnnounced(_)
+        | Work::SetBegun(_)
         | Work::RetireAnnounced { .. }
         | Work::RetireBegun { .. } => Process::Rotator,
         Work::DeliverPlanned(_) | Work::DeliverBegun(..) => Process::Distributor,

@@ -69,6 +69,17 @@ impl Issuer {
         }
     }
 
+    /// Makes a value the only one: a second time it changes nothing.
+    pub fn set(&mut self, object: IssuerObject, serial: Serial, now: Timestamp) {
+        if self.accepts(object, serial, now) {
+            return;
+        }
+        for door in self.doors.iter_mut().filter(|door| door.object == object && door.ends.is_none()) {
+            door.ends = Some(now);
+        }
+        self.doors.push(Door { serial, object, ends: None, committed: true });
+    }
+
     fn end_older(&mut self, object: IssuerObject, serial: Serial, at: Timestamp) {
         let older = self.doors.iter_mut().filter(|door| door.object == object && door.serial < serial);
         older.filter(|door| door.ends.is_none()).for_each(|door| door.ends = Some(at));

@@ -27,18 +27,30 @@ fn found(model: &Mint, world: &World) -> Vec<Found> {
         } else {
             model.rules.min_overlap
         };
+        let opens_user = accepts(IssuerObject::User, payload.user);
+        let opens_client = accepts(IssuerObject::Client, payload.client);
         Found {
             what: format!("{} {} of {place}", payload.kind, payload.version),
             readable,
             overlap,
-            authenticates: accepts(IssuerObject::User, payload.user)
-                && accepts(IssuerObject::Client, payload.client),
-            excused: false,
+            authenticates: opens_user && opens_client,
+            excused: opens_user && is_replaced(model, world, payload, readable),
         }
     };
     let now = world.stores.objects.iter().map(|(place, payload)| one(payload, Until::Now, &place.bucket));
     let then = world.stores.gone.iter().map(|(payload, until)| one(payload, Until::Then(*until), "a bucket"));
     now.chain(then).collect()
+}
+
+/// Whether a client's value is on its way: whoever fetched the former one fetches again, and once a store has the next one,
+/// whoever reads there, or where it is not yet, is shut out until the rotation is over.
+fn is_replaced(model: &Mint, world: &World, payload: &Payload, readable: Until) -> bool {
+    let replaces = !model.rules.ends.of(IssuerObject::Client).makes_beside() && payload.client.is_some();
+    let credential = world.row.credentials.get(&payload.kind);
+    let open = credential.and_then(|credential| credential.rotation.as_ref()).map(|rotation| rotation.id);
+    let has_it = |(_, there): &(_, Payload)| Some(there.rotation) == open;
+    let is_under_way = world.stores.objects.iter().any(has_it);
+    replaces && (is_under_way || readable != Until::Now)
 }
 
 fn accounting(model: &Mint, world: &World) -> Accounting {

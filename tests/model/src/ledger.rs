@@ -141,6 +141,36 @@ impl Ledger {
         self.versions.iter_mut().filter(made).for_each(|version| version.stage = Stage::Current);
     }
 
+    /// Records that a destination has a value, which is the intent of setting it; false if the rotation was given up.
+    pub fn first_write(&mut self, ask: Ask, now: &Instant) -> bool {
+        let created = |row: &&mut Rotation| row.id == ask.rotation && row.state == RotationState::Created;
+        let row = self.rotations.iter_mut().find(created);
+        row.map(|row| row.first_write.get_or_insert_with(|| now.clone())).is_some()
+    }
+
+    /// Records that the issuer has a value, which ends what was there.
+    pub fn value_set(&mut self, ask: Ask, object: IssuerObject) {
+        self.end_on(ask, object);
+        self.give_way(ask);
+    }
+
+    /// The rotation's version is current.
+    fn give_way(&mut self, ask: Ask) {
+        let objects = ask.kind.issuer_objects();
+        for version in &mut self.versions {
+            let shares = version.kind.issuer_objects().iter().any(|object| objects.contains(object));
+            if shares && version.stage == Stage::Current && version.rotation != ask.rotation {
+                version.stage = Stage::Previous;
+            }
+        }
+        let made = |version: &&mut LiveVersion| {
+            version.rotation == ask.rotation
+                && version.stage == Stage::Pending
+                && version.version > Version::FOREIGN
+        };
+        self.versions.iter_mut().filter(made).for_each(|version| version.stage = Stage::Current);
+    }
+
     /// Begins to count the overlap on this boot.
     pub fn begin_overlap(&mut self, ask: Ask, now: &Instant) {
         if let Some(row) = self.rotations.iter_mut().find(|row| row.id == ask.rotation)
@@ -161,9 +191,13 @@ impl Ledger {
 
     /// Records an answered commit: what it ended, and what it swept.
     pub fn committed(&mut self, ask: Ask, object: IssuerObject) {
-        if !plan::awaits_answer(&self.load(ask.rotation), ask, object) {
-            return;
+        if plan::awaits_answer(&self.load(ask.rotation), ask, object) {
+            self.end_on(ask, object);
         }
+    }
+
+    /// Every other version that lives on an object is ended there.
+    fn end_on(&mut self, ask: Ask, object: IssuerObject) {
         for ends in plan::ended_by(&self.load(ask.rotation), ask, object) {
             let ended =
                 |version: &&mut LiveVersion| version.kind == ends.kind && version.version == ends.version;

@@ -33,6 +33,17 @@ pub fn rotation_id(number: u8) -> RotationId {
 }
 
 const NOTHING: u8 = 255;
+/// An envelope's.
+const LENGTH: usize = 27;
+/// What ends a partial receipt.
+const PARTIAL: u8 = 1;
+/// Values that Mint makes are told from the issuer's own.
+const MADE_BY_MINT: Serial = 100;
+
+/// The value of the n-th intent.
+pub fn value_of(number: u8) -> Serial {
+    MADE_BY_MINT + number
+}
 
 impl Payload {
     /// The envelope.
@@ -69,6 +80,19 @@ impl Payload {
     /// The receipt for its delivery to so many destinations.
     pub fn receipt(envelope: &Sealed) -> Sealed {
         envelope.clone()
+    }
+
+    /// The receipt of those destinations that have it, where others may lack it.
+    pub fn partial_receipt(envelope: &Sealed) -> Sealed {
+        Sealed::new([envelope.as_bytes(), &[PARTIAL]].concat())
+    }
+
+    /// A receipt as a whole one would be, and whether it is.
+    pub fn whole_receipt(receipt: &Sealed) -> (Sealed, bool) {
+        match receipt.as_bytes().split_at_checked(LENGTH) {
+            Some((whole, [PARTIAL])) => (Sealed::new(whole.to_vec()), false),
+            _ => (receipt.clone(), true),
+        }
     }
 
     /// What a receipt says, as the rotator reads it.

@@ -10,16 +10,16 @@ use mint_types::mutation::{Mutation, mutated};
 use mint_types::{FencingToken, IssuerObject, Version, VersionId};
 
 use crate::bounds::BEGIN;
-use crate::calls::{Answer, Call, Envelope, Late, Request, Work};
+use crate::calls::{Answer, Call, Envelope, Late, Request, Setting, Work};
 use crate::coordinator::answer;
-use crate::payload::{Payload, Serial};
+use crate::payload::{Payload, Serial, value_of};
 use crate::world::{Luck, Mint, World};
 
 fn refused(error: &Error) -> Answer {
     Answer::Failed(error.reason(), error.retry_after())
 }
 
-fn version_of(made: &Made, kind: mint_types::CredentialKind, envelope: &Envelope) -> Answer {
+fn version_of(made: &Made, kind: mint_types::CredentialKind, envelope: &Envelope, sets: bool) -> Answer {
     let sealed = Payload::of_made(made, kind, envelope.rotation).seal();
     let created = Created {
         version: made.version,
@@ -27,7 +27,7 @@ fn version_of(made: &Made, kind: mint_types::CredentialKind, envelope: &Envelope
         fingerprint: String::new(),
         previous: made.previous.unwrap_or(Version::FOREIGN),
         probe: sealed.clone(),
-        set_on_first_write: false,
+        set_on_first_write: sets,
     };
     Answer::Created(created, sealed)
 }
@@ -41,8 +41,8 @@ impl Mint {
         request: &Request,
         emptied: bool,
     ) -> Option<Answer> {
-        if let Request::Deliver(sealed) = request {
-            return self.arrive_delivery(world, envelope, sealed, emptied);
+        if let Request::Deliver(sealed, replaces) = request {
+            return self.arrive_delivery(world, envelope, sealed, *replaces, emptied);
         }
         // `rpc` refuses what no lease can have made before anybody remembers it
         if !envelope.token.is_plausible(BEGIN) {
@@ -68,7 +68,9 @@ impl Mint {
         let state = world.ledger.load(ask.rotation);
         match request {
             Request::Create => match plan::create(&state, ask, &self.rules, &now)? {
-                CreatePlan::Answer(made) => Ok(Some(version_of(&made, ask.kind, envelope))),
+                CreatePlan::Answer(made) => {
+                    Ok(Some(version_of(&made, ask.kind, envelope, self.sets(ask.kind))))
+                }
                 CreatePlan::Make(_) => {
                     plan::check_record(&self.desk.record, ask.kind)?;
                     begin(world, envelope, Work::CreateAnnounced);
@@ -76,10 +78,26 @@ impl Mint {
                 }
             },
             Request::Accept(receipt) => {
-                if let AcceptPlan::Verify { made, .. } = plan::accept(&state, ask, self.rules.ends)? {
-                    let receipt = Payload::read_receipt(receipt, &self.desk.record.id)
+                if let AcceptPlan::Verify { made, sets } = plan::accept(&state, ask, self.rules.ends)? {
+                    let (receipt, whole) = Payload::whole_receipt(receipt);
+                    if !whole && !self.sets(ask.kind) {
+                        return Err(Error::ReceiptInvalid("it is for some destinations only".to_owned()));
+                    }
+                    let receipt = Payload::read_receipt(&receipt, &self.desk.record.id)
                         .ok_or_else(|| Error::ReceiptInvalid("it is none".to_owned()))?;
                     plan::check_receipt(&receipt, &self.desk.record.id, ask, &made)?;
+                    let value = |object| {
+                        let handle = made.handle_on(object)?;
+                        Some((object, handle.as_str().parse().ok()?))
+                    };
+                    let sets: Vec<(IssuerObject, Serial)> = sets.into_iter().filter_map(value).collect();
+                    if !sets.is_empty() {
+                        begin(world, envelope, Work::SetAnnounced(Setting { sets, answered: false, whole }));
+                        return Ok(None);
+                    }
+                    if !whole {
+                        return Ok(Some(Answer::Accepted(std::time::Duration::ZERO)));
+                    }
                     world.ledger.deliver(ask, &now);
                 }
                 let state = world.ledger.load(ask.rotation);
@@ -115,8 +133,60 @@ impl Mint {
                 }
                 Ok(Some(Answer::Abandoned))
             }
-            Request::Deliver(_) => Ok(None),
+            Request::Deliver(..) => Ok(None),
         }
+    }
+
+    /// Whether the issuer learns of a version of this kind only once a destination has it.
+    fn sets(&self, kind: mint_types::CredentialKind) -> bool {
+        plan::objects_set(kind, self.rules.ends).next().is_some()
+    }
+
+    /// One durable write or outside call on the way of a value to the issuer.
+    fn go_on_setting(
+        &self,
+        world: &mut World,
+        call: &Call,
+        mut setting: Setting,
+        luck: Luck,
+    ) -> Option<Answer> {
+        let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
+        let now = self.instant(call.envelope.machine, world.now);
+        let Some((object, serial)) = setting.sets.first().copied() else {
+            if setting.whole {
+                world.ledger.deliver(ask, &now);
+            }
+            let state = world.ledger.load(ask.rotation);
+            let wait =
+                if setting.whole { plan::overlap(&state, ask, &self.rules) } else { Default::default() };
+            return Some(Answer::Accepted(wait));
+        };
+        if setting.answered {
+            world.ledger.value_set(ask, object);
+            setting.sets.remove(0);
+            setting.answered = false;
+            push(world, Call { work: Work::SetBegun(setting), ..call.clone() });
+            return None;
+        }
+        self.outside(world, call, "credential.set", world.ledger.highest());
+        if luck != Luck::Well {
+            world.left.messages -= 1;
+        }
+        match luck {
+            Luck::Well => {
+                world.issuer.set(object, serial, world.now);
+                setting.answered = true;
+                push(world, Call { work: Work::SetBegun(setting), ..call.clone() });
+                return None;
+            }
+            Luck::AnswerLost => world.issuer.set(object, serial, world.now),
+            Luck::Late => {
+                let until = world.now.plus(self.rules.request_life);
+                world.limbo.push(Late::Set(object, serial, until));
+            }
+            Luck::Lost | Luck::Twice | Luck::Refused | Luck::Emptied => {}
+        }
+        Some(Answer::Failed("ISSUER_UNKNOWN_OUTCOME", None))
     }
 
     fn retirement(&self, ask: Ask, retired: Option<Version>) -> Answer {
@@ -153,9 +223,28 @@ impl Mint {
             Work::CreateBegun { version, previous, number, made } => {
                 match plan::objects_made(call.envelope.kind, self.rules.ends).nth(made.len()) {
                     Some(object) => self.ask_create(world, &call, object, luck),
-                    None => Some(Self::store_made(world, &call, version, previous, number, &made)),
+                    None => {
+                        let mut made = made;
+                        let set = plan::objects_set(call.envelope.kind, self.rules.ends);
+                        made.extend(set.map(|object| (object, value_of(number))));
+                        Some(self.store_made(world, &call, version, previous, number, &made))
+                    }
                 }
             }
+            Work::SetAnnounced(setting) => {
+                let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
+                let now = self.instant(call.envelope.machine, world.now);
+                if world.ledger.admit(call.envelope.token).is_err() {
+                    Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None))
+                } else if world.ledger.first_write(ask, &now) {
+                    let overtaken = call.envelope.token < world.ledger.highest();
+                    push(world, Call { overtaken, work: Work::SetBegun(setting), ..call.clone() });
+                    None
+                } else {
+                    Some(Answer::Failed(reason::ROTATION_CLOSED, None))
+                }
+            }
+            Work::SetBegun(setting) => self.go_on_setting(world, &call, setting, luck),
             Work::RetireAnnounced { commits, retires } => {
                 let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
                 let admitted = world.ledger.admit(call.envelope.token);
@@ -179,8 +268,10 @@ impl Mint {
             }
         };
         let Some(heard) = heard else { return };
-        let is_last =
-            matches!(call.work, Work::CreateBegun { .. } | Work::RetireBegun { .. } | Work::DeliverBegun(..));
+        let is_last = matches!(
+            call.work,
+            Work::CreateBegun { .. } | Work::SetBegun(_) | Work::RetireBegun { .. } | Work::DeliverBegun(..)
+        );
         if is_last && luck == Luck::AnswerLost && !matches!(heard, Answer::Failed(..)) {
             world.left.messages -= 1;
             answer(world, &call.envelope, Answer::Failed(reason::SERVICE_UNANSWERED, None));
@@ -197,7 +288,9 @@ impl Mint {
         let now = self.instant(call.envelope.machine, world.now);
         let state = world.ledger.load(ask.rotation);
         let make = match plan::create(&state, ask, &self.rules, &now) {
-            Ok(CreatePlan::Answer(made)) => return Some(version_of(&made, ask.kind, &call.envelope)),
+            Ok(CreatePlan::Answer(made)) => {
+                return Some(version_of(&made, ask.kind, &call.envelope, self.sets(ask.kind)));
+            }
             Ok(CreatePlan::Make(make)) => make,
             Err(error) => return Some(refused(&error)),
         };
@@ -247,6 +340,7 @@ impl Mint {
     }
 
     fn store_made(
+        &self,
         world: &mut World,
         call: &Call,
         version: Version,
@@ -274,7 +368,7 @@ impl Mint {
         let bytes = sealed.as_bytes().to_vec();
         made.envelopes = Some(Envelopes { delivery: bytes.clone(), probe: bytes });
         if world.ledger.store_made(ask, &made, number) {
-            return version_of(&made, ask.kind, &call.envelope);
+            return version_of(&made, ask.kind, &call.envelope, self.sets(ask.kind));
         }
         Answer::Failed(reason::ROTATION_CLOSED, None)
     }
@@ -366,6 +460,7 @@ impl Mint {
             Late::Commit(object, serial, _) => {
                 world.issuer.commit(object, serial, self.rules.ends.of(object), world.now);
             }
+            Late::Set(object, serial, _) => world.issuer.set(object, serial, world.now),
             Late::Put(place, payload, _) => world.stores.put(&place, &payload, world.now),
         }
     }
