@@ -1,6 +1,7 @@
 //! A disk that a simulated service finds again after it died: SQLite in memory, driven on the caller's thread, so that a
 //! simulation repeats exactly.
 
+use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,14 @@ pub trait CommitProbe: Debug + Send + Sync {
 /// What a simulated service finds again after it died. Clones are the same disk.
 #[derive(Clone)]
 pub struct Disk {
-    connection: Arc<Mutex<Connection>>,
+    spindle: Arc<Mutex<Spindle>>,
+    migrated: Arc<AtomicBool>,
+}
+
+/// One connection, and the names of the columns that its statements answer.
+struct Spindle {
+    connection: Connection,
+    columns: HashMap<&'static str, Arc<[String]>>,
 }
 
 impl Debug for Disk {
@@ -41,7 +49,8 @@ impl Disk {
         let connection = Connection::open_in_memory().map_err(|error| classify(&error).error)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.execute_batch("PRAGMA foreign_keys = ON").map_err(|error| classify(&error).error)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        let spindle = Arc::new(Mutex::new(Spindle { connection, columns: HashMap::new() }));
+        Ok(Self { spindle, migrated: Arc::default() })
     }
 
     /// What a process keeps on it. What was committed stays when the database is dropped, as if its process had died;
@@ -54,7 +63,14 @@ impl Disk {
         probe: Option<Arc<dyn CommitProbe>>,
     ) -> Result<Database, Error> {
         let hold = Hold { disk: self.clone(), probe, closed: AtomicBool::new(false) };
-        Database::on(Arc::new(hold), schema, migrations, migrate).await
+        let database = Database::on(Arc::new(hold), schema, migrations, migrate).await?;
+        self.migrated.store(true, Ordering::Relaxed);
+        Ok(database)
+    }
+
+    /// Whether nothing was ever opened on it.
+    pub(crate) fn is_fresh(&self) -> bool {
+        !self.migrated.load(Ordering::Relaxed)
     }
 }
 
@@ -66,12 +82,12 @@ struct Hold {
 }
 
 impl Hold {
-    async fn connection(&self) -> Result<OwnedMutexGuard<Connection>, Error> {
-        let connection = Arc::clone(&self.disk.connection).lock_owned().await;
+    async fn spindle(&self) -> Result<OwnedMutexGuard<Spindle>, Error> {
+        let spindle = Arc::clone(&self.disk.spindle).lock_owned().await;
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::Unavailable { detail: "the store is closed".to_owned() });
         }
-        Ok(connection)
+        Ok(spindle)
     }
 }
 
@@ -82,14 +98,13 @@ impl Engine for Hold {
     }
 
     async fn read(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
-        let connection = self.connection().await?;
-        fetch(&connection, sql, args, true)
+        self.spindle().await?.fetch(sql, args, true)
     }
 
     async fn begin(&self) -> Result<Box<dyn Write>, Classified> {
-        let connection = self.connection().await?;
-        perform(&connection, "BEGIN IMMEDIATE")?;
-        Ok(Box::new(Begun { connection, probe: self.probe.clone() }))
+        let spindle = self.spindle().await?;
+        perform(&spindle.connection, "BEGIN IMMEDIATE")?;
+        Ok(Box::new(Begun { spindle, probe: self.probe.clone() }))
     }
 
     async fn close(&self) {
@@ -99,36 +114,38 @@ impl Engine for Hold {
 
 /// A write in progress; dropped without a commit it leaves nothing.
 struct Begun {
-    connection: OwnedMutexGuard<Connection>,
+    spindle: OwnedMutexGuard<Spindle>,
     probe: Option<Arc<dyn CommitProbe>>,
 }
 
 #[async_trait]
 impl Write for Begun {
     async fn fetch(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, Classified> {
-        fetch(&self.connection, sql, args, false)
+        self.spindle.fetch(sql, args, false)
     }
 
     async fn execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Classified> {
-        let mut statement = bound(&self.connection, sql, args)?;
+        let mut statement = bound(&self.spindle.connection, sql, args)?;
         if statement.column_count() == 0 {
             let changed = statement.raw_execute().map_err(|error| classify(&error))?;
             return Ok(u64::try_from(changed).unwrap_or(u64::MAX));
         }
         let mut rows = statement.raw_query();
         while rows.next().map_err(|error| classify(&error))?.is_some() {}
-        Ok(self.connection.changes())
+        Ok(self.spindle.connection.changes())
     }
 
     async fn script(&mut self, sql: &'static str) -> Result<(), Classified> {
-        self.connection.execute_batch(sql).map_err(|error| classify(&error))
+        // a changed table answers other columns to the same words
+        self.spindle.columns.clear();
+        self.spindle.connection.execute_batch(sql).map_err(|error| classify(&error))
     }
 
     async fn commit(self: Box<Self>) -> Result<(), Classified> {
         if let Some(probe) = &self.probe {
             probe.before_commit().await?;
         }
-        perform(&self.connection, "COMMIT")?;
+        perform(&self.spindle.connection, "COMMIT")?;
         // others may go on while this process does not
         let probe = self.probe.clone();
         drop(self);
@@ -143,9 +160,9 @@ impl Write for Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        if !self.connection.is_autocommit() {
+        if !self.spindle.connection.is_autocommit() {
             // an open transaction of this connection can always be undone
-            let _undone = perform(&self.connection, "ROLLBACK");
+            let _undone = perform(&self.spindle.connection, "ROLLBACK");
         }
     }
 }
@@ -156,26 +173,25 @@ fn perform(connection: &Connection, sql: &'static str) -> Result<(), Classified>
     statement.raw_execute().map(drop).map_err(|error| classify(&error))
 }
 
-fn fetch(
-    connection: &Connection,
-    sql: &'static str,
-    args: &[Value],
-    read_only: bool,
-) -> Result<Vec<Row>, Classified> {
-    let mut statement = bound(connection, sql, args)?;
-    if read_only && !statement.readonly() {
-        return Err(Error::Refused { detail: "a read may not write".to_owned() }.into());
+impl Spindle {
+    fn fetch(&mut self, sql: &'static str, args: &[Value], read_only: bool) -> Result<Vec<Row>, Classified> {
+        let mut statement = bound(&self.connection, sql, args)?;
+        if read_only && !statement.readonly() {
+            return Err(Error::Refused { detail: "a read may not write".to_owned() }.into());
+        }
+        let named = self.columns.entry(sql);
+        let columns =
+            named.or_insert_with(|| statement.column_names().into_iter().map(str::to_owned).collect());
+        let mut found = Vec::new();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|error| classify(&error))? {
+            let values: Result<Vec<Value>, Classified> = (0..columns.len())
+                .map(|index| value(row.get_ref(index).map_err(|error| classify(&error))?, &columns[index]))
+                .collect();
+            found.push(Row::new(Arc::clone(columns), values?));
+        }
+        Ok(found)
     }
-    let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
-    let mut found = Vec::new();
-    let mut rows = statement.raw_query();
-    while let Some(row) = rows.next().map_err(|error| classify(&error))? {
-        let values: Result<Vec<Value>, Classified> = (0..columns.len())
-            .map(|index| value(row.get_ref(index).map_err(|error| classify(&error))?, &columns[index]))
-            .collect();
-        found.push(Row::new(Arc::clone(&columns), values?));
-    }
-    Ok(found)
 }
 
 fn bound<'c>(

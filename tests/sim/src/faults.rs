@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scene::State;
+use crate::scene::{ProcessId, State};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,8 @@ pub enum Fault {
     RubbishAfter,
     /// It is done twice, the second time later.
     Duplicate,
+    /// The connection broke within the body: a store refuses half an object, and nobody says so.
+    Partial,
     /// The caller dies before it.
     CrashBefore,
     /// The caller dies after it.
@@ -58,6 +60,7 @@ impl Fault {
             Self::RubbishBefore => "lying 200, not done",
             Self::RubbishAfter => "lying 200, done",
             Self::Duplicate => "duplicate",
+            Self::Partial => "partial write",
             Self::CrashBefore => "crash before a call",
             Self::CrashAfter => "crash after a call",
             Self::DiskFull => "disk full",
@@ -129,6 +132,7 @@ pub(crate) const PUT: &[Fault] = &[
     Fault::LostReply,
     Fault::Late,
     Fault::Late,
+    Fault::Partial,
     Fault::RubbishBefore,
     Fault::RubbishAfter,
     Fault::CrashBefore,
@@ -144,13 +148,20 @@ pub(crate) const COMMIT_AFTER: &[Fault] = &[Fault::CommitUnknown, Fault::CrashAf
 
 impl State {
     /// Draws what a call meets; none is the usual case.
-    pub(crate) fn meets(&mut self, point: &str, kinds: &[Fault], share: u64) -> Option<Fault> {
+    pub(crate) fn meets(
+        &mut self,
+        process: ProcessId,
+        point: &str,
+        kinds: &[Fault],
+        share: u64,
+    ) -> Option<Fault> {
         if self.calm || !self.rng.happens(self.fault_rate / share) {
             return None;
         }
         let fault = kinds[self.rng.index(kinds.len())];
         self.count(fault);
-        self.trace(|| format!("fault {point}: {}", fault.as_str()));
+        let name = self.processes[process].name.clone();
+        self.trace(|| format!("fault {name} {point}: {}", fault.as_str()));
         Some(fault)
     }
 

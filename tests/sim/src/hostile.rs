@@ -17,6 +17,7 @@ use mint_secret::{KeyRing, KeyUse, ObjectBody, Purpose, SecretValue, Stamp, Subj
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version, VersionId};
 use tonic::Request;
 
+use crate::outside::Moment;
 use crate::ports::Network;
 use crate::rng::SimulatedEntropy;
 use crate::scene::State;
@@ -63,9 +64,10 @@ impl State {
     }
 
     /// A rotation is complete: the ended version was seen dead.
-    pub(crate) fn completes(&mut self, rotation: RotationId) {
+    pub(crate) fn completes(&mut self, application: &ApplicationId, rotation: RotationId) {
         if self.completed.insert(rotation) {
             self.tally.rotations += 1;
+            self.log_in_as(application.as_str(), Moment::Complete);
         }
     }
 

@@ -10,10 +10,12 @@
 //! - repeats a seed differently: `the_same_seed_tells_the_same_story`.
 //! - forgets what it found: `every_seed_that_once_failed_passes`.
 //! - calls a world good that looked at nothing: `a_world_rotates_and_its_applications_log_in`.
+//! - lets a value that replaces another wait for its issuer: `a_value_that_replaces_the_other_is_set_in_time`.
+//! - brings its disk into a shipped program: `no_shipped_binary_has_the_simulated_engine`.
 //!
 //! # Shape
 //! `world` ([`run`]: populate, live, settle) · `scene` (all state outside of the services, one lock) with `outside`
-//! (issuer, stores, consumers, catalog, log) and `clock` · `ports` (the services' ports into the scene, and the network
+//! (issuer, stores, consumers, catalog, log) and `clock` · `disk` (the services' databases, which outlive them) · `ports` (the services' ports into the scene, and the network
 //! between them) · `services` (builds the real ones, and again after they died) · `faults` (what a call meets), `weather`
 //! (what happens by itself), `owners` (who change their minds), `hostile` (a fallen coordinator) · `settle` (the last look) · `shards` (many worlds on many
 //! threads) · `tally` · `seed` (seeds that once failed) · `mutants` (with a rule of the real code switched off).
@@ -24,6 +26,13 @@
 //!   tested, sockets are not.
 //! - *An instance of an application may have fetched at any time within the overlap*: so all that was readable within it
 //!   is logged in with, which is every instance at once and needs no timer.
+//! - *One world in three has Glewlwyd, the others the service-user API*: the two drivers between them end a version by an
+//!   own call, by a commit with a grace or at once, and by setting the next value.
+//! - *Where a value replaces another, an instance that is refused fetches again*. A window opens when a store has a value
+//!   that its issuer does not know, and closes when the issuer and all stores have the same; logins refused within it are
+//!   counted apart, the longest is told, and one that does not close breaks the world.
+//! - *Many applications in a world, many rotations before its last look*: looking for what is due and coming to rest cost
+//!   as much for one as for all.
 //! - *Stores forget expired requests, the issuer old calls*, at the ends of the terms that DESIGN gives: what is later than
 //!   allowed is no fault to survive.
 //! - *Nobody sends an answered request twice behind TLS*: duplicates are of our own calls, whole, and later.
@@ -51,8 +60,9 @@ pub use disk::{CommitProbe, Disk};
 pub use faults::Fault;
 #[cfg(feature = "mutations")]
 pub use mutants::{Caught, run_mutated};
+pub use outside::{Manner, Moment};
 pub use rng::derived;
 pub use seed::parse_seed;
-pub use shards::{Shards, run_all};
+pub use shards::{ROTATIONS_PER_WORLD, Shards, run_all};
 pub use tally::Tally;
 pub use world::{Outcome, Plan, run};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use mint_sim::{Plan, Shards, Tally, run, run_all};
+use mint_sim::{Plan, ROTATIONS_PER_WORLD, Shards, Tally, run, run_all};
 
 /// A share of calls, as `5%`.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,10 @@ fn main() -> ExitCode {
     };
     report(&tally, seed, begun.elapsed().as_secs_f64());
     replay(&arguments, &tally);
-    if tally.is_clean() && tally.rotations > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // the progress is known by its last line: worlds are what passes or fails
+    println!("{} passed, {} failed", tally.worlds - tally.broken_worlds, tally.broken_worlds);
+    let is_good = tally.is_clean() && tally.broken_worlds == 0 && tally.rotations >= arguments.rotations;
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn one(arguments: &Arguments, world: u64) -> Tally {
@@ -155,6 +158,9 @@ fn fresh_seed() -> u64 {
 fn report(tally: &Tally, seed: u64, seconds: f64) {
     let hours = tally.simulated.as_secs_f64() / 3600.0;
     println!("rotations         {}", tally.rotations);
+    for (issuer, count) in &tally.rotations_at {
+        println!("  {:<22}{count}", issuer.as_str());
+    }
     println!("worlds            {}", tally.worlds);
     let faults: u64 = tally.faults.values().sum();
     println!("faults            {faults}");
@@ -162,12 +168,20 @@ fn report(tally: &Tally, seed: u64, seconds: f64) {
         println!("  {:<22}{count}", fault.as_str());
     }
     println!("logins            {}", tally.logins);
+    for (moment, count) in &tally.logins_at {
+        println!("  {:<22}{count}", moment.as_str());
+    }
     println!("failed logins     {}", tally.failed_logins);
+    let (windows, longest) = (tally.windows, tally.longest_window.as_secs_f64());
+    println!(
+        "replaced values   {windows}, in {longest:.1} s at most, {} refused meanwhile",
+        tally.logins_in_windows
+    );
     println!("unaccounted       {}", tally.unaccounted);
     println!("stuck             {}", tally.stuck);
     println!("violations        {}", tally.violations.len());
     println!("simulated         {hours:.0} h, {:.0} h a second", hours / seconds);
-    println!("took              {seconds:.1} s");
+    println!("took              {seconds:.1} s, {:.0} rotations a second", as_f64(tally.rotations) / seconds);
     println!("seed              {seed}");
 }
 
@@ -176,13 +190,17 @@ fn replay(arguments: &Arguments, tally: &Tally) {
         println!("VIOLATED {violation}");
         println!(
             "  replay: cargo run --release -p mint-sim -- --world {world} --rotations {} --faults {}% --trace",
-            arguments.rotations.min(400),
+            arguments.rotations.min(ROTATIONS_PER_WORLD),
             percent(arguments.faults.0)
         );
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "at most a million")]
 fn percent(per_million: u64) -> f64 {
-    per_million as f64 / 10_000.0
+    as_f64(per_million) / 10_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some millions at most")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
 }

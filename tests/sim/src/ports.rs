@@ -86,9 +86,7 @@ impl Writes {
     }
 
     fn meets(&self, point: &str, kinds: &[Fault]) -> Option<Fault> {
-        let mut state = self.0.scene.locked();
-        let name = state.processes[self.0.process].name.clone();
-        state.meets(&format!("{name} {point}"), kinds, COMMITS_SHARE)
+        self.0.scene.locked().meets(self.0.process, point, kinds, COMMITS_SHARE)
     }
 }
 

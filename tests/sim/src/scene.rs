@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) completed: BTreeSet<RotationId>,
     /// What was carried, for whoever replays it.
     pub(crate) carried: BTreeMap<String, Vec<crate::hostile::Carried>>,
+    /// Since when a value is at a destination that its issuer and other destinations do not have, by application.
+    pub(crate) windows: BTreeMap<String, Duration>,
     pub(crate) admitted: BTreeMap<(&'static str, String), u64>,
     pub(crate) hash: u64,
     pub(crate) lines: Option<Vec<String>>,
@@ -209,8 +211,7 @@ impl Life {
     pub(crate) async fn meets(&self, point: &str, kinds: &[Fault]) -> Option<Fault> {
         let fault = {
             let mut state = self.scene.locked();
-            let name = state.processes[self.process].name.clone();
-            state.meets(&format!("{name} {point}"), kinds, 1)
+            state.meets(self.process, point, kinds, 1)
         };
         if fault == Some(Fault::CrashBefore) {
             return self.die().await;

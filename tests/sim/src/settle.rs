@@ -7,13 +7,13 @@ use mint_coordinator::{Desk, Store as _};
 use mint_invariants::{Accounting, nothing_lost};
 use mint_types::{ApplicationId, CredentialKind, IssuerObject, Period};
 
-use crate::outside::PREFIX;
+use crate::outside::{Moment, PREFIX};
 use crate::rng::SimulatedEntropy;
 use crate::scene::State;
 use crate::services::Machines;
 use crate::weather;
 
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_mins(1);
 /// What does not heal within this is stuck: longer than every overlap, hold and backoff together.
 const PATIENCE: Duration = Duration::from_hours(8);
 
@@ -45,7 +45,7 @@ pub(crate) async fn settle(machines: &Arc<Machines>, entropy: &SimulatedEntropy)
     tokio::time::sleep(machines.scene.numbers.grace + LOOK).await;
     let mut state = machines.scene.locked();
     for id in &ids {
-        state.log_in_as(id.as_str(), "at the end");
+        state.log_in_as(id.as_str(), Moment::Last);
         let mine = stuck.iter().filter(|(application, _)| application == id).map(|(_, what)| what.clone());
         let seen = accounting(&state, id, mine.collect());
         state.tally.stuck += u64::try_from(seen.stuck.len()).unwrap_or(0);

@@ -23,7 +23,7 @@ pub struct Shards {
 }
 
 /// Long enough for backoffs, reboots and overlaps of several rotations to meet; short enough that a seed is soon replayed.
-pub(crate) const ROTATIONS_PER_WORLD: u64 = 400;
+pub const ROTATIONS_PER_WORLD: u64 = 1_000;
 
 /// Lives through worlds until enough rotations were seen; `progress` hears the sum after each.
 pub fn run_all(shards: &Shards, progress: &(dyn Fn(&Tally) + Sync)) -> Tally {

@@ -10,7 +10,7 @@ use mint_types::{Budget, CredentialKind, Period};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::clock::{MachineClock, TrueTime};
-use crate::outside::{Catalog, Client, Issuer, Log, PREFIX, Password, Stores, Usable, User, record};
+use crate::outside::{Catalog, Client, Issuer, Log, Manner, PREFIX, Password, Stores, Usable, User, record};
 use crate::ports::{Member, Network, Replicas};
 use crate::rng::{Rng, SimulatedEntropy, derived};
 use crate::scene::{Numbers, Process, ProcessId, Scene, State};
@@ -65,13 +65,14 @@ async fn live(plan: &Plan) -> Result<Outcome, mint_store::Error> {
         fault_rate: plan.fault_rate,
         calm: true,
         tally: Tally { worlds: 1, ..Tally::default() },
-        issuer: Issuer::default(),
+        issuer: Issuer::new(manner(plan.seed)),
         stores: Stores::default(),
         catalog: Catalog::default(),
         log: Log::default(),
         processes,
         completed: BTreeSet::new(),
         carried: BTreeMap::new(),
+        windows: BTreeMap::new(),
         admitted: BTreeMap::new(),
         hash: 0xcbf2_9ce4_8422_2325,
         lines: plan.trace.then(Vec::new),
@@ -104,15 +105,27 @@ async fn live(plan: &Plan) -> Result<Outcome, mint_store::Error> {
         tokio::time::sleep(LOOK).await;
     }
     settle(&machines, &SimulatedEntropy::new(derived(plan.seed, 4))).await;
-    Ok(outcome(&scene))
+    Ok(outcome(&scene, plan))
 }
 
-fn outcome(scene: &Scene) -> Outcome {
+/// One world in three has Glewlwyd.
+fn manner(seed: u64) -> Manner {
+    if derived(seed, 7).is_multiple_of(3) { Manner::Glewlwyd } else { Manner::ServiceUser }
+}
+
+fn outcome(scene: &Scene, plan: &Plan) -> Outcome {
     let mut state = scene.locked();
     let fleet = u64::try_from(state.catalog.records.len()).unwrap_or(0);
     let takings = std::mem::take(&mut state.issuer.takings);
     state.judge(no_mass_death(Budget::default(), fleet, &takings, &[]));
     state.tally.simulated = state.time.elapsed();
+    let (issuer, rotations) = (state.issuer.manner, state.tally.rotations);
+    state.tally.rotations_at.insert(issuer, rotations);
+    if rotations < plan.rotations {
+        let detail = format!("the world came to {rotations} of {} rotations", plan.rotations);
+        state.violated(Violation::of_all(Invariant::NothingLost, detail));
+    }
+    state.tally.broken_worlds = u64::from(!state.tally.is_clean());
     Outcome { tally: state.tally.clone(), hash: state.hash, lines: state.lines.take().unwrap_or_default() }
 }
 
@@ -164,6 +177,9 @@ fn network(scene: &Arc<Scene>, roles: &[Role]) -> Network {
     }
 }
 
+/// Enough applications that looking for what is due costs little beside doing it.
+const TEAMS: [&str; 3] = ["red", "green", "blue"];
+
 /// Each kind of credential, with one bucket and with two; some of them in use before Mint came.
 fn populate(state: &mut State, numbers: &Numbers) {
     use CredentialKind::{Client, Combined, Password, PublicClient};
@@ -177,7 +193,9 @@ fn populate(state: &mut State, numbers: &Numbers) {
         ("combined-two", &[Combined], 2, false),
         ("combined-old", &[Combined], 2, true),
     ];
-    for (name, kinds, buckets, foreign) in layouts {
+    let each = layouts.iter().flat_map(|layout| TEAMS.iter().map(move |team| (layout, team)));
+    for ((name, kinds, buckets, foreign), team) in each {
+        let (name, kinds, buckets, foreign) = (&format!("{name}-{team}"), *kinds, *buckets, *foreign);
         let revision = state.catalog.revision.0 + 1;
         let Some(record) = record(name, kinds, buckets, PERIOD, revision) else { continue };
         state.catalog.revision = record.revision;

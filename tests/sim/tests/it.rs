@@ -1,6 +1,8 @@
 //! The simulation repeats itself, finds what it is meant to find, and forgets nothing that it found.
 
-use mint_sim::{Outcome, Plan, parse_seed, run};
+use std::time::Duration;
+
+use mint_sim::{Manner, Moment, Outcome, Plan, parse_seed, run};
 
 fn live(seed: u64, rotations: u64, fault_rate: u64) -> Outcome {
     run(&Plan { seed, rotations, fault_rate, trace: false })
@@ -10,7 +12,10 @@ fn live(seed: u64, rotations: u64, fault_rate: u64) -> Outcome {
 fn a_world_rotates_and_its_applications_log_in() {
     let outcome = live(1, 40, 0);
     assert!(outcome.tally.rotations >= 40, "{:?}", outcome.tally);
-    assert!(outcome.tally.logins >= 3 * outcome.tally.rotations, "{:?}", outcome.tally);
+    for moment in [Moment::BeforeDelivery, Moment::Delivered, Moment::Complete] {
+        let logins = outcome.tally.logins_at.get(&moment).copied().unwrap_or(0);
+        assert!(logins >= outcome.tally.rotations, "{moment:?}: {:?}", outcome.tally);
+    }
     assert!(outcome.tally.faults.is_empty(), "{:?}", outcome.tally);
     assert!(outcome.tally.is_clean(), "{:?}", outcome.tally.violations);
 }
@@ -20,6 +25,18 @@ fn a_world_full_of_faults_heals() {
     let outcome = live(2, 60, 100_000);
     assert!(outcome.tally.faults.values().sum::<u64>() > 60, "{:?}", outcome.tally);
     assert!(outcome.tally.is_clean(), "{:?}", outcome.tally.violations);
+}
+
+#[test]
+fn a_value_that_replaces_the_other_is_set_in_time() {
+    // the first seed whose world has an issuer with one value at a time
+    let outcome = (1..)
+        .map(|seed| live(seed, 40, 0))
+        .find(|lived| lived.tally.rotations_at.contains_key(&Manner::Glewlwyd));
+    let tally = outcome.expect("one world in three").tally;
+    assert!(tally.is_clean(), "{:?}", tally.violations);
+    assert!(tally.windows > 0 && tally.logins_in_windows > 0, "{tally:?}");
+    assert!(tally.longest_window < Duration::from_secs(30), "{tally:?}");
 }
 
 #[test]

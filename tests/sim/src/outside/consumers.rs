@@ -1,17 +1,65 @@
 //! The applications: they log in with what they last fetched, however long ago within the overlap.
 
+use std::time::Duration;
+
 use mint_invariants::{Found, Until, Violation, never_broken};
 use mint_types::{ApplicationId, CredentialKind, Settings};
 
+use super::Manner;
 use crate::scene::State;
 
 /// What stands before an application's id in its user name.
 pub(crate) const PREFIX: &str = "stups_";
 
+/// How long a value may be at a destination, or wanted there, without its issuer and all destinations having the same one,
+/// whatever goes wrong: a coordinator whose clock jumps ahead takes its lease along, by an hour here, and nobody else may
+/// act until that is over; to which come backoffs, restarts and the expiry of signed PUTs.
+const LONGEST_WINDOW: Duration = Duration::from_hours(2);
+
+/// When applications log in, in the order of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// Before a write lands.
+    BeforeDelivery,
+    /// After it landed.
+    Delivered,
+    /// Before the previous version ends, or the new value is set.
+    BeforeEnd,
+    /// After that.
+    Ended,
+    /// After the issuer's grace.
+    GracePassed,
+    /// After the rotation's last step.
+    Complete,
+    /// After something changed about the identity.
+    Identity,
+    /// When the world has come to rest.
+    Last,
+}
+
+impl Moment {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeDelivery => "before delivery",
+            Self::Delivered => "after delivery",
+            Self::BeforeEnd => "before the end",
+            Self::Ended => "after the end",
+            Self::GracePassed => "after the grace",
+            Self::Complete => "after the rotation",
+            Self::Identity => "identity changed",
+            Self::Last => "at the last look",
+        }
+    }
+}
+
 impl State {
     /// Every instance of an application logs in: those that fetched just now, and those that fetched as long ago as the
     /// overlap allows; at every destination that its settings name.
-    pub(crate) fn log_in_as(&mut self, application: &str, moment: &str) {
+    ///
+    /// Where a value replaces the other, instances that are refused fetch again: so only what is readable counts, and
+    /// while a window is open a refusal is excused.
+    pub(crate) fn log_in_as(&mut self, application: &str, moment: Moment) {
         let now = self.time.now();
         let Ok(id) = application.parse::<ApplicationId>() else { return };
         let Some(record) = self.catalog.records.get(&id) else { return };
@@ -22,26 +70,57 @@ impl State {
         let wanted = wanted_by(&id, settings);
         let username = format!("{PREFIX}{application}");
         let Some(places) = self.stores.applications.get(application) else { return };
-        let mut found = Vec::new();
+        let replaces = self.issuer.manner == Manner::Glewlwyd;
+        let opened = self.windows.get(application).copied();
+        let is_open = moment != Moment::Last
+            && opened.is_some_and(|opened| self.time.elapsed().saturating_sub(opened) < LONGEST_WINDOW);
+        let (mut found, mut shut_out) = (Vec::new(), 0_u64);
         for (path, place) in places.iter().filter(|(path, _)| wanted.contains(path)) {
-            let current = place.current.iter().map(|held| (held, Until::Now, place.keep));
-            let former = place
-                .former
-                .iter()
-                .filter(|(_, replaced_at, keep)| now.since(*replaced_at) < *keep)
-                .map(|(held, replaced_at, keep)| (held, Until::Then(*replaced_at), *keep));
-            for (held, readable, overlap) in current.chain(former) {
-                let authenticates = self.issuer.accepts(&username, held, now);
-                let what = if authenticates { String::new() } else { format!("{}/{}", path.0, path.1) };
-                found.push(Found { what, readable, overlap, authenticates, excused: false });
+            let what = || format!("{}/{}", path.0, path.1);
+            if let Some(held) = &place.current {
+                let (user, client) = self.issuer.accepts(&username, held, now);
+                shut_out += u64::from(replaces && !client);
+                let (authenticates, excused) = (user && client, replaces && is_open && user);
+                let what = if authenticates { String::new() } else { what() };
+                found.push(Found { what, readable: Until::Now, overlap: place.keep, authenticates, excused });
+            }
+            for (held, replaced_at, keep) in &place.former {
+                if now.since(*replaced_at) >= *keep {
+                    continue;
+                }
+                let (user, client) = self.issuer.accepts(&username, held, now);
+                let authenticates = user && (client || replaces);
+                let what = if authenticates { String::new() } else { what() };
+                let readable = Until::Then(*replaced_at);
+                found.push(Found { what, readable, overlap: *keep, authenticates, excused: false });
             }
         }
-        self.tally.logins += u64::try_from(found.len()).unwrap_or(0);
-        let failed = found.iter().filter(|found| !found.authenticates).count();
-        self.tally.failed_logins += u64::try_from(failed).unwrap_or(0);
-        if let Err(violation) = never_broken(&id, now, &found) {
-            let detail = format!("{} ({moment})", violation.detail);
+        let failed = found.iter().filter(|found| !found.authenticates && !found.excused).count();
+        let verdict = never_broken(&id, now, &found);
+        self.tally.log_in(moment, found.len(), failed, if is_open { shut_out } else { 0 });
+        if let Some(opened) = opened.filter(|_| shut_out == 0) {
+            self.windows.remove(application);
+            self.tally.window_closed(self.time.elapsed().saturating_sub(opened));
+        }
+        if let Err(violation) = verdict {
+            let detail = format!("{} ({})", violation.detail, moment.as_str());
             self.violated(Violation { detail, ..violation });
+        }
+    }
+
+    /// A value landed that its issuer does not know yet: whoever reads it is shut out until it is set.
+    pub(crate) fn open_window(&mut self, application: &str, bucket: &str, key: &str) {
+        if self.issuer.manner != Manner::Glewlwyd || self.windows.contains_key(application) {
+            return;
+        }
+        let (now, elapsed) = (self.time.now(), self.time.elapsed());
+        let username = format!("{PREFIX}{application}");
+        let Some(held) = self.stores.place(bucket, key).current.clone() else { return };
+        let is_its_own = held.client.as_ref().is_some_and(|(id, _)| {
+            self.issuer.users.get(&username).is_some_and(|user| user.client_id == *id)
+        });
+        if is_its_own && !self.issuer.accepts(&username, &held, now).1 {
+            self.windows.insert(application.to_owned(), elapsed);
         }
     }
 

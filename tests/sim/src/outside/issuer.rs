@@ -1,4 +1,4 @@
-//! The IAM solution, with the rules of COMPAT section 3.
+//! The IAM solution: the service-user API with the rules of COMPAT section 3, or Glewlwyd.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,9 +8,30 @@ use mint_types::{ApplicationId, IssuerObject, Timestamp};
 
 use super::Usable;
 
+/// Which IAM solution it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Manner {
+    /// It makes credentials itself; a commit ends the older ones, passwords after a grace, clients at once.
+    #[default]
+    ServiceUser,
+    /// It is told them; passwords end by a call of their own, a client's secret by the next one.
+    Glewlwyd,
+}
+
+impl Manner {
+    /// The driver's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceUser => "service-user",
+            Self::Glewlwyd => "glewlwyd",
+        }
+    }
+}
+
 /// Every user, and what was ever made for it.
 #[derive(Debug, Default)]
 pub(crate) struct Issuer {
+    pub(crate) manner: Manner,
     pub(crate) users: BTreeMap<String, User>,
     made: u64,
     /// Whatever was taken away from an application: I6 counts it.
@@ -59,6 +80,11 @@ impl Password {
 }
 
 impl Issuer {
+    /// One that knows nobody yet.
+    pub(crate) fn new(manner: Manner) -> Self {
+        Self { manner, ..Self::default() }
+    }
+
     fn user(&mut self, username: &str) -> Result<&mut User, Denied> {
         self.users.get_mut(username).ok_or(UNKNOWN)
     }
@@ -68,21 +94,65 @@ impl Issuer {
         self.made
     }
 
-    /// Makes a password beside the older ones; answers handle and password.
-    pub(crate) fn create_password(&mut self, username: &str) -> Result<(String, String), Denied> {
-        let number = self.number();
+    /// Makes a password beside the older ones, or takes one; answers handle and password.
+    pub(crate) fn create_password(
+        &mut self,
+        username: &str,
+        value: Option<String>,
+    ) -> Result<(String, String), Denied> {
+        let (number, manner) = (self.number(), self.manner);
         let user = self.user(username)?;
-        let (txid, plaintext) = (format!("tx-{number}"), format!("mint-canary-pw-{number:08}"));
+        let txid = format!("tx-{number}");
+        let plaintext = value.unwrap_or_else(|| format!("mint-canary-pw-{number:08}"));
         let ended = user.passwords.iter().filter(|password| password.valid_until.is_some()).count();
         if ended > FORGOTTEN_AFTER {
             user.passwords.remove(0);
         }
+        let place = user.passwords.len();
         user.passwords.push(Password { txid: txid.clone(), plaintext: plaintext.clone(), valid_until: None });
-        Ok((txid, plaintext))
+        let handle = if manner == Manner::Glewlwyd { place.to_string() } else { txid };
+        Ok((handle, plaintext))
+    }
+
+    /// Ends the passwords that are older than one.
+    pub(crate) fn end_passwords(
+        &mut self,
+        username: &str,
+        handle: &str,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<(), Denied> {
+        match self.manner {
+            Manner::ServiceUser => self.commit_password(username, handle, now, grace),
+            Manner::Glewlwyd => self.retire_places(username, handle),
+        }
+    }
+
+    /// Places count from the oldest, and are good for one end: as the driver sees to it.
+    fn retire_places(&mut self, username: &str, handle: &str) -> Result<(), Denied> {
+        let user = self.user(username)?;
+        let place: usize = handle.parse().map_err(|_| UNKNOWN)?;
+        match user.passwords.len() {
+            length if length == place + 1 => {
+                user.passwords.drain(..place);
+                Ok(())
+            }
+            1 => Ok(()),
+            _ => Err(Denied(409)),
+        }
+    }
+
+    /// Makes a secret the client's only one.
+    pub(crate) fn set_secret(&mut self, username: &str, secret: String) -> Result<(), Denied> {
+        let number = self.number();
+        let user = self.user(username)?;
+        let id = user.client_id.clone();
+        user.clients = vec![Client { txid: format!("tx-{number}"), id, secret, ended: false }];
+        Ok(())
     }
 
     /// Commits a password: the older ones end after the grace.
-    pub(crate) fn commit_password(
+    fn commit_password(
         &mut self,
         username: &str,
         txid: &str,
@@ -136,10 +206,10 @@ impl Issuer {
         user.client_id.clone()
     }
 
-    /// Whether what an application holds opens its doors.
-    pub(crate) fn accepts(&self, username: &str, held: &Usable, now: Timestamp) -> bool {
+    /// Whether what an application holds opens its doors: the user's, and the client's.
+    pub(crate) fn accepts(&self, username: &str, held: &Usable, now: Timestamp) -> (bool, bool) {
         let Some(user) = self.users.get(username).filter(|user| user.enabled) else {
-            return false;
+            return (false, false);
         };
         let password = held.user.as_ref().is_none_or(|(name, password)| {
             name == username
@@ -151,7 +221,7 @@ impl Issuer {
             }
             None => !user.confidential && user.client_id == *id,
         });
-        password && client
+        (password, client)
     }
 
     /// Notes that something was taken from an application.

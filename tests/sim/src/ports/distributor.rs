@@ -8,11 +8,11 @@ use mint_api::WireFault;
 use mint_api::audit_log::Announced;
 use mint_distributor::{Body, Catalog, ObjectStore, PutAnswer, RotatorKeys, SignedPut, Trouble};
 use mint_secret::PublishedKey;
-use mint_types::{Application, ApplicationId, Destination, Revision, Timestamp};
+use mint_types::{Application, ApplicationId, Destination, RemovedDestination, Revision, Timestamp};
 
 use super::{NoRecord, outage};
 use crate::faults::{Fault, PUT};
-use crate::outside::{Usable, application_of};
+use crate::outside::{Moment, Usable, application_of};
 use crate::scene::{Life, Scene};
 
 const SERVICE: &str = "distributor";
@@ -70,11 +70,12 @@ fn refused() -> PutAnswer {
 fn land(scene: &Scene, signed: &Signed, bytes: &[u8]) {
     let mut state = scene.locked();
     let application = application_of(&signed.key).to_owned();
-    state.log_in_as(&application, "before a write lands");
+    state.log_in_as(&application, Moment::BeforeDelivery);
     state.trace(|| format!("store: {}/{} is written", signed.bucket, signed.key));
     let (now, found) = (state.time.now(), Usable::parse(&signed.key, bytes));
     state.stores.land(&signed.bucket, &signed.key, found, now, scene.numbers.min_overlap);
-    state.log_in_as(&application, "after a write landed");
+    state.open_window(&application, &signed.bucket, &signed.key);
+    state.log_in_as(&application, Moment::Delivered);
 }
 
 impl DistributorWorld {
@@ -121,7 +122,7 @@ impl ObjectStore for DistributorWorld {
             Some(Fault::RateLimited) => {
                 return PutAnswer::Refused(trouble("DESTINATION_REFUSED", Some(Duration::from_secs(5))));
             }
-            Some(Fault::ErrorBefore | Fault::RubbishBefore) => return unknown(),
+            Some(Fault::ErrorBefore | Fault::RubbishBefore | Fault::Partial) => return unknown(),
             Some(Fault::Late) => {
                 self.land_late(signed, body);
                 tokio::time::sleep(DEADLINE).await;
@@ -156,6 +157,18 @@ impl Catalog for DistributorWorld {
         found.map_err(|why| match why {
             NoRecord::Outage | NoRecord::Behind | NoRecord::Unknown => outage(),
         })
+    }
+
+    async fn overwritten(&self, id: &ApplicationId, removed: &[RemovedDestination]) -> Result<(), WireFault> {
+        if !self.0.reads("catalog.overwritten").await {
+            return Err(outage());
+        }
+        let forget = |record: &mut Application| {
+            record.removed_destinations.retain(|place| !removed.contains(place));
+        };
+        self.0.scene.locked().catalog.change(id, false, forget);
+        self.0.scene.catalog_changed.notify_waiters();
+        Ok(())
     }
 }
 

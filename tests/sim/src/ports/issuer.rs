@@ -7,7 +7,7 @@ use mint_invariants::{Invariant, Violation};
 use mint_types::{ApplicationId, IssuerObject};
 
 use crate::faults::Fault;
-use crate::outside::{Denied, PREFIX};
+use crate::outside::{Denied, Moment, PREFIX};
 use crate::scene::{Life, Scene, State};
 
 /// Why there is no good answer.
@@ -134,7 +134,7 @@ impl Life {
     }
 
     /// Looks at an application again when a grace has passed.
-    pub(crate) fn look_again(&self, application: String, after: Duration, moment: &'static str) {
+    pub(crate) fn look_again(&self, application: String, after: Duration, moment: Moment) {
         let scene = Arc::clone(&self.scene);
         tokio::spawn(async move {
             tokio::time::sleep(after + Duration::from_millis(2)).await;

@@ -9,7 +9,7 @@ use mint_types::{Application, ApplicationId, Identity, IssuerObject, Revision};
 use super::NoRecord;
 use super::issuer::Trouble;
 use crate::faults::{CALL, Fault, READ, SET};
-use crate::outside::PREFIX;
+use crate::outside::{Moment, PREFIX};
 use crate::scene::{Life, State};
 
 const SERVICE: &str = "identity-provisioner";
@@ -67,7 +67,7 @@ impl IdentityIssuer for ProvisionerWorld {
                 if enabled {
                     state.catalog.reviving.remove(&id);
                 }
-                state.log_in_as(id.as_str(), "after the identity was set");
+                state.log_in_as(id.as_str(), Moment::Identity);
             }
             Ok(client_id)
         };
@@ -84,7 +84,7 @@ impl IdentityIssuer for ProvisionerWorld {
             if let Some(id) = id_of(&user).filter(|_| existed.is_some()) {
                 state.issuer.taken(&id, now);
                 state.deleted(&id, existed.is_some_and(|user| user.enabled));
-                state.log_in_as(id.as_str(), "after the identity was deleted");
+                state.log_in_as(id.as_str(), Moment::Identity);
             }
             Ok(())
         };
