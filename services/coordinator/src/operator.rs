@@ -1,5 +1,6 @@
 //! What operators ask for: each act is announced before it is done, and concluded after.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mint_api::Fault;
@@ -116,12 +117,16 @@ impl Operator {
             let message = "the coordinator carries statements that end versions at once, and no others";
             return Err(Fault::new(Code::InvalidArgument, "STATEMENT_MISMATCH", message));
         };
+        signed_by_two(&signed)?;
         in_use(&self.desk(&application).await?)?;
         let now = self.parts.clock.now();
+        // signed by others it is another errand: one that was refused must not stand in its way
+        let signers: Vec<&str> = signed.key_ids().collect();
+        let id = format!("{} signed {}", claimed.id, signers.join(" "));
         let revocation = |kind: &CredentialKind| Revocation {
             application: application.clone(),
             kind: *kind,
-            id: claimed.id.to_string(),
+            id: id.clone(),
             statement: Sealed::new(statement.clone()),
             asked_at: now,
         };
@@ -230,6 +235,24 @@ fn unknown(id: &ApplicationId) -> Fault {
 
 fn refusal(id: &ApplicationId, reason: &'static str, message: String) -> Fault {
     Fault::new(Code::FailedPrecondition, reason, message).with("application", id.as_str())
+}
+
+/// Whoever forgot the second signature hears of it at once. Nothing is believed: the rotator verifies.
+fn signed_by_two(signed: &SignedStatement) -> Result<(), Fault> {
+    let operators: BTreeSet<&str> = signed
+        .key_ids()
+        .filter_map(|key| Some(key.split_once('#')?.0))
+        .filter(|signer| signer.starts_with("operator/"))
+        .collect();
+    if operators.len() >= 2 {
+        return Ok(());
+    }
+    let signers: Vec<&str> = operators.into_iter().collect();
+    let message = format!(
+        "the statement names the signature of [{}], but two different operators must sign it",
+        signers.join(", ")
+    );
+    Err(Fault::new(Code::PermissionDenied, "STATEMENT_SIGNERS_MISSING", message))
 }
 
 /// Refuses what nothing may be changed of.

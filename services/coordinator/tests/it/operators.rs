@@ -9,11 +9,14 @@ use mint_api::audit_log::{MemoryAuditLog, Outcome};
 use mint_api::coordination::v1::coordination_service_server::CoordinationService;
 use mint_api::coordination::v1::{
     AdoptIdentityRequest, ApplicationState, GetApplicationRequest, ListApplicationsRequest, PauseRequest,
-    ResumeRequest, RotateApplicationRequest, WatchApplicationsRequest,
+    ResumeRequest, RotateApplicationRequest, SubmitStatementRequest, WatchApplicationsRequest,
 };
+use mint_coordinator::Store as _;
 use mint_coordinator::{Operator, Rpc};
 use mint_port::Port;
-use mint_types::{CredentialKind, Revision, SpiffeId};
+use mint_statement::{SignedStatement, Signer, Statement, StatementKey, Subject};
+use mint_testkit::SeededEntropy;
+use mint_types::{Clock as _, CredentialKind, Revision, SpiffeId};
 use tokio::sync::Notify;
 use tonic::Request;
 
@@ -271,4 +274,39 @@ async fn a_watcher_of_one_application_hears_of_no_other() {
     assert_eq!(changes.next().await.unwrap().unwrap().application.unwrap().application_id, "app-b");
     let unknown = WatchApplicationsRequest { application_id: "app-c".into() };
     assert!(rpc.watch_applications(Request::new(unknown)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_statement_that_lacks_a_signer_is_refused_at_once_and_does_not_stand_in_its_own_way() {
+    let mut stage = Stage::new().await;
+    stage.take_in(&[application("app-a", 1)]).await;
+    let (rpc, _) = rpc(&stage);
+    let key = |name: &str, seed: u8| {
+        StatementKey::from_seed(Signer::Operator(name.to_owned()), &[seed; 32]).unwrap()
+    };
+    let subject = Subject::RevokeNow {
+        application: "app-a".parse().unwrap(),
+        kinds: [CredentialKind::Password].into(),
+    };
+    let entropy = SeededEntropy::default();
+    let statement = Statement::new(subject, stage.clock.now(), Duration::from_hours(1), &entropy);
+    let submit = |signed: &SignedStatement| asked(SubmitStatementRequest { statement: signed.to_bytes() });
+
+    let alone = SignedStatement::sign(statement, &key("ada", 1)).unwrap();
+    let twice = alone.clone().signed_by(&key("ada", 2));
+    for lacking in [&alone, &twice] {
+        let refused = rpc.submit_statement(submit(lacking)).await.unwrap_err();
+        assert_eq!(reason(&refused), "STATEMENT_SIGNERS_MISSING");
+    }
+    let with_a_stranger = alone.clone().signed_by(&key("nobody", 3));
+    rpc.submit_statement(submit(&with_a_stranger)).await.unwrap();
+    for refused in stage.store.revocations().await.unwrap() {
+        stage.store.close_revocation(&refused, "STATEMENT_SIGNERS_MISSING", stage.clock.now()).await.unwrap();
+    }
+    let complete = alone.signed_by(&key("eve", 4));
+    rpc.submit_statement(submit(&complete)).await.unwrap();
+    rpc.submit_statement(submit(&complete)).await.unwrap();
+    let open = stage.store.revocations().await.unwrap();
+    assert_eq!(open.len(), 1, "it is carried, and once");
+    assert_eq!(open[0].statement.as_bytes(), complete.to_bytes());
 }
