@@ -2,14 +2,14 @@
 //! depends on.
 
 use mint_saga::{Failure, Trouble, reason};
-use mint_types::Presence;
+use mint_types::{Presence, Timestamp};
 
 use crate::burst::Burst;
 use crate::desk::{Desk, IdentityPhase, Standing};
 use crate::error::BurstError;
 use crate::plan::IdentityStep;
 use crate::policy::Parts;
-use crate::ports::{Call, Ensured, Removing};
+use crate::ports::{Call, Disabled, Ensured, Removing};
 use crate::removal::{self, Answered, NotOverwritten, Objects, Removal, after_overwriting};
 use crate::steps;
 
@@ -88,21 +88,7 @@ async fn perform(
     let answer = match step {
         IdentityStep::Disable => {
             let answer = steps::bounded(parts, SERVICE, identities.disable(call)).await;
-            answer.map(|disabled| match disabled.existed {
-                true => Standing {
-                    identity: IdentityPhase::Disabled,
-                    removal: Some(Removal {
-                        tombstone_until: disabled.tombstone_until.unwrap_or_else(|| parts.clock.now()),
-                        objects: Objects::Kept,
-                        trouble: None,
-                    }),
-                    trouble: None,
-                    ..before
-                },
-                false => {
-                    Standing { identity: IdentityPhase::Unknown, removal: None, trouble: None, ..before }
-                }
-            })
+            answer.map(|answer| disabled(answer, before, parts.clock.now()))
         }
         IdentityStep::Delete => {
             let answer = steps::bounded(parts, SERVICE, identities.delete(call)).await;
@@ -130,6 +116,19 @@ async fn perform(
         }
     };
     Ok(answer)
+}
+
+/// It lost its scopes, if it was there.
+fn disabled(answer: Disabled, before: Standing, now: Timestamp) -> Standing {
+    if !answer.existed {
+        return Standing { identity: IdentityPhase::Unknown, removal: None, trouble: None, ..before };
+    }
+    let removal = Removal {
+        tombstone_until: answer.tombstone_until.unwrap_or(now),
+        objects: Objects::Kept,
+        trouble: None,
+    };
+    Standing { identity: IdentityPhase::Disabled, removal: Some(removal), trouble: None, ..before }
 }
 
 /// The identity is in use as the catalog says.

@@ -173,6 +173,20 @@ async fn a_deleted_name_is_used_again_only_after_release() {
 }
 
 #[tokio::test]
+async fn whoever_comes_too_late_to_restore_an_identity_asks_for_a_new_one() {
+    let mut stage = Stage::new().await;
+    let record = removed(&mut stage).await;
+    stage.live_for(HOUR).await;
+    stage.world.forget_log();
+    let gone = mint_saga::Failure::new("IDENTITY_DELETED", "its deletion was begun");
+    stage.world.rule(move |seen| (seen.api == "restore").then(|| Fault::Fails(gone.clone())));
+    stage.take_in(&[in_use(&record, 3)]).await;
+    stage.live_for(HOUR).await;
+    assert_eq!(stage.world.apis("app-a")[..2], ["restore", "ensure"]);
+    assert_eq!(stage.world.count("restore"), 1, "it is gone, and stays gone");
+}
+
+#[tokio::test]
 async fn a_user_that_was_made_again_has_every_kind_delivered_again_at_once() {
     let mut stage = Stage::new().await;
     let mut record = application("app-a", 1);
