@@ -105,11 +105,12 @@ impl Ledger {
     }
 }
 
+#[mint_port::points(service = "rotator", name = "ledger", list = RESTORED_POINTS)]
 impl Ledger {
     /// Gives up every rotation that was open when writes were lost: nobody knows how far it came, and a repeated commit
     /// could end what a later one made. The next rotation of each sweeps what is left of it. Answers how many.
     ///
-    /// Only before anything is served, and the same again at each start: no fault point is between it and an act.
+    /// Only before anything is served, and the same again at each start.
     pub async fn close_what_was_open(&self, lost_at: Timestamp) -> Result<u64, mint_store::Error> {
         self.database.execute(CLOSE_OPEN, &[lost_at.unix_micros().into()]).await
     }

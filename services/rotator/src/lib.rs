@@ -163,6 +163,7 @@ pub const FAULT_POINTS: &[Points] = &[
     Ledger::SET_POINTS,
     Ledger::ISSUER_POINTS,
     Ledger::REVOKE_POINTS,
+    Ledger::RESTORED_POINTS,
 ];
 
 /// The life of the process.

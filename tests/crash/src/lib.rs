@@ -1,8 +1,9 @@
 //! The crash harness: every service, killed before and after everything that it does outside or writes down.
 //!
 //! # Purpose
-//! Show that the protocol holds its invariants under a crash at every point, on the real processes: `cargo test -p
-//! mint-crash --features fault-points`.
+//! Show that the protocol holds its invariants under a crash at every point, on the real processes: `cargo test --locked
+//! --workspace --features mint-crash/fault-points --test world`, after `cargo build --locked --workspace --bins`. Over the
+//! whole workspace, because then all that is not our own is built already: with `-p` it is built again for other features.
 //!
 //! # Never
 //! - leaves a fault point out: the points are the ports' own lists, and a case that does not fire fails
@@ -16,6 +17,8 @@
 //! in all the while), `history` (what audit log and sandbox say of the whole run). `sources/` reads the source.
 //!
 //! # Decisions
+//! - *One world for each issuer*: the two drivers end versions in all the ways that there are, and a rotator has one.
+//! - *Operators release what the walks take away*, and the budget is as small as it can be: what is taken beyond that fails.
 //! - *One program for all services*, linked under their names into a directory beside a copy of `mint`: one link instead
 //!   of six, and nothing is left where shipped programs are.
 //! - *It restarts itself*: the supervisor of `mint up` makes longer and longer pauses for a program that dies often, and

@@ -75,6 +75,12 @@ pub(crate) enum Way {
     Decision,
     /// A user under our prefix without an application is removed.
     Orphan,
+    /// Two operators end what it has at once.
+    Revoke,
+    /// The ledger is compared with what the issuer has.
+    Reconcile,
+    /// The same while the outcome of a call is unknown that made nothing.
+    MadeNothing,
     /// It is to be disabled when the day's budget is spent.
     OverBudget,
     /// An operator pauses it, and lets it go on.

@@ -89,10 +89,12 @@ fn announcement(api: &str) -> Option<(ServiceName, &'static [&'static str])> {
             (ServiceName::Rotator, &["credential.create"])
         }
         "service-user.commit_password" | "service-user.commit_client" => {
-            (ServiceName::Rotator, &["credential.retire"])
+            (ServiceName::Rotator, &["credential.retire", "credential.revoke"])
         }
-        "glewlwyd.user.put" => (ServiceName::Rotator, &["credential.create", "credential.retire"]),
-        "glewlwyd.client.put" => (ServiceName::Rotator, &["credential.set"]),
+        "glewlwyd.user.put" => {
+            (ServiceName::Rotator, &["credential.create", "credential.retire", "credential.revoke"])
+        }
+        "glewlwyd.client.put" => (ServiceName::Rotator, &["credential.set", "credential.revoke"]),
         "service-user.put" => (
             ServiceName::IdentityProvisioner,
             &["identity.ensure", "identity.enable", "identity.restore", "identity.disable", "orphan.disable"],

@@ -15,6 +15,7 @@ use crate::slate;
 use crate::stage::{Stage, until};
 
 mod decided;
+mod ordered;
 mod particular;
 
 impl Stage {
@@ -85,6 +86,9 @@ impl Stage {
             Way::Release => self.is_released(case).await,
             Way::Decision => self.is_decided_on(case).await,
             Way::Orphan => self.is_an_orphan(case).await,
+            Way::Revoke => self.is_revoked(case).await,
+            Way::Reconcile => self.is_reconciled(case).await,
+            Way::MadeNothing => self.made_nothing(case).await,
             Way::OverBudget => self.waits_for_the_budget(case).await,
             Way::Look => self.is_looked_at(case).await,
             Way::Resume => self.resumes(case).await,

@@ -124,21 +124,6 @@ impl Stage {
         self.is_clean(id, Alive::Enabled).await
     }
 
-    /// Both who count are told; whoever died is told again, with a fresh statement.
-    pub(super) async fn is_released(&self, case: &Case) -> Result<(), String> {
-        let id = case.application.as_str();
-        self.arming.arm(case);
-        let arguments = ["registry", "release", "--acts", "1", "--application", id];
-        let signers = ["--signer", "operator/operator", "--signer", "operator/second"];
-        let arguments: Vec<&str> = arguments.into_iter().chain(signers).collect();
-        until("the release is accepted", || async {
-            self.world.mint(&arguments).await.status.success().then_some(())
-        })
-        .await?;
-        self.fires(case).await?;
-        self.is_clean(id, Alive::Enabled).await
-    }
-
     /// The registry lost it: an operator retires it, and takes that back.
     pub(super) async fn is_decided_on(&self, case: &Case) -> Result<(), String> {
         let id = case.application.as_str();
