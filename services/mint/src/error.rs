@@ -197,9 +197,15 @@ fn refusal_advice(code: tonic::Code, reason: &str) -> &'static str {
         ("APPLICATION_UNKNOWN", _) | (_, tonic::Code::NotFound) => {
             "look at `mint status` for the names that exist"
         }
+        ("STATEMENT_SIGNERS_MISSING", _) => {
+            "have it signed by who is missing: keep it with --save FILE where it is made, then `mint statement sign FILE \
+             --signer …` and `mint statement submit FILE`; or name every signer with --signer"
+        }
+        ("STATEMENT_NOT_IN_FORCE", _) => "make the statement anew and hand it in while it holds",
         ("NOT_OWNER", _) => "act as a member of the owning team or as an operator (--cert, --key)",
         (_, tonic::Code::PermissionDenied | tonic::Code::Unauthenticated) => {
-            "act with a certificate that may do this (--cert, --key)"
+            "act with a certificate that may do this (--cert, --key); after an application's `env` a shell has its \
+             certificate in MINT_CERT and MINT_KEY"
         }
         (_, tonic::Code::InvalidArgument | tonic::Code::OutOfRange) => "correct the value and try again",
         (_, tonic::Code::ResourceExhausted) => "try again later",
@@ -231,5 +237,11 @@ mod tests {
         assert_eq!(refused(tonic::Code::InvalidArgument).exit_code(), USAGE);
         assert_eq!(refused(tonic::Code::NotFound).exit_code(), FAILED);
         assert!(refused(tonic::Code::PermissionDenied).advice().contains("owning team"));
+    }
+
+    #[test]
+    fn a_statement_that_lacks_a_signer_is_to_be_signed_not_asked_for_with_another_certificate() {
+        let advice = refusal_advice(tonic::Code::PermissionDenied, "STATEMENT_SIGNERS_MISSING");
+        assert!(advice.contains("mint statement sign") && !advice.contains("--cert"), "{advice}");
     }
 }

@@ -58,7 +58,7 @@ pub(crate) async fn run(
     }
     match global.output {
         Output::Json => talk::print_json(&findings),
-        Output::Text if findings.is_empty() => talk::print("everything is accounted for"),
+        Output::Text if findings.is_empty() => talk::print("everything is accounted for\n"),
         Output::Text => {
             let rows = findings
                 .into_iter()
