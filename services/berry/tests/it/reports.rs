@@ -11,9 +11,11 @@ use mint_api::coordination::v1::coordination_service_server::{
     CoordinationService, CoordinationServiceServer, SERVICE_NAME,
 };
 use mint_api::coordination::v1::{
-    GetApplicationRequest, GetApplicationResponse, ListApplicationsRequest, ListApplicationsResponse,
-    PauseRequest, PauseResponse, ReportVersionRequest, ReportVersionResponse, ResumeRequest, ResumeResponse,
-    RotateApplicationRequest, RotateApplicationResponse, WatchApplicationsRequest, WatchApplicationsResponse,
+    AdoptIdentityRequest, AdoptIdentityResponse, GetApplicationRequest, GetApplicationResponse,
+    ListApplicationsRequest, ListApplicationsResponse, PauseRequest, PauseResponse, ReconcileRequest,
+    ReconcileResponse, ReportVersionRequest, ReportVersionResponse, ResumeRequest, ResumeResponse,
+    RotateApplicationRequest, RotateApplicationResponse, SubmitStatementRequest, SubmitStatementResponse,
+    WatchApplicationsRequest, WatchApplicationsResponse,
 };
 use mint_runtime::{Api, CommonConfig, Peers, Process, StateConfig, TelemetryConfig, TlsConfig, peer_of};
 use mint_testkit::{HttpStub, ServiceUnderTest, StubAnswer, TestPki};
@@ -73,6 +75,21 @@ impl CoordinationService for Played {
         &self,
         _: Request<RotateApplicationRequest>,
     ) -> Result<Response<RotateApplicationResponse>, Status> {
+        not_played()
+    }
+    async fn adopt_identity(
+        &self,
+        _: Request<AdoptIdentityRequest>,
+    ) -> Result<Response<AdoptIdentityResponse>, Status> {
+        not_played()
+    }
+    async fn submit_statement(
+        &self,
+        _: Request<SubmitStatementRequest>,
+    ) -> Result<Response<SubmitStatementResponse>, Status> {
+        not_played()
+    }
+    async fn reconcile(&self, _: Request<ReconcileRequest>) -> Result<Response<ReconcileResponse>, Status> {
         not_played()
     }
     async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
