@@ -4,8 +4,8 @@
 //! `golden` (permission matrix, call graph, plaintext carriers as reviewed), `documents` (what headers and the README
 //! promise names a test that exists).
 //! On the running constellation: `example` (first start to last repair), `applications` (each its own files and nothing
-//! else), `matrix` (the powers with real credentials), `counts` (what a rotation costs), `overlap` (no login fails while
-//! everything rotates and dies), `faults` (F1 to F17), `asleep` (stopped past the lease), `takeover` (hostile peers), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
+//! else), `matrix` (the powers with real credentials), `counts` and `commits` (what a rotation costs), `overlap` (no login fails while
+//! everything rotates and dies), `replace` (an issuer that knows one value at a time), `revoke` (what ends at once), `faults` (F1 to F17), `asleep` (stopped past the lease), `takeover` (hostile peers), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
 //! (`mint up` as a parent).
 
 #![allow(
@@ -19,6 +19,7 @@ mod applications;
 mod asleep;
 mod bad_input;
 mod canary;
+mod commits;
 mod contracts;
 mod counts;
 mod documents;
@@ -28,6 +29,8 @@ mod golden;
 mod lifecycle;
 mod matrix;
 mod overlap;
+mod replace;
+mod revoke;
 mod takeover;
 mod unsupported;
 mod workspace;
