@@ -1,0 +1,293 @@
+//! An issuer that knows one value at a time (*replace*): Glewlwyd's client secrets. Applications log in all the time; what
+//! is shut out is shut out within the measured window only, and other buckets' refusals do not lengthen it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
+use mint_api::convert::timestamp_from_wire;
+use mint_api::registry::v1::GetApplicationRequest;
+use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
+use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
+use mint_api::rotation::v1::{ListVersionsRequest, Version};
+use mint_api::types::v1::CredentialKind;
+use mint_tests::application::{Application, Login, eventually};
+use mint_tests::client;
+use mint_tests::registry::{Entry, registry};
+use mint_tests::world::{Options, World, completed_rotations};
+use mint_types::ServiceName;
+use serde_json::{Value, json};
+
+const APPLICATIONS: [&str; 2] = ["first", "second"];
+/// This one's second bucket refuses.
+const HALF: &str = "half";
+
+/// The sandbox's Glewlwyd, whose port is chosen before the world is up because the rotator's configuration names it.
+struct Glewlwyd {
+    api: String,
+    secrets: PathBuf,
+}
+
+impl Glewlwyd {
+    fn in_world(data: &Path) -> Self {
+        // below the ports that the kernel gives to outgoing connections
+        let port = (20_000..30_000)
+            .rev()
+            .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+            .expect("a free port");
+        let run = data.join("run");
+        std::fs::create_dir_all(&run).expect("a directory");
+        std::fs::write(run.join("ports.json"), json!({ "sandbox": port }).to_string()).expect("a file");
+        Self { api: format!("http://127.0.0.1:{port}/glewlwyd/api"), secrets: run.join("secrets/rotator") }
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let file = |name: &str| self.secrets.join(name).display().to_string();
+        [
+            ("DRIVER", "glewlwyd".to_owned()),
+            ("URL", self.api.clone()),
+            ("TOKEN_FILE", file("glewlwyd-token")),
+            ("ADMINISTRATOR_FILE", file("glewlwyd-admin.json")),
+            ("TOKEN_URL", self.token_url()),
+            ("REVOCATION_URL", format!("{}/oidc/revoke", self.api)),
+        ]
+        .map(|(name, value)| (format!("MINT_ROTATOR__ISSUER__{name}"), value))
+        .to_vec()
+    }
+
+    fn token_url(&self) -> String {
+        format!("{}/oidc/token", self.api)
+    }
+
+    fn prober(&self) -> (String, String) {
+        let text = std::fs::read(self.secrets.join("prober.json")).expect("the prober");
+        let prober: Value = serde_json::from_slice(&text).expect("JSON");
+        let field = |name: &str| prober[name].as_str().expect("a text").to_owned();
+        (field("client_id"), field("client_secret"))
+    }
+
+    /// Makes what whoever runs that server makes: the prober, and a user and a client of each application.
+    async fn provide(&self, world: &World, ids: &[&str]) {
+        let (id, secret) = self.prober();
+        self.make("client", &confidential(&id, &secret)).await;
+        let catalog = RegistryServiceClient::new(world.channel(ServiceName::RegistrySync, &world.operator()));
+        for id in ids {
+            let identity = eventually("the identity is known", Duration::from_mins(1), || async {
+                let request =
+                    GetApplicationRequest { application_id: (*id).to_owned(), ..Default::default() };
+                catalog.clone().get_application(request).await.ok()?.into_inner().application?.identity
+            });
+            let identity = identity.await;
+            let user =
+                json!({"username": identity.username, "name": id, "enabled": true, "scope": ["uid", "cn"]});
+            self.make("user", &user).await;
+            self.make("client", &confidential(&identity.client_id, "never-used-by-anybody")).await;
+        }
+    }
+
+    async fn make(&self, collection: &str, body: &Value) {
+        let key = std::fs::read_to_string(self.secrets.join("glewlwyd-token")).expect("the key");
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/{collection}/", self.api))
+            .header("authorization", format!("token {}", key.trim()))
+            .header("content-type", "application/json")
+            .body(Full::<Bytes>::from(body.to_string()))
+            .expect("a request");
+        let answer = client::send(request).await.expect("an answer");
+        assert!(answer.status.is_success(), "{}: {:?}", answer.status, answer.body);
+    }
+}
+
+fn confidential(id: &str, secret: &str) -> Value {
+    json!({"client_id": id, "name": id, "confidential": true, "enabled": true, "password": secret,
+        "client_secret": secret, "redirect_uri": ["http://127.0.0.1/cb"], "scope": ["uid", "cn"],
+        "authorization_type": ["password", "client_credentials", "refresh_token"],
+        "token_endpoint_auth_method": ["client_secret_basic"]})
+}
+
+/// Asks for a token as a client.
+async fn grant(token_url: &str, client: (&str, &str), fields: &[(&str, &str)]) -> Result<(), String> {
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", client.0, client.1));
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let request = Request::post(token_url)
+        .header("authorization", format!("Basic {basic}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::new(Bytes::from(form)))
+        .map_err(|error| error.to_string())?;
+    let answer = client::send(request).await?;
+    match answer.status {
+        StatusCode::OK => Ok(()),
+        status => Err(format!("{status} {}", String::from_utf8_lossy(&answer.body))),
+    }
+}
+
+async fn by_client(token_url: &str, login: &Login) -> Result<(), String> {
+    let client = (login.client_id.as_str(), login.client_secret.as_str());
+    grant(token_url, client, &[("grant_type", "client_credentials"), ("scope", "uid")]).await
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_micros()).expect("before the year 292277")
+}
+
+/// What a loop of logins saw: how many, and which failed from when to when.
+#[derive(Debug, Default)]
+struct Seen {
+    logins: u64,
+    passwords: Vec<String>,
+    clients: Vec<(i64, i64, String)>,
+}
+
+/// Fetches before every login, as an application must at such an issuer.
+async fn log_in_until(
+    application: Application,
+    token_url: String,
+    prober: (String, String),
+    stop: Arc<AtomicBool>,
+) -> Seen {
+    let mut seen = Seen::default();
+    while !stop.load(Ordering::Relaxed) {
+        let begun = now();
+        match application.login().await {
+            Ok(login) => {
+                let fields = [
+                    ("grant_type", "password"),
+                    ("username", login.username.as_str()),
+                    ("password", login.password.as_str()),
+                    ("scope", "uid"),
+                ];
+                let by_client = by_client(&token_url, &login).await;
+                seen.clients.extend(by_client.err().map(|error| (begun, now(), error)));
+                let by_password = grant(&token_url, (&prober.0, &prober.1), &fields).await;
+                seen.passwords.extend(by_password.err());
+                seen.logins += 2;
+            }
+            Err(error) => seen.passwords.push(format!("fetch: {error}")),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    seen
+}
+
+async fn versions(world: &World, id: &str) -> Vec<Version> {
+    let mut rotator = RotationServiceClient::new(world.channel(ServiceName::Rotator, &world.operator()));
+    let request = ListVersionsRequest { application_id: id.to_owned() };
+    rotator.list_versions(request).await.expect("the ledger").into_inner().versions
+}
+
+fn micros(duration: prost_types::Duration) -> i64 {
+    duration.seconds * 1_000_000 + i64::from(duration.nanos) / 1000
+}
+
+/// Between the issuer's answer to the set, where the measured window ends, and the receipt's acceptance, which the ledger
+/// tells, the rotator logs in once.
+const LOGIN: i64 = 3_000_000;
+
+/// Between when and when each client secret was at a destination and not at the issuer, as the rotator measured it.
+fn windows(versions: &[Version]) -> Vec<(i64, i64)> {
+    let window = |version: &Version| {
+        let length = micros(version.replace_window?);
+        let end = timestamp_from_wire(version.delivered_at.as_ref()?).unix_micros();
+        Some((end - length - LOGIN, end))
+    };
+    versions.iter().filter_map(window).collect()
+}
+
+async fn boot() -> (World, Glewlwyd, tempfile::TempDir) {
+    let directory = tempfile::Builder::new().prefix("mint-replace-").tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let glewlwyd = Glewlwyd::in_world(&data);
+    let entries = [
+        Entry::new(APPLICATIONS[0]),
+        Entry::new(APPLICATIONS[1]),
+        Entry::new(HALF).buckets(&["team-credentials", "team-shut"]),
+    ];
+    let world = World::boot(Options {
+        registry: Some(registry(&entries, &["refuse_writes: [team-shut]"])),
+        arguments: ["--min-overlap", "5s", "--lease", "5s"].map(ToOwned::to_owned).to_vec(),
+        environment: glewlwyd.environment(),
+        data: Some(data),
+        ..Options::default()
+    })
+    .await;
+    glewlwyd.provide(&world, &[APPLICATIONS[0], APPLICATIONS[1], HALF]).await;
+    (world, glewlwyd, directory)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_setting_replaces_no_password_login_fails_and_no_client_login_outside_of_the_measured_window() {
+    let (world, glewlwyd, _directory) = boot().await;
+    world.until_at_rest(&APPLICATIONS, Duration::from_mins(3)).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut loops = Vec::new();
+    for id in APPLICATIONS {
+        let application = Application::open(world.data(), id).await;
+        let logins = log_in_until(application, glewlwyd.token_url(), glewlwyd.prober(), Arc::clone(&stop));
+        loops.push((id, tokio::spawn(logins)));
+    }
+    for round in 2..=3 {
+        for id in APPLICATIONS {
+            world.rotate(id, &[CredentialKind::Password, CredentialKind::Client]).await;
+        }
+        for id in APPLICATIONS {
+            let done = |status: &_| completed_rotations(status) >= round;
+            world.until(id, "rotated once more", Duration::from_mins(2), done).await;
+        }
+        world.until_at_rest(&APPLICATIONS, Duration::from_mins(2)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for (id, logins) in loops {
+        let seen = logins.await.expect("a loop does not panic");
+        assert!(seen.logins >= 20, "{id}: {} logins prove little", seen.logins);
+        assert!(seen.passwords.is_empty(), "{id}: {:?}", seen.passwords);
+        let versions = versions(&world, id).await;
+        let windows = windows(&versions);
+        assert_eq!(windows.len(), 3, "{id}: every secret's window is measured: {versions:?}");
+        for (begun, ended, error) in &seen.clients {
+            let is_inside = windows.iter().any(|(from, to)| begun <= to && from <= ended);
+            assert!(is_inside, "{id}: {error} from {begun} to {ended}, outside of {windows:?}");
+        }
+        let lengths = versions.iter().filter_map(|version| version.replace_window).map(micros);
+        let longest = lengths.max().expect("three");
+        assert!(longest <= 30_000_000, "{id}: shut out for {longest} us");
+        println!("{id}: {} logins, {} within windows of {windows:?}", seen.logins, seen.clients.len());
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_refuses_does_not_keep_the_issuer_from_what_another_one_holds() {
+    let (world, glewlwyd, _directory) = boot().await;
+    let refused = |status: &mint_api::coordination::v1::ApplicationStatus| {
+        status.problems.iter().any(|problem| problem.r#type == "destination_refused")
+    };
+    world.until(HALF, "refused by one bucket", Duration::from_mins(3), refused).await;
+    let application = Application::open(world.data(), HALF).await;
+    let token_url = glewlwyd.token_url();
+    eventually("what the other bucket holds logs in", Duration::from_secs(30), || async {
+        let client = application.fetch_from("team-credentials", "client.json").await.ok()?;
+        let text = |field: &str| client[field].as_str().map(ToOwned::to_owned);
+        let login = Login {
+            username: String::new(),
+            password: String::new(),
+            client_id: text("client_id")?,
+            client_secret: text("client_secret")?,
+        };
+        by_client(&token_url, &login).await.ok()
+    })
+    .await;
+    let window = eventually("the window is measured", Duration::from_secs(30), || async {
+        versions(&world, HALF).await.iter().find_map(|version| version.replace_window)
+    })
+    .await;
+    assert!(micros(window) <= 30_000_000, "{window:?}");
+    assert!(refused(&world.status(HALF).await), "the other bucket stays a problem");
+    world.stop().await;
+}
