@@ -186,7 +186,8 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
         (
             Stage::Created { created, first_write: FirstWrite::Owed { .. }, .. }
             | Stage::Delivered { created, .. }
-            | Stage::Adopting { created, .. },
+            | Stage::Adopting { created, .. }
+            | Stage::Retired { created, .. },
             Event::Closed,
         ) => {
             next.troubles.remove(&rotation.node());

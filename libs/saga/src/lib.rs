@@ -14,6 +14,10 @@
 //! - lets two periods pass without a rotation: `never_two_periods_without_a_rotation`.
 //! - waits with telling the issuer of a value that a store holds:
 //!   `a_first_write_is_told_to_the_issuer_before_anything_else`
+//! - waits for a time that was written under a clock that has been set back since:
+//!   `what_was_written_under_a_clock_that_was_set_back_means_now`.
+//! - repeats for ever what no repetition mends: `a_probe_that_opens_no_more_ends_the_rotation_with_a_problem`,
+//!   `a_rotation_that_the_rotator_has_closed_gives_way_to_another_one`.
 //! - opens a second rotation of a credential: `a_second_rotation_is_refused`.
 //! - lets a report shorten an overlap, or wait beyond the longest one: `retire_waits_for_laggards_after_the_overlap_only`,
 //!   `nobody_is_waited_for_beyond_the_longest_overlap`.

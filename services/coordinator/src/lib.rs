@@ -44,6 +44,7 @@
 //!   `what_happens_before_it_begins_is_anybodys_and_the_holder_notices`,
 //!   `a_taker_whose_write_came_late_leaves_the_application_alone`.
 //! - says "no problems" while there is one: `a_problem_stays_until_it_is_over`.
+//! - lets a clock that is set back delay anybody: `a_clock_that_is_set_back_delays_nobody`.
 //! - looks healthy while it cannot write its own state: `a_coordinator_that_cannot_write_says_so_until_it_can`.
 //!
 //! # Shape

@@ -122,7 +122,7 @@ fn identity_gate(desk: &Desk, world: &World, step: IdentityStep) -> Option<Times
     if !step.calls_the_issuer() {
         return None;
     }
-    let trouble = desk.standing.trouble.as_ref().map(|trouble| trouble.gate(desk.nudged_at));
+    let trouble = desk.standing.trouble.as_ref().map(|trouble| trouble.gate_at(desk.nudged_at, world.now));
     trouble.max(world.issuer_paused_until).filter(|gate| world.now < *gate)
 }
 

@@ -98,7 +98,7 @@ fn removing(desk: &Desk, now: Timestamp) -> Need {
     }
     match removal.objects {
         Objects::Kept | Objects::Condemned => {
-            let gate = removal.trouble.as_ref().map(|trouble| trouble.gate(desk.nudged_at));
+            let gate = removal.trouble.as_ref().map(|trouble| trouble.gate_at(desk.nudged_at, now));
             at_or_now(gate, now, IdentityStep::Overwrite)
         }
         Objects::Settled { delete_at } => at_or_now(Some(delete_at), now, IdentityStep::Delete),
@@ -133,7 +133,7 @@ pub(crate) fn is_where_it_belongs(desk: &Desk, kind: CredentialKind) -> bool {
 }
 
 fn patiently(trouble: &Trouble, desk: &Desk, now: Timestamp, step: IdentityStep) -> Need {
-    let gate = trouble.gate(desk.nudged_at);
+    let gate = trouble.gate_at(desk.nudged_at, now);
     let is_nudged = gate != trouble.next_attempt_at;
     let unreached = reason::OBJECTS_NOT_OVERWRITTEN.to_ascii_lowercase();
     let is_unreached = trouble.problems.iter().any(|problem| problem.kind == unreached);

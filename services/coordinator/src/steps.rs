@@ -99,7 +99,7 @@ fn calls_the_issuer(step: &Step) -> bool {
 
 /// The steps that come after the delivery and need the rotation at the rotator.
 fn hands_over(step: &Step) -> bool {
-    matches!(step, Step::AcceptReceipt { .. } | Step::Retire { .. })
+    matches!(step, Step::AcceptReceipt { .. } | Step::Retire { .. } | Step::Prove { .. })
 }
 
 fn is_closed(failure: &Failure) -> bool {

@@ -56,6 +56,9 @@
 //! - A write is remembered as written after the audit log heard of it. If the log fails in between, the repeat writes
 //!   the same bytes again and says so; nothing is attested that was never said.
 //! - An unanswered PUT of the same content is repeated at once: the same bytes cannot harm themselves.
+//! - *Not there yet: proof that every destination is writable before the first write of a replaced version.* A PUT is the one
+//!   call that this service has, and any PUT that proves it leaves something where readers look. What is done instead: it
+//!   begins only when no older write can land anywhere, and the first write is attested at once, whatever the others say.
 //! - A 200 counts only with the ETag of what was sent: proxies and captive portals answer 200 to anything.
 //! - A pin is what decides whose a bucket is: account, prefix, name, region, endpoint. The first record of an application
 //!   is believed, because there is nothing to compare it with. Places that did not change are served while another
