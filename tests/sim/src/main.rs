@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
@@ -71,8 +71,7 @@ fn main() -> ExitCode {
         None => many(&arguments),
     };
     report(&tally, seed, begun.elapsed().as_secs_f64());
-    replay(&arguments, &tally);
-    // the progress is known by its last line: worlds are what passes or fails
+    // worlds are what passes or fails
     println!("{} passed, {} failed", tally.worlds - tally.broken_worlds, tally.broken_worlds);
     let is_good = tally.is_clean() && tally.broken_worlds == 0 && tally.rotations >= arguments.rotations;
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -90,6 +89,7 @@ fn one(arguments: &Arguments, world: u64) -> Tally {
         println!("{line}");
     }
     println!("hash              {:016x}", outcome.hash);
+    replay(arguments, &outcome.tally, 0);
     outcome.tally
 }
 
@@ -97,8 +97,9 @@ fn many(arguments: &Arguments) -> (Tally, u64) {
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
     println!("seed              {seed}");
     let shards = shards(arguments, seed);
-    let told = AtomicU64::new(0);
+    let (told, replayed) = (AtomicU64::new(0), AtomicUsize::new(0));
     let tally = run_all(&shards, &|sum| {
+        replay(arguments, sum, replayed.swap(sum.violations.len(), Ordering::Relaxed));
         let tenth = (sum.rotations * 10).checked_div(shards.rotations).unwrap_or(0);
         if told.fetch_max(tenth, Ordering::Relaxed) < tenth {
             println!("so far            {} rotations, {} violations", sum.rotations, sum.violations.len());
@@ -185,8 +186,9 @@ fn report(tally: &Tally, seed: u64, seconds: f64) {
     println!("seed              {seed}");
 }
 
-fn replay(arguments: &Arguments, tally: &Tally) {
-    for (world, violation) in tally.violations.iter().take(SHOWN) {
+/// How to see again what was found since so many were told.
+fn replay(arguments: &Arguments, tally: &Tally, told: usize) {
+    for (world, violation) in tally.violations.iter().take(SHOWN).skip(told) {
         println!("VIOLATED {violation}");
         println!(
             "  replay: cargo run --release -p mint-sim -- --world {world} --rotations {} --faults {}% --trace",

@@ -7,6 +7,7 @@ use mint_invariants::Taking;
 use mint_types::{ApplicationId, IssuerObject, Timestamp};
 
 use super::Usable;
+use crate::scene::ProcessId;
 
 /// Which IAM solution it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +37,8 @@ pub(crate) struct Issuer {
     made: u64,
     /// Whatever was taken away from an application: I6 counts it.
     pub(crate) takings: Vec<Taking>,
-    /// Calls under way, by whom: I3.
-    pub(crate) acting: BTreeMap<(String, IssuerObject), u32>,
+    /// Calls under way, by which processes: I3.
+    pub(crate) acting: BTreeMap<(String, IssuerObject), Vec<ProcessId>>,
 }
 
 /// A service user.

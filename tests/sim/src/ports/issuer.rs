@@ -8,7 +8,7 @@ use mint_types::{ApplicationId, IssuerObject};
 
 use crate::faults::Fault;
 use crate::outside::{Denied, Moment, PREFIX};
-use crate::scene::{Life, Scene, State};
+use crate::scene::{Life, ProcessId, Scene, State};
 
 /// Why there is no good answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +25,20 @@ pub(crate) enum Trouble {
 struct Acting {
     scene: Arc<Scene>,
     key: (String, IssuerObject),
+    process: ProcessId,
 }
 
 impl Acting {
-    fn begin(scene: &Arc<Scene>, username: &str, object: IssuerObject) -> Self {
+    /// A call that was admitted under an older lease may be finished beside the next holder's at another replica, as in the
+    /// model; one process never has two.
+    fn begin(life: &Life, username: &str, object: IssuerObject) -> Self {
+        let (scene, process) = (&life.scene, life.process);
         let key = (username.to_owned(), object);
         let mut state = scene.locked();
         let others = state.issuer.acting.entry(key.clone()).or_default();
-        *others += 1;
-        if *others > 1 {
+        let is_twice = others.contains(&process);
+        others.push(process);
+        if is_twice {
             let id = username.strip_prefix(PREFIX).unwrap_or(username).parse::<ApplicationId>();
             let detail = format!("two calls to the issuer are under way on {object:?} of {username}");
             state.violated(id.map_or_else(
@@ -42,15 +47,16 @@ impl Acting {
             ));
         }
         drop(state);
-        Self { scene: Arc::clone(scene), key }
+        Self { scene: Arc::clone(scene), key, process }
     }
 }
 
 impl Drop for Acting {
     fn drop(&mut self) {
         let mut state = self.scene.locked();
-        if let Some(count) = state.issuer.acting.get_mut(&self.key) {
-            *count -= 1;
+        if let Some(acting) = state.issuer.acting.get_mut(&self.key) {
+            let own = acting.iter().position(|process| *process == self.process);
+            own.map(|own| acting.swap_remove(own));
         }
     }
 }
@@ -70,7 +76,7 @@ impl Life {
     {
         let deadline = self.scene.numbers.issuer_deadline;
         let fault = self.meets(point, kinds).await;
-        let _acting = on.map(|(username, object)| Acting::begin(&self.scene, username, object));
+        let _acting = on.map(|(username, object)| Acting::begin(self, username, object));
         match fault {
             Some(Fault::NotSent) => return Err(Trouble::NotSent),
             Some(Fault::RateLimited) => {

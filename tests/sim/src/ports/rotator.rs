@@ -118,7 +118,10 @@ impl Issuer for RotatorWorld {
             done
         };
         let on = Some((subject.username, subject.object));
-        self.0.at_issuer("commit", SET, on, act).await.map_err(error_of)
+        // an end by place cannot be repeated whole: nobody sends an answered request twice behind TLS
+        let is_by_place = self.0.scene.locked().issuer.manner == Manner::Glewlwyd;
+        let kinds = if is_by_place { MAKE } else { SET };
+        self.0.at_issuer("commit", kinds, on, act).await.map_err(error_of)
     }
 
     async fn set(
