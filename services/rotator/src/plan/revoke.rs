@@ -87,3 +87,122 @@ fn ending(
         completes: made.version > through,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mint_issuer_contract::{Ends, EndsOf, Handle};
+    use mint_secret::EnvelopeDigest;
+    use mint_testkit::SeededEntropy;
+    use mint_types::{RotationId, VersionId};
+
+    use super::*;
+    use crate::plan::Proving;
+    use crate::state::{Attempt, Instant, Proofs, RotationState, Stage, Told, Unsettled};
+
+    const PASSWORD: CredentialKind = CredentialKind::Password;
+    const CLIENT: CredentialKind = CredentialKind::Client;
+    const NOW: Timestamp = Timestamp::from_unix_micros(5);
+    /// The newest version when the statement came.
+    const THROUGH: Version = Version(10);
+
+    fn rules() -> Rules {
+        Rules {
+            min_overlap: Duration::from_secs(60),
+            max_overlap: Duration::from_secs(60),
+            ends: EndsOf { user: Ends::OwnCall, client: Ends::Set },
+            request_life: Duration::from_secs(12),
+            unresolved_hold: Duration::from_secs(60),
+            login_pause: Duration::ZERO,
+            replace_window: Duration::from_secs(30),
+            proving: Proving { by_login: true, attempts: 5 },
+        }
+    }
+
+    fn live(kind: CredentialKind, version: u64) -> LiveVersion {
+        LiveVersion {
+            kind,
+            version: Version(version),
+            rotation: RotationId::from_bytes([1; 16]),
+            stage: Stage::Current,
+            user_ended: false,
+            client_ended: false,
+        }
+    }
+
+    fn open(kind: CredentialKind, state: RotationState, version: Option<u64>) -> Rotation {
+        let made = version.map(|version| Made {
+            version: Version(version),
+            version_id: VersionId::random(&SeededEntropy::new(8)),
+            fingerprint: String::new(),
+            previous: Some(THROUGH),
+            digest: EnvelopeDigest([0; 32]),
+            envelopes: None,
+            password_handle: Handle::new("p"),
+            client_handle: None,
+        });
+        Rotation {
+            id: RotationId::from_bytes([2; 16]),
+            kind,
+            state,
+            made,
+            overlap: Vec::new(),
+            first_write: None,
+            excused: false,
+            user_committed: false,
+            client_committed: false,
+            retired: None,
+            proved_dead: false,
+            proofs: Proofs::default(),
+            told: Told::default(),
+        }
+    }
+
+    fn of(kind: CredentialKind, versions: Vec<LiveVersion>, rotations: Vec<Rotation>) -> RevokePlan {
+        let state = ApplicationState { rotations, versions, ..ApplicationState::default() };
+        revoke(&state, kind, THROUGH, &rules(), NOW)
+    }
+
+    fn ends(plan: RevokePlan) -> Option<(usize, usize, bool)> {
+        match plan {
+            RevokePlan::End(ending) => Some((ending.sets.len(), ending.commits.len(), ending.completes)),
+            RevokePlan::Done | RevokePlan::AwaitsVersion => None,
+        }
+    }
+
+    #[test]
+    fn what_there_was_ends_by_the_newest_version_and_only_a_fresh_one_completes_it() {
+        use RotationState::{Created, Creating, Delivered};
+        let leaked = || vec![live(PASSWORD, 10)];
+        assert_eq!(of(PASSWORD, vec![], vec![]), RevokePlan::Done, "nothing lives");
+        assert_eq!(of(PASSWORD, vec![live(PASSWORD, 11)], vec![]), RevokePlan::Done, "nothing older lives");
+        assert_eq!(of(PASSWORD, vec![live(CLIENT, 10)], vec![]), RevokePlan::Done, "another object");
+        assert_eq!(of(PASSWORD, leaked(), vec![]), RevokePlan::AwaitsVersion);
+        let creating = open(PASSWORD, Creating, None);
+        assert_eq!(of(PASSWORD, leaked(), vec![creating]), RevokePlan::AwaitsVersion);
+        let fresh = |state| vec![open(PASSWORD, state, Some(11))];
+        assert_eq!(ends(of(PASSWORD, leaked(), fresh(Created))), Some((0, 1, true)), "before delivery");
+        assert_eq!(ends(of(PASSWORD, leaked(), fresh(Delivered))), Some((0, 1, true)));
+        let older = || vec![live(PASSWORD, 9), live(PASSWORD, 10)];
+        let known = vec![open(PASSWORD, Delivered, Some(10))];
+        assert_eq!(ends(of(PASSWORD, older(), known)), Some((0, 1, false)), "the leaked one is still there");
+        let mut committed = open(PASSWORD, Created, Some(11));
+        committed.user_committed = true;
+        assert_eq!(of(PASSWORD, leaked(), vec![committed]), RevokePlan::Done);
+        let client = open(CLIENT, Created, Some(11));
+        assert_eq!(ends(of(CLIENT, vec![live(CLIENT, 10)], vec![client])), Some((1, 0, true)), "it is set");
+        let stray = Attempt {
+            object: IssuerObject::User,
+            state: Unsettled::Stray,
+            reason: None,
+            sent: Instant {
+                wall: NOW,
+                monotonic: mint_types::Monotonic { boot: "boot".to_owned(), nanos: 1 },
+            },
+        };
+        let state = ApplicationState { attempts: vec![stray], ..ApplicationState::default() };
+        let unknown = revoke(&state, PASSWORD, THROUGH, &rules(), NOW);
+        assert_eq!(unknown, RevokePlan::AwaitsVersion, "what nobody knows ends with a fresh version");
+    }
+}
