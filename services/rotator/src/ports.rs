@@ -46,7 +46,6 @@ pub trait Issuer: Debug + Send + Sync {
     ) -> Result<(), IssuerError>;
 
     /// How many versions of an object are alive; changes nothing.
-    #[read]
     async fn alive(&self, subject: Subject<'_>) -> Result<usize, IssuerError>;
 }
 
