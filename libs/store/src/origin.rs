@@ -62,7 +62,7 @@ impl Accepted {
     pub(crate) fn from_row(row: &Row) -> Result<Self, Error> {
         Ok(Self {
             sequence: row.integer("sequence")?,
-            origin: row.text("origin")?.to_owned(),
+            origin: row.text("origin")?,
             at: Timestamp::from_unix_micros(row.integer("accepted_at")?),
         })
     }

@@ -88,7 +88,7 @@ impl Engine for Pools {
             return Err(Error::unavailable("the database does not say where it is").into());
         };
         let now = Timestamp::from_unix_micros(row.integer("now")?);
-        Ok(Some(Origin { name: row.text("origin")?.to_owned(), now }))
+        Ok(Some(Origin { name: row.text("origin")?, now }))
     }
 
     fn stay_on(&self, origin: &str) {
