@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use mint_store::{Classified, Database, Engine, Error, Migration, Row, Value, Write};
+use mint_store::{Classified, Database, Engine, Error, Migrate, Migration, Row, Value, Write};
 use rusqlite::{CachedStatement, Connection, types::ValueRef};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -59,7 +59,7 @@ impl Disk {
         &self,
         schema: &'static str,
         migrations: &'static [Migration],
-        migrate: bool,
+        migrate: impl Into<Migrate>,
         probe: Option<Arc<dyn CommitProbe>>,
     ) -> Result<Database, Error> {
         let hold = Hold { disk: self.clone(), probe, closed: AtomicBool::new(false) };
