@@ -21,9 +21,9 @@ const FRAME_HEADER: usize = 24;
 /// <https://www.sqlite.org/fileformat2.html#walformat>
 fn commits(state: &Path) -> Option<(u64, usize)> {
     let log = std::fs::read(state).ok()?;
-    let number = |at: usize| log.get(at..at + 4).map(|bytes| u32::from_be_bytes(bytes.try_into().unwrap()));
+    let number = |at: usize| Some(u32::from_be_bytes(log.get(at..at + 4)?.try_into().ok()?));
     let salts = |at: usize| Some(u64::from(number(at)?) << 32 | u64::from(number(at + 4)?));
-    let (page, own) = (usize::try_from(number(8)?).unwrap(), salts(16)?);
+    let (page, own) = (usize::try_from(number(8)?).ok()?, salts(16)?);
     let frames = (HEADER..).step_by(FRAME_HEADER + page).take_while(|at| salts(at + 8) == Some(own));
     // a frame that ends a transaction says how large the database is after it
     Some((own, frames.filter(|at| number(at + 4) != Some(0)).count()))

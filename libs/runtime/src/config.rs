@@ -130,6 +130,7 @@ impl fmt::Debug for StateConfig {
         f.debug_struct("StateConfig")
             .field("url", &format_args!("{scheme}:…"))
             .field("migrate", &self.migrate())
+            .field("accept_origin", &self.accept_origin)
             .finish()
     }
 }

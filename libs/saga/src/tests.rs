@@ -654,7 +654,13 @@ fn a_rotation_that_the_rotator_has_closed_gives_way_to_another_one() {
     assert!(closed.current.unwrap().destinations.is_empty(), "so that the next one is due at once");
     let mut events = first_version();
     let retired = Event::Retired { ended: Version(1), grace: Duration::ZERO };
-    events.extend([opened(2), made(2, 1), delivered(), Event::Accepted { retire_after: Duration::ZERO }, retired]);
+    events.extend([
+        opened(2),
+        made(2, 1),
+        delivered(),
+        Event::Accepted { retire_after: Duration::ZERO },
+        retired,
+    ]);
     let forgotten = apply(&after(events), Event::Closed, START).unwrap();
     assert!(forgotten.rotation.is_none() && forgotten.current.unwrap().destinations.is_empty());
     assert!(apply(&after([opened(1)]), Event::Closed, START).is_err());

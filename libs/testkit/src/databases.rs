@@ -49,7 +49,8 @@ impl TestDatabase {
         schema: &'static str,
         migrations: &'static [Migration],
     ) -> Option<Database> {
-        let moved = self.database.execute("UPDATE mint_origins SET origin = 'elsewhere/1'", &[]).await.unwrap();
+        let moved =
+            self.database.execute("UPDATE mint_origins SET origin = 'elsewhere/1'", &[]).await.unwrap();
         if moved == 0 {
             return None;
         }

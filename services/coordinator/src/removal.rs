@@ -126,6 +126,11 @@ fn clearing(desk: &Desk, now: Timestamp) -> Need {
     }
 }
 
+/// What stands in the way of clearing places that were given up; none once the catalog knows of no such place.
+pub(crate) fn clearing_trouble(desk: &Desk) -> Option<&Trouble> {
+    desk.standing.clearing.trouble.as_ref().filter(|_| !desk.record.removed_destinations.is_empty())
+}
+
 /// Whether consumers find a kind at every destination that the settings name.
 pub(crate) fn is_where_it_belongs(desk: &Desk, kind: CredentialKind) -> bool {
     let Some(wish) = desk.wish(kind) else { return true };

@@ -300,7 +300,7 @@ fn problems(desk: &Desk, now: Timestamp) -> Vec<Problem> {
     }
     let standing = &desk.standing;
     let removal = standing.removal.as_ref().and_then(|removal| removal.trouble.as_ref());
-    let troubles = standing.trouble.iter().chain(removal).chain(&standing.clearing.trouble);
+    let troubles = standing.trouble.iter().chain(removal).chain(crate::removal::clearing_trouble(desk));
     let identity = troubles.flat_map(|trouble| &trouble.problems);
     let shown = shown_kinds(desk);
     let credentials = desk

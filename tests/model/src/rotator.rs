@@ -157,8 +157,11 @@ impl Mint {
                 world.ledger.deliver(ask, &now);
             }
             let state = world.ledger.load(ask.rotation);
-            let wait =
-                if setting.whole { plan::overlap(&state, ask, &self.rules) } else { Default::default() };
+            let wait = if setting.whole {
+                plan::overlap(&state, ask, &self.rules)
+            } else {
+                std::time::Duration::ZERO
+            };
             return Some(Answer::Accepted(wait));
         };
         if setting.answered {
@@ -221,14 +224,14 @@ impl Mint {
         let heard = match call.work.clone() {
             Work::CreateAnnounced => self.begin_create(world, call.clone()),
             Work::CreateBegun { version, previous, number, made } => {
-                match plan::objects_made(call.envelope.kind, self.rules.ends).nth(made.len()) {
-                    Some(object) => self.ask_create(world, &call, object, luck),
-                    None => {
-                        let mut made = made;
-                        let set = plan::objects_set(call.envelope.kind, self.rules.ends);
-                        made.extend(set.map(|object| (object, value_of(number))));
-                        Some(self.store_made(world, &call, version, previous, number, &made))
-                    }
+                if let Some(object) = plan::objects_made(call.envelope.kind, self.rules.ends).nth(made.len())
+                {
+                    self.ask_create(world, &call, object, luck)
+                } else {
+                    let mut made = made;
+                    let set = plan::objects_set(call.envelope.kind, self.rules.ends);
+                    made.extend(set.map(|object| (object, value_of(number))));
+                    Some(self.store_made(world, &call, version, previous, number, &made))
                 }
             }
             Work::SetAnnounced(setting) => {

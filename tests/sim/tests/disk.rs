@@ -13,7 +13,7 @@ use mint_sim::{CommitProbe, Disk};
 use mint_store::Error;
 
 /// As many engines as the contract asks for: this one.
-#[expect(clippy::unused_async, reason = "others ask a server")]
+#[allow(clippy::unused_async, reason = "others ask a server")]
 async fn places() -> Vec<Place> {
     let disk = Disk::new().unwrap();
     vec![Place(Arc::new(move |migrations, migrate| {

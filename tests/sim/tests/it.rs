@@ -30,10 +30,10 @@ fn a_world_full_of_faults_heals() {
 #[test]
 fn a_value_that_replaces_the_other_is_set_in_time() {
     // the first seed whose world has an issuer with one value at a time
-    let outcome = (1..)
+    let outcome = (1..100)
         .map(|seed| live(seed, 40, 0))
         .find(|lived| lived.tally.rotations_at.contains_key(&Manner::Glewlwyd));
-    let tally = outcome.expect("one world in three").tally;
+    let tally = outcome.expect("one world in three has it").tally;
     assert!(tally.is_clean(), "{:?}", tally.violations);
     assert!(tally.windows > 0 && tally.logins_in_windows > 0, "{tally:?}");
     assert!(tally.longest_window < Duration::from_secs(30), "{tally:?}");

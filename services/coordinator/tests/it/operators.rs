@@ -278,7 +278,7 @@ async fn a_watcher_of_one_application_hears_of_no_other() {
 
 #[tokio::test]
 async fn a_statement_that_lacks_a_signer_is_refused_at_once_and_does_not_stand_in_its_own_way() {
-    let mut stage = Stage::new().await;
+    let stage = Stage::new().await;
     stage.take_in(&[application("app-a", 1)]).await;
     let (rpc, _) = rpc(&stage);
     let key = |name: &str, seed: u8| {

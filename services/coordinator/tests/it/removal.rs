@@ -24,7 +24,7 @@ fn in_use(record: &Application, revision: u64) -> Application {
 /// Delivered, and then out of use.
 async fn removed(stage: &mut Stage) -> Application {
     let record = application("app-a", 1);
-    stage.take_in(&[record.clone()]).await;
+    stage.take_in(std::slice::from_ref(&record)).await;
     stage.live_for(OVERLAP + GRACE).await;
     assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
     stage.world.forget_log();
@@ -36,7 +36,7 @@ async fn removed(stage: &mut Stage) -> Application {
 async fn a_removal_is_disable_then_tombstones_then_delete_each_in_its_time() {
     let mut stage = Stage::new().await;
     removed(&mut stage).await;
-    stage.live_for(TOMBSTONE - HOUR).await;
+    stage.live_for(TOMBSTONE.saturating_sub(HOUR)).await;
     assert_eq!(stage.world.apis("app-a"), ["disable"]);
     let status = stage.status("app-a").await;
     assert_eq!(status.state, ApplicationState::Inactive);
@@ -91,7 +91,7 @@ async fn a_bucket_that_refuses_the_tombstone_is_a_problem_and_delays_no_deletion
 async fn an_application_that_comes_back_in_time_has_its_identity_and_its_credentials() {
     let mut stage = Stage::new().await;
     let record = removed(&mut stage).await;
-    stage.live_for(TOMBSTONE - HOUR).await;
+    stage.live_for(TOMBSTONE.saturating_sub(HOUR)).await;
     let held = stage.world.delivered("app-a", CredentialKind::Client);
     stage.world.forget_log();
     stage.take_in(&[in_use(&record, 3)]).await;
@@ -108,7 +108,7 @@ async fn a_rotation_that_is_open_when_an_application_goes_is_closed_before_its_u
     for wait in [Duration::ZERO, OVERLAP / 2, OVERLAP + GRACE / 2] {
         let mut stage = Stage::new().await;
         let record = application("app-a", 1);
-        stage.take_in(&[record.clone()]).await;
+        stage.take_in(std::slice::from_ref(&record)).await;
         let due = stage.turn().await.unwrap();
         stage.clock.advance(due.since(stage.clock.now()));
         if wait.is_zero() {
@@ -121,7 +121,7 @@ async fn a_rotation_that_is_open_when_an_application_goes_is_closed_before_its_u
         assert!(desk.credentials.values().any(|credential| credential.rotation.is_some()), "after {wait:?}");
         stage.world.forget_log();
         stage.take_in(&[retired(&record, 2)]).await;
-        stage.live_for(TOMBSTONE - HOUR).await;
+        stage.live_for(TOMBSTONE.saturating_sub(HOUR)).await;
         assert_eq!(stage.world.apis("app-a")[0], "disable");
         let desk = stage.store.desk(&record.id).await.unwrap().unwrap();
         assert!(desk.credentials.values().all(|credential| credential.rotation.is_none()), "after {wait:?}");
@@ -190,7 +190,7 @@ async fn whoever_comes_too_late_to_restore_an_identity_asks_for_a_new_one() {
 async fn a_user_that_was_made_again_has_every_kind_delivered_again_at_once() {
     let mut stage = Stage::new().await;
     let mut record = application("app-a", 1);
-    stage.take_in(&[record.clone()]).await;
+    stage.take_in(std::slice::from_ref(&record)).await;
     stage.live_for(OVERLAP + GRACE).await;
     stage.world.vanish("app-a");
     stage.world.forget_log();
@@ -223,14 +223,14 @@ fn removed_destination(bucket: &str) -> RemovedDestination {
 async fn what_the_settings_left_behind_is_overwritten_once_the_new_place_is_filled() {
     let mut stage = Stage::new().await;
     let mut record = application("app-a", 1);
-    stage.take_in(&[record.clone()]).await;
+    stage.take_in(std::slice::from_ref(&record)).await;
     stage.live_for(OVERLAP + GRACE).await;
     stage.world.forget_log();
     record.settings.as_mut().unwrap().buckets[0].name = "another".parse().unwrap();
     (record.revision, record.settings_generation) = (Revision(2), 2);
     record.removed_destinations = vec![removed_destination("bucket")];
     stage.world.refuse("app-a", true);
-    stage.take_in(&[record.clone()]).await;
+    stage.take_in(std::slice::from_ref(&record)).await;
     stage.live_for(Duration::from_mins(5)).await;
     assert_eq!(stage.world.count("tombstone"), 0, "the new bucket is not filled");
 
@@ -295,7 +295,7 @@ async fn an_application_that_the_registry_lost_is_restored_when_an_operator_says
     stage.live_for(HOUR).await;
     stage.world.forget_log();
     let held = Application { presence: Presence::Held, ..retired(&record, 3) };
-    stage.take_in(&[held.clone()]).await;
+    stage.take_in(std::slice::from_ref(&held)).await;
     stage.live_for(TOMBSTONE + HOUR).await;
     assert!(stage.world.log().is_empty(), "nobody decided");
     stage.take_in(&[in_use(&held, 4)]).await;

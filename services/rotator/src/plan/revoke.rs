@@ -109,11 +109,11 @@ mod tests {
 
     fn rules() -> Rules {
         Rules {
-            min_overlap: Duration::from_secs(60),
-            max_overlap: Duration::from_secs(60),
+            min_overlap: Duration::from_mins(1),
+            max_overlap: Duration::from_mins(1),
             ends: EndsOf { user: Ends::OwnCall, client: Ends::Set },
             request_life: Duration::from_secs(12),
-            unresolved_hold: Duration::from_secs(60),
+            unresolved_hold: Duration::from_mins(1),
             login_pause: Duration::ZERO,
             replace_window: Duration::from_secs(30),
             proving: Proving { by_login: true, attempts: 5 },
