@@ -234,7 +234,12 @@ mod tests {
         let mut writer = Writer::default();
         let receipt = receipt();
         writer.raw(MAGIC).byte(FORMAT).text("shop").unwrap().byte(1).number(7);
-        writer.raw(receipt.rotation.as_uuid().as_bytes()).raw(&receipt.envelope.0).number(3).raw(&[0, 0]);
+        writer
+            .raw(receipt.rotation.as_uuid().as_bytes())
+            .raw(&receipt.envelope.0)
+            .number(3)
+            .number(5)
+            .raw(&[0, 0]);
         writer.text(signer.id().as_str()).unwrap();
         let signature = signer.sign(DOMAIN, writer.as_bytes());
         writer.raw(&signature);

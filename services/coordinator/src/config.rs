@@ -51,7 +51,8 @@ pub struct RotationConfig {
     /// name, which has the last word.
     pub max_overlap: Period,
     /// A name that no other running coordinator has: a restarted process takes its own leases over at once. Empty: a
-    /// random one, and leases of a dead process must expire.
+    /// random one, and leases of a dead process must expire. Give a name only where there is one rotator and one
+    /// distributor: what the dead process asked of another replica may still be under way there.
     pub instance: String,
 }
 

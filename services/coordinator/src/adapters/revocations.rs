@@ -1,6 +1,6 @@
 //! What is to end at once, in SQL.
 
-use mint_store::{Database, Row};
+use mint_store::{Database, Row, Transaction};
 use mint_types::{CredentialKind, Timestamp};
 
 use super::rows;
@@ -14,24 +14,18 @@ const OPEN: &str = "SELECT statement_id, kind, application_id, statement, asked_
 const CLOSE: &str = "UPDATE revocations SET outcome = $3, closed_at = $4 \
      WHERE statement_id = $1 AND kind = $2 AND outcome = ''";
 
-pub(super) async fn keep(database: &Database, asked: &[Revocation]) -> Result<(), StoreError> {
-    database
-        .write(|transaction| {
-            Box::pin(async move {
-                for revocation in asked {
-                    let args = [
-                        revocation.id.as_str().into(),
-                        revocation.kind.as_str().into(),
-                        revocation.application.as_str().into(),
-                        rows::to_json(&revocation.application, &revocation.statement)?.into(),
-                        micros(revocation.asked_at),
-                    ];
-                    transaction.execute(KEEP, &args).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
+pub(super) async fn keep(transaction: &mut Transaction<'_>, asked: &[Revocation]) -> Result<(), StoreError> {
+    for revocation in asked {
+        let args = [
+            revocation.id.as_str().into(),
+            revocation.kind.as_str().into(),
+            revocation.application.as_str().into(),
+            rows::to_json(&revocation.application, &revocation.statement)?.into(),
+            micros(revocation.asked_at),
+        ];
+        transaction.execute(KEEP, &args).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn open(database: &Database) -> Result<Vec<Revocation>, StoreError> {
@@ -39,13 +33,13 @@ pub(super) async fn open(database: &Database) -> Result<Vec<Revocation>, StoreEr
 }
 
 pub(super) async fn close(
-    database: &Database,
+    transaction: &mut Transaction<'_>,
     revocation: &Revocation,
     outcome: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let args = [revocation.id.as_str().into(), revocation.kind.as_str().into(), outcome.into(), micros(now)];
-    database.execute(CLOSE, &args).await?;
+    transaction.execute(CLOSE, &args).await?;
     Ok(())
 }
 

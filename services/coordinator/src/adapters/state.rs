@@ -323,7 +323,7 @@ impl Store for SqlStore {
     }
 
     async fn keep_revocations(&self, asked: &[Revocation]) -> Result<(), StoreError> {
-        revocations::keep(self.writing(), asked).await
+        self.writing().write(|transaction| Box::pin(revocations::keep(transaction, asked))).await
     }
 
     async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
@@ -336,7 +336,9 @@ impl Store for SqlStore {
         outcome: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        revocations::close(self.writing(), revocation, outcome, now).await
+        self.writing()
+            .write(|transaction| Box::pin(revocations::close(transaction, revocation, outcome, now)))
+            .await
     }
 
     async fn wake_all(&self) -> Result<(), StoreError> {

@@ -271,6 +271,22 @@ async fn a_removed_place_that_cannot_be_overwritten_is_a_problem_and_stops_no_ro
 }
 
 #[tokio::test]
+async fn trouble_with_a_place_that_the_catalog_forgot_is_over() {
+    let mut stage = Stage::new().await;
+    let mut record = application("app-a", 1);
+    record.removed_destinations = vec![removed_destination("bucket")];
+    let failure = mint_saga::Failure::new("SERVICE_UNANSWERED", "the answer was lost");
+    stage.world.rule(move |seen| (seen.api == "tombstone").then(|| Fault::Fails(failure.clone())));
+    stage.take_in(std::slice::from_ref(&record)).await;
+    stage.live_for(HOUR).await;
+    assert_eq!(stage.status("app-a").await.problems.len(), 1);
+    (record.revision, record.removed_destinations) = (Revision(2), vec![]);
+    stage.take_in(&[record]).await;
+    stage.live_for(HOUR).await;
+    assert!(stage.status("app-a").await.problems.is_empty());
+}
+
+#[tokio::test]
 async fn a_budget_that_is_used_up_holds_a_removal_as_a_problem_that_says_what_to_do() {
     let mut stage = Stage::new().await;
     let mut failure = mint_saga::Failure::new("BUDGET_EXHAUSTED", "5 of 5 are used up");

@@ -1,5 +1,7 @@
 //! The ways on which operators order by their own program; whoever died meanwhile is asked again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mint_tests::world::at_rest;
 use serde_json::json;
 
@@ -7,6 +9,8 @@ use crate::cases::Case;
 use crate::slate::Alive;
 use crate::stage::{Stage, until};
 
+/// After so many looks another order is given.
+const LOOKS_AN_ORDER: usize = 100;
 /// Two operators sign.
 const SIGNERS: [&str; 4] = ["--signer", "operator/operator", "--signer", "operator/second"];
 
@@ -38,8 +42,15 @@ impl Stage {
         let id = case.application.as_str();
         self.arming.arm(case);
         let arguments = ["revoke", "--now", id, "--kind", "password"];
-        self.order(&[&arguments[..], &SIGNERS[..]].concat()).await?;
-        self.fires(case).await?;
+        let looks = AtomicUsize::new(0);
+        // what takes the place may be retired in its turn before the order is carried that far: then another one is given
+        until("the point fires", || async {
+            if looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOKS_AN_ORDER) {
+                self.order(&[&arguments[..], &SIGNERS[..]].concat()).await.ok()?;
+            }
+            self.arming.has_fired(case).then_some(())
+        })
+        .await?;
         self.rests(id, 1).await?;
         self.is_clean(id, Alive::Enabled).await
     }
