@@ -53,8 +53,13 @@ impl Stage {
             Way::Enable => {
                 self.put(json!({"id": id, "active": false})).await;
                 self.retired(id).await?;
-                // inactive is what the registry says at once; disabled is what there is to be enabled
+                // inactive is what the registry says at once; disabled is what there is to be enabled, and whoever died
+                // before it was written down only ensures it again
                 self.is_clean(id, slate::Alive::Disabled).await?;
+                until("it is known to be disabled", || async {
+                    self.status(id).await.filter(|status| status.tombstone_until.is_some()).map(drop)
+                })
+                .await?;
                 self.arming.arm(case);
                 self.put(json!({"id": id, "active": true})).await;
                 self.fires(case).await?;
