@@ -17,7 +17,7 @@ use crate::policy::Parts;
 use crate::ports::{Call, RotationCall};
 use crate::removal;
 use crate::steps::{self, Outcome};
-use crate::store::{Change, Control, Held, Lease, LeaseFate, Store, Taker};
+use crate::store::{Change, Control, Decide, Held, Lease, LeaseFate, Store, StoreError, Taker};
 
 /// Works on an application if it needs it and nobody else does.
 pub(crate) async fn work(
@@ -70,8 +70,18 @@ async fn take(parts: &Parts, application: &ApplicationId) -> Result<Option<Held>
         open_all(parts, desk, &decision, now);
         decision
     };
+    Ok(take_to(parts, application, now, &decide_and_open).await?)
+}
+
+/// Takes the lease to do what `decide` says; none if it is somebody else's, or may be.
+pub(crate) async fn take_to(
+    parts: &Parts,
+    application: &ApplicationId,
+    now: Timestamp,
+    decide: &Decide<'_>,
+) -> Result<Option<Held>, StoreError> {
     let taker = Taker { holder: &parts.policy.holder, now, until: now.plus(parts.policy.lease) };
-    let held = parts.store.take(application, taker, &decide_and_open).await?;
+    let held = parts.store.take(application, taker, decide).await?;
     let has_begun = |held: &Held| held.unless_begun.is_some_and(|begins| parts.clock.now() >= begins);
     if held.as_ref().is_some_and(has_begun) {
         // the write came late: whoever reserved the application may be acting under the token before ours

@@ -6,11 +6,12 @@ use mint_api::Fault;
 use mint_saga::Credential;
 use mint_types::{ApplicationId, Code, CredentialKind, Timestamp};
 
+use crate::burst;
 use crate::desk::Desk;
 use crate::plan::Decision;
 use crate::policy::Parts;
 use crate::ports::Call;
-use crate::store::{Change, Control, Held, LeaseFate, Store as _, StoreError, Taker};
+use crate::store::{Change, Control, Held, LeaseFate, Store as _, StoreError};
 
 /// Whoever holds the application ends a step within seconds; then it is tried again so often, with a pause in between.
 const TRIES: u32 = 50;
@@ -43,11 +44,7 @@ pub(crate) async fn take(parts: &Parts, application: &ApplicationId) -> Result<O
         drive: vec![CredentialKind::Password],
         wake_at: NOW,
     };
-    let taker = Taker { holder: &parts.policy.holder, now, until: now.plus(parts.policy.lease) };
-    let held = parts.store.take(application, taker, &decide).await?;
-    // whoever reserved it may have begun meanwhile
-    let has_begun = |held: &Held| held.unless_begun.is_some_and(|begins| parts.clock.now() >= begins);
-    Ok(held.filter(|held| !has_begun(held)))
+    burst::take_to(parts, application, now, &decide).await
 }
 
 /// Who is worked on, by the right of this lease.

@@ -113,7 +113,7 @@ fn unreached(desk: &Desk, now: Timestamp) -> Need {
 
 fn clearing(desk: &Desk, now: Timestamp) -> Need {
     let Clearing { done, trouble } = &desk.standing.clearing;
-    if desk.record.removed_destinations.is_empty() || *done >= desk.record.revision {
+    if !is_left_behind(desk) || *done >= desk.record.revision {
         return Need::Nothing;
     }
     // where it lay before it must be found until it is found elsewhere
@@ -128,7 +128,12 @@ fn clearing(desk: &Desk, now: Timestamp) -> Need {
 
 /// What stands in the way of clearing places that were given up; none once the catalog knows of no such place.
 pub(crate) fn clearing_trouble(desk: &Desk) -> Option<&Trouble> {
-    desk.standing.clearing.trouble.as_ref().filter(|_| !desk.record.removed_destinations.is_empty())
+    desk.standing.clearing.trouble.as_ref().filter(|_| is_left_behind(desk))
+}
+
+/// Whether the catalog knows of places that the settings gave up.
+fn is_left_behind(desk: &Desk) -> bool {
+    !desk.record.removed_destinations.is_empty()
 }
 
 /// Whether consumers find a kind at every destination that the settings name.
