@@ -11,8 +11,6 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use mint_api::convert::timestamp_from_wire;
-use mint_api::registry::v1::GetApplicationRequest;
-use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
 use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
 use mint_api::rotation::v1::{ListVersionsRequest, Version};
 use mint_api::types::v1::CredentialKind;
@@ -46,9 +44,18 @@ impl Glewlwyd {
         Self { api: format!("http://127.0.0.1:{port}/glewlwyd/api"), secrets: run.join("secrets/rotator") }
     }
 
+    /// Both who speak to the issuer speak to this one.
     fn environment(&self) -> Vec<(String, String)> {
         let file = |name: &str| self.secrets.join(name).display().to_string();
-        [
+        let key = self.secrets.with_file_name("identity-provisioner").join("glewlwyd-token");
+        let provisioner = [
+            ("DRIVER", "glewlwyd".to_owned()),
+            ("URL", self.api.clone()),
+            ("TOKEN_FILE", key.display().to_string()),
+        ];
+        let provisioner =
+            provisioner.map(|(name, value)| (format!("MINT_IDENTITY_PROVISIONER__ISSUER__{name}"), value));
+        let rotator = [
             ("DRIVER", "glewlwyd".to_owned()),
             ("URL", self.api.clone()),
             ("TOKEN_FILE", file("glewlwyd-token")),
@@ -56,8 +63,8 @@ impl Glewlwyd {
             ("TOKEN_URL", self.token_url()),
             ("REVOCATION_URL", format!("{}/oidc/revoke", self.api)),
         ]
-        .map(|(name, value)| (format!("MINT_ROTATOR__ISSUER__{name}"), value))
-        .to_vec()
+        .map(|(name, value)| (format!("MINT_ROTATOR__ISSUER__{name}"), value));
+        provisioner.into_iter().chain(rotator).collect()
     }
 
     fn token_url(&self) -> String {
@@ -71,23 +78,10 @@ impl Glewlwyd {
         (field("client_id"), field("client_secret"))
     }
 
-    /// Makes what whoever runs that server makes: the prober, and a user and a client of each application.
-    async fn provide(&self, world: &World, ids: &[&str]) {
+    /// Makes what whoever runs that server makes: the prober.
+    async fn provide_prober(&self) {
         let (id, secret) = self.prober();
         self.make("client", &confidential(&id, &secret)).await;
-        let catalog = RegistryServiceClient::new(world.channel(ServiceName::RegistrySync, &world.operator()));
-        for id in ids {
-            let identity = eventually("the identity is known", Duration::from_mins(1), || async {
-                let request =
-                    GetApplicationRequest { application_id: (*id).to_owned(), ..Default::default() };
-                catalog.clone().get_application(request).await.ok()?.into_inner().application?.identity
-            });
-            let identity = identity.await;
-            let user =
-                json!({"username": identity.username, "name": id, "enabled": true, "scope": ["uid", "cn"]});
-            self.make("user", &user).await;
-            self.make("client", &confidential(&identity.client_id, "never-used-by-anybody")).await;
-        }
     }
 
     async fn make(&self, collection: &str, body: &Value) {
@@ -217,7 +211,7 @@ async fn boot() -> (World, Glewlwyd, tempfile::TempDir) {
         ..Options::default()
     })
     .await;
-    glewlwyd.provide(&world, &[APPLICATIONS[0], APPLICATIONS[1], HALF]).await;
+    glewlwyd.provide_prober().await;
     (world, glewlwyd, directory)
 }
 

@@ -51,4 +51,5 @@ jq -n --rawfile k "$D/ec.key" --rawfile c "$D/ec.pub" --arg iss "$B/oidc" '{modu
  "jwks-show":true,"introspection-revocation-allowed":true,"introspection-revocation-allow-target-client":true,"subject-type":"public",scope:[]}}' > "$D/plugin.json"
 curl -sf -o /dev/null -H "$K" -H "$JSON" -d @"$D/plugin.json" "$B/mod/plugin/"
 MINT_PEER_GLEWLWYD=$B MINT_PEER_GLEWLWYD_KEY=$KEY \
-  cargo test --locked --workspace --lib -- --ignored --exact adapters::glewlwyd::real::a_real_glewlwyd_keeps_the_contract
+  cargo test --locked --workspace --lib -- --ignored --exact adapters::glewlwyd::real::a_real_glewlwyd_keeps_the_contract \
+  adapters::glewlwyd::real::a_real_glewlwyd_keeps_users_and_their_clients

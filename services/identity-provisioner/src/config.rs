@@ -66,6 +66,8 @@ pub struct IssuerSection {
 pub enum Driver {
     /// COMPAT section 3.
     ServiceUser,
+    /// Glewlwyd 2.7; `url` is the admin API's base and `token_file` holds an API key.
+    Glewlwyd,
 }
 
 #[derive(Debug, Deserialize)]

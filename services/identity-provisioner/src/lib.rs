@@ -35,7 +35,7 @@
 //! - touches an application that the registry lost: `what_ensure_does_follows_from_state_and_record`
 //!
 //! # Shape
-//! `ports` ([`ports::IdentityIssuer`], [`ports::Catalog`]) ← `adapters` (service-user, gRPC, memory) · `plan` (pure: what is
+//! `ports` ([`ports::IdentityIssuer`], [`ports::Catalog`]) ← `adapters` (service-user, glewlwyd, gRPC, memory) · `plan` (pure: what is
 //! known and what the catalog says in, the next step out) · `budget` (pure: who pays) · `compare` (pure: the issuer's
 //! users against what is known) · `elapsed` (pure: the time that is counted) · `execute` (announce, intend, act, remember,
 //! record, conclude) · `state` (identities, fencing tokens, the books of I6) · `statements` (whose word counts) · `rpc`
@@ -67,7 +67,8 @@
 //! - *Whatever has no prefix is not ours*; with an empty prefix nobody is an orphan.
 //! - *Unsettled is not undone*: if the catalog or the audit log cannot be told, the call fails, and its repetition tells
 //!   them without calling the issuer.
-//! - *Only one driver*: an issuer with another API is another adapter behind the same four calls.
+//! - *An issuer with another API is another adapter behind the same four calls*: `service-user`, and `glewlwyd`, where
+//!   user and client are two changes. Both are made again until both were answered.
 
 pub mod adapters;
 pub mod budget;
@@ -96,14 +97,14 @@ use mint_store::Database;
 use mint_types::ServiceName;
 
 use crate::{
-    adapters::{registry::RegistryCatalog, service_user::ServiceUserApi},
+    adapters::{glewlwyd::Glewlwyd, registry::RegistryCatalog, service_user::ServiceUserApi},
     execute::{Parts, Provisioner},
     rpc::Rpc,
     state::State,
     statements::Statements,
 };
 
-pub use config::{Config, Driver};
+pub use config::{Config, Driver, IssuerSection};
 pub use error::Error;
 
 /// Who may call what.
@@ -124,15 +125,13 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         Database::open(&config.state.url, state::SCHEMA, state::MIGRATIONS, config.state.migration());
     let database = database.await.map_err(Error::opening)?;
 
-    let issuer = match config.issuer.driver {
-        Driver::ServiceUser => ServiceUserApi::open(
-            config.issuer.url.clone(),
-            &config.issuer.token_file,
-            config.issuer.ca_file.as_deref(),
-        )?,
+    let IssuerSection { url, token_file, ca_file, .. } = &config.issuer;
+    let issuer: Arc<dyn ports::IdentityIssuer> = match config.issuer.driver {
+        Driver::ServiceUser => Arc::new(ServiceUserApi::open(url.clone(), token_file, ca_file.as_deref())?),
+        Driver::Glewlwyd => Arc::new(Glewlwyd::open(url.clone(), token_file, ca_file.as_deref())?),
     };
     let provisioner = Provisioner::new(Parts {
-        issuer: Port::new(Arc::new(issuer)),
+        issuer: Port::new(issuer),
         catalog: Port::new(Arc::new(RegistryCatalog::new(process.peer(ServiceName::RegistrySync)?))),
         audit: Port::held_by(
             ServiceName::IdentityProvisioner.as_str(),

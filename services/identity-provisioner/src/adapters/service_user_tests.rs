@@ -1,86 +1,18 @@
 //! Against a server that answers whatever it is told.
 
 use std::os::unix::fs::PermissionsExt;
-
-use mint_api::audit_log::{Act, AuditLog, MemoryAuditLog};
-use mint_testkit::SeededEntropy;
-use mint_types::RequestId;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    sync::mpsc::UnboundedReceiver,
-};
+use std::time::Duration;
 
 use super::*;
-use crate::{
-    adapters::memory::{application, naming},
-    model::Stage,
-};
+use crate::adapters::canned::{self, Told, announced, answer};
+use crate::model::Stage;
 
-struct Told {
-    api: ServiceUserApi,
-    requests: UnboundedReceiver<String>,
-    _directory: tempfile::TempDir,
-}
-
-/// Answers each connection with these bytes, then closes it.
-async fn told(answer: Vec<u8>) -> Told {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/service-user", listener.local_addr().unwrap());
-    let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (answer, sender) = (answer.clone(), sender.clone());
-            tokio::spawn(async move {
-                let mut buffer = vec![0; 65536];
-                let mut read = 0;
-                while !is_whole(&buffer[..read]) {
-                    match stream.read(&mut buffer[read..]).await.unwrap_or(0) {
-                        0 => break,
-                        more => read += more,
-                    }
-                }
-                sender.send(String::from_utf8_lossy(&buffer[..read]).into_owned()).unwrap();
-                drop(stream.write_all(&answer).await);
-            });
-        }
-    });
-    let directory = tempfile::tempdir().unwrap();
-    let token = directory.path().join("token");
-    std::fs::write(&token, "hunter2").unwrap();
-    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let api = ServiceUserApi::open(url.parse().unwrap(), &token, None).unwrap();
-    Told { api, requests, _directory: directory }
-}
-
-fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request).to_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    body.len() >= length.map_or(0, |length| length.parse().unwrap())
-}
-
-fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
-        .into_bytes()
-}
-
-async fn announced() -> Announced {
-    let act = Act {
-        action: "identity.ensure",
-        application: None,
-        kind: None,
-        resource: String::new(),
-        rotation: None,
-        request: RequestId::random(&SeededEntropy::default()),
-    };
-    MemoryAuditLog::default().announce(act).await.unwrap()
+async fn told(answer: Vec<u8>) -> Told<ServiceUserApi> {
+    canned::told("service-user", vec![answer], |url, token| ServiceUserApi::open(url, token, None)).await
 }
 
 fn user() -> ServiceUser {
-    naming().user(&application("kio", &["sales_order.read"]), Stage::Enabled)
+    canned::user(Stage::Enabled)
 }
 
 async fn put(bytes: Vec<u8>) -> Result<String, IssuerError> {
@@ -106,7 +38,7 @@ fn the_body_is_that_of_the_field() {
 
 #[test]
 fn a_disabled_user_has_no_scope_and_keeps_the_rest() {
-    let disabled = body(&naming().user(&application("kio", &["sales_order.read"]), Stage::Disabled));
+    let disabled = body(&canned::user(Stage::Disabled));
     assert_eq!(disabled["client_config"]["scopes"], json!([]));
     assert_eq!(disabled["user_config"]["scopes"], json!([]));
     assert_eq!(disabled["client_config"]["redirect_urls"], json!(["https://kio.example.org/cb"]));
@@ -163,10 +95,11 @@ async fn every_bad_answer_to_a_put_has_its_reason() {
 #[tokio::test]
 async fn what_cannot_be_sent_surely_had_no_effect() {
     let world = told(Vec::new()).await;
-    let nobody = ServiceUserApi { url: "http://127.0.0.1:1".parse().unwrap(), ..world.api };
+    let token = world.directory.path().join("token");
+    let nobody = ServiceUserApi::open("http://127.0.0.1:1".parse().unwrap(), &token, None).unwrap();
     let error = nobody.put(&announced().await, &user()).await.unwrap_err();
     assert_eq!((error.reason(), error.surely_not_done()), ("ISSUER_UNREACHABLE", true));
-    std::fs::set_permissions(nobody.token.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).unwrap();
     let error = nobody.put(&announced().await, &user()).await.unwrap_err();
     assert_eq!(error.reason(), "ISSUER_UNREACHABLE");
 }
