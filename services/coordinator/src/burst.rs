@@ -4,7 +4,7 @@
 
 use futures::future::join_all;
 use mint_saga::{Cause, Event, Node, Step, Written, apply, plan};
-use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Timestamp};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, Monotonic, RotationId, Timestamp};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
@@ -25,6 +25,7 @@ pub(crate) async fn work(
     reservations: &Reservations,
     application: &ApplicationId,
 ) -> Result<(), BurstError> {
+    let kept_at = parts.clock.monotonic();
     let held = match go_on(parts, reservations, application).await? {
         Some(held) => Some(held),
         None => take(parts, application).await?,
@@ -33,7 +34,7 @@ pub(crate) async fn work(
         return Ok(());
     };
     parts.bell.changed();
-    let progress = Mutex::new(Progress { desk, until, active: 0 });
+    let progress = Mutex::new(Progress { desk, until, kept_at, active: 0 });
     Burst { parts, reservations, lease, progress }.run(&decision).await
 }
 
@@ -123,6 +124,8 @@ pub(crate) fn open(
 struct Progress {
     desk: Desk,
     until: Timestamp,
+    /// Before the lease was last written, or looked at.
+    kept_at: Monotonic,
     active: usize,
 }
 
@@ -258,7 +261,11 @@ impl Burst<'_> {
     /// A call must not outlive the lease: it is lengthened first if it might.
     pub(crate) async fn keep_lease(&self) -> Result<(), BurstError> {
         let mut progress = self.progress.lock().await;
-        if progress.until.since(self.parts.clock.now()) < self.parts.policy.call_deadline {
+        let policy = &self.parts.policy;
+        // the wall clock may have been set back meanwhile: others count what they see of the lease by theirs, too
+        let passed = self.parts.clock.monotonic().since(&progress.kept_at).unwrap_or(policy.lease);
+        let left = progress.until.since(self.parts.clock.now()).min(policy.lease.saturating_sub(passed));
+        if left < policy.call_deadline {
             self.keep(&mut progress, None).await?;
         }
         Ok(())
@@ -340,9 +347,11 @@ impl Burst<'_> {
 
     /// Writes and keeps the lease; answers whether to pause.
     async fn keep(&self, progress: &mut Progress, kind: Option<CredentialKind>) -> Result<bool, BurstError> {
+        let kept_at = self.parts.clock.monotonic();
         let until = self.parts.clock.now().plus(self.parts.policy.lease);
         let paused = self.commit(progress, kind, LeaseFate::KeepUntil(until)).await?;
         progress.until = until;
+        progress.kept_at = kept_at;
         Ok(paused)
     }
 

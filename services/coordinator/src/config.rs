@@ -50,10 +50,14 @@ pub struct RotationConfig {
     /// Nobody waits longer than this for instances that still hold an older version; like the rotator's key of this
     /// name, which has the last word.
     pub max_overlap: Period,
-    /// A name that no other running coordinator has: a restarted process takes its own leases over at once. Empty: a
-    /// random one, and leases of a dead process must expire. Give a name only where there is one rotator and one
-    /// distributor: what the dead process asked of another replica may still be under way there.
+    /// A name that no other running coordinator has, for people. Each life of the process takes leases under a name of
+    /// its own all the same, and those of the last one must end, unless `sole_executors` says otherwise.
     pub instance: String,
+    /// There is never more than one process of each executor (rotator, distributor, identity-provisioner), and never
+    /// another coordinator of this name: then a restarted coordinator takes the leases of its `instance` back at once,
+    /// because an executor lets one call at a time act on an object, and what the former life asked for is waited for
+    /// there. With replicas it could still be under way at another one.
+    pub sole_executors: bool,
 }
 
 impl Default for RotationConfig {
@@ -67,6 +71,7 @@ impl Default for RotationConfig {
             min_overlap: Period::from_seconds(600),
             max_overlap: Period::new(Adoption::LONGEST),
             instance: String::new(),
+            sole_executors: false,
         }
     }
 }
@@ -108,6 +113,10 @@ impl ServiceConfig for Config {
         }
         if rotation.lease < SHORTEST_LEASE {
             return Err(ConfigError::new("rotation.lease", format!("must be at least {SHORTEST_LEASE}")));
+        }
+        if rotation.sole_executors && rotation.instance.is_empty() {
+            let reason = "needs rotation.instance: leases are taken back by name";
+            return Err(ConfigError::new("rotation.sole_executors", reason));
         }
         if rotation.failed_after == 0 {
             return Err(ConfigError::new("rotation.failed_after", "must be at least 1"));

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use crate::burst;
 use crate::error::chain;
 use crate::lease::Reservations;
+use crate::overlong::{Sightings, latest_end};
 use crate::policy::Parts;
 use crate::store::{Store, StoreError};
 
@@ -28,6 +29,7 @@ pub struct Engine {
     reservations: Arc<Reservations>,
     workers: JoinSet<()>,
     in_flight: HashMap<Id, ApplicationId>,
+    overlong: Sightings,
     /// Both clocks at the last look.
     seen: Option<(Timestamp, Monotonic)>,
 }
@@ -40,6 +42,7 @@ impl Engine {
             reservations: Arc::default(),
             workers: JoinSet::new(),
             in_flight: HashMap::new(),
+            overlong: Sightings::default(),
             seen: None,
         }
     }
@@ -86,6 +89,7 @@ impl Engine {
         while let Some(ended) = self.workers.try_join_next_with_id() {
             self.reap(ended);
         }
+        self.end_overlong().await?;
         let free = self.parts.policy.concurrency.saturating_sub(self.in_flight.len());
         if free == 0 {
             return Ok(());
@@ -121,11 +125,29 @@ impl Engine {
         Ok(())
     }
 
+    /// Ends leases that a clock that was ahead made too long, once no holder can live any more.
+    async fn end_overlong(&mut self) -> Result<(), StoreError> {
+        let (monotonic, lease) = (self.parts.clock.monotonic(), self.parts.policy.lease);
+        if !self.overlong.is_time_to_look(&monotonic, lease) {
+            return Ok(());
+        }
+        let found = self.parts.store.overlong(latest_end(self.parts.clock.now(), lease)).await?;
+        for overlong in self.overlong.compare(found, &monotonic, lease) {
+            if self.parts.store.end_overlong(&overlong).await? {
+                let application = &overlong.application;
+                tracing::warn!(%application, code = "LEASE_OVERLONG", "a lease of a clock that was ahead is ended");
+            }
+        }
+        Ok(())
+    }
+
     /// When the next application has to be looked at: by what the store says, and by what this process has reserved.
     async fn next_look(&self) -> Result<Option<Timestamp>, StoreError> {
         let reserved = self.reservations.next_look(self.parts.clock.as_ref());
         let stored = self.parts.store.next_wake(self.parts.clock.now()).await?;
-        Ok([reserved, stored].into_iter().flatten().min())
+        let left = self.overlong.next_look(&self.parts.clock.monotonic(), self.parts.policy.lease);
+        let overlong = left.map(|left| self.parts.clock.now().plus(left));
+        Ok([reserved, stored, overlong].into_iter().flatten().min())
     }
 
     fn start(&mut self, application: ApplicationId) {

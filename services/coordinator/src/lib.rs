@@ -40,6 +40,11 @@
 //!   overlap: `retire_waits_until_every_instance_holds_the_new_version`; or waits beyond it:
 //!   `retire_goes_on_at_the_longest_overlap_and_the_laggards_stay_a_problem`.
 //! - believes a report of somebody else, or an old one: `a_forged_or_replayed_report_is_refused`.
+//! - lets a lease of a clock that is ahead stall anybody for longer than two leases:
+//!   `a_lease_under_a_clock_that_is_ahead_stalls_nobody_for_an_hour`; or takes it from a holder that lives:
+//!   `a_holder_whose_clock_is_ahead_keeps_what_it_renews`.
+//! - takes the leases of its own former life back while what that asked for may be under way:
+//!   `a_restarted_process_waits_for_its_own_leases_unless_there_is_one_of_each_executor`.
 //! - goes on with a reserved lease after anything happened beside it:
 //!   `what_happens_before_it_begins_is_anybodys_and_the_holder_notices`,
 //!   `a_taker_whose_write_came_late_leaves_the_application_alone`.
@@ -49,7 +54,7 @@
 //!
 //! # Shape
 //! `intake` (catalog → store) · `store` (port: one row per application and credential), `watched` (whether it can
-//! be written) · `lease` (pure: who may act) · `engine` (who is due) →
+//! be written) · `lease` (pure: who may act), `overlong` (pure: leases of clocks that are ahead) · `engine` (who is due) →
 //! `burst` (one lease: `identity`, then `steps` side by side) · `plan`, `removal` and `status` (pure, from a `desk`) ·
 //! `operator`, `adopt`, `feed` and `reports` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
 //!
@@ -61,6 +66,9 @@
 //!   intent and four steps. Reserved means: the next token is written, and until the reservation begins anybody may take
 //!   the application all the same. A lease that is simply kept would lock it for the whole overlap; a heartbeat per
 //!   coordinator would cost more writes than it saves where little rotates.
+//! - *A name outlives a process only with `rotation.sole_executors`*: else each life takes leases under a name of its own,
+//!   and those of the last one must end, as must anybody's. A call lasts two thirds of a lease at most, so then nothing of
+//!   it is under way; where there is one of each executor, its turns keep the old call and the next one apart.
 //! - *No `SKIP LOCKED`*: a worker that loses a lease to another hears it in the same write and goes on with the next
 //!   application. `contract_three_coordinators_never_act_twice` prints what that costs on PostgreSQL.
 //! - *Reports of instances are gathered and kept in one write every two seconds*, one row per application, and answered
@@ -101,6 +109,7 @@ mod identity;
 mod intake;
 mod lease;
 mod operator;
+mod overlong;
 mod plan;
 mod policy;
 mod ports;
@@ -133,6 +142,7 @@ pub use feed::Feed;
 pub use intake::run as take_in_catalog;
 pub use lease::{Claim, Free, HEADSTART, Reservation, Season};
 pub use operator::{Asked, Operator};
+pub use overlong::Overlong;
 pub use plan::{Decision, IdentityStep, World, decide};
 pub use policy::{Bell, IssuerGate, Parts, Policy};
 pub use ports::{

@@ -38,10 +38,12 @@ impl Policy {
     /// From the configuration; a coordinator without a name gets a random one.
     pub fn new(config: &RotationConfig, entropy: &dyn Entropy) -> Self {
         let lease = config.lease.as_duration();
-        let holder = if config.instance.is_empty() {
-            RequestId::random(entropy).to_string()
-        } else {
-            config.instance.clone()
+        let life = RequestId::random(entropy);
+        let holder = match config.instance.as_str() {
+            "" => life.to_string(),
+            instance if config.sole_executors => instance.to_owned(),
+            // what the process asked for in its former life may still be under way
+            instance => format!("{instance} {life}"),
         };
         Self {
             holder,

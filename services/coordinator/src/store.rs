@@ -9,6 +9,7 @@ use mint_types::{
 };
 
 use crate::desk::{Desk, Standing};
+use crate::overlong::Overlong;
 use crate::plan::Decision;
 
 /// Why the store did not do it.
@@ -207,6 +208,11 @@ pub trait Store: Debug + Send + Sync {
     #[read]
     async fn due(&self, holder: &str, now: Timestamp, limit: usize)
     -> Result<Vec<ApplicationId>, StoreError>;
+    /// Leases that end after `latest` and are not reserved.
+    #[read]
+    async fn overlong(&self, latest: Timestamp) -> Result<Vec<Overlong>, StoreError>;
+    /// Ends one of them with its token, and looks at the application at once; false if it changed meanwhile.
+    async fn end_overlong(&self, overlong: &Overlong) -> Result<bool, StoreError>;
     /// Everybody needs a look now: the clock was set back, and their times were written under the other one.
     async fn wake_all(&self) -> Result<(), StoreError>;
     /// When the next look is needed.

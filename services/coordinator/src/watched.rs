@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
 use crate::error::chain;
+use crate::overlong::Overlong;
 use crate::store::{
     Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Revocation, Started, Store, StoreError,
     Taker,
@@ -120,6 +121,14 @@ impl Store for Watched {
         limit: usize,
     ) -> Result<Vec<ApplicationId>, StoreError> {
         self.store.due(holder, now, limit).await
+    }
+
+    async fn overlong(&self, latest: Timestamp) -> Result<Vec<Overlong>, StoreError> {
+        self.store.overlong(latest).await
+    }
+
+    async fn end_overlong(&self, overlong: &Overlong) -> Result<bool, StoreError> {
+        self.noted(self.store.end_overlong(overlong).await, |ended| *ended)
     }
 
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

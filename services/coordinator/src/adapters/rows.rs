@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use mint_saga::{Credential, Roster};
 use mint_store::{Row, Transaction, Value};
-use mint_types::{ApplicationId, CredentialKind, Timestamp};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::desk::{Adoption, Desk};
 use crate::lease::Claim;
+use crate::overlong::Overlong;
 use crate::store::StoreError;
 
 const ONE: &str = "SELECT * FROM applications WHERE application_id = $1";
@@ -56,6 +57,14 @@ pub(super) fn claim(row: &Row) -> Result<Claim, StoreError> {
         holder: row.text("lease_holder")?,
         expires_at: Timestamp::from_unix_micros(row.integer("lease_expires_at")?),
         reserved_from: (reserved_from > 0).then(|| Timestamp::from_unix_micros(reserved_from)),
+    })
+}
+
+pub(super) fn overlong(row: &Row) -> Result<Overlong, StoreError> {
+    Ok(Overlong {
+        application: application_id(row)?,
+        token: FencingToken(row.unsigned("fencing_token")?),
+        expires_at: Timestamp::from_unix_micros(row.integer("lease_expires_at")?),
     })
 }
 

@@ -13,6 +13,7 @@ use mint_types::{Application, ApplicationId, CredentialKind, Revision, TeamId, T
 use super::writes::{CONTROL, ONE, control, hear, micros, take_in_one, try_to_commit, try_to_take};
 use super::{revocations, rows};
 use crate::desk::{Adoption, Desk};
+use crate::overlong::Overlong;
 use crate::store::{
     Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Revocation, Started, Store, StoreError,
     Taker,
@@ -41,6 +42,11 @@ const NEXT_LEASE_END: &str = "SELECT lease_expires_at FROM applications WHERE le
 const RESERVED: &str = include_str!("../sql/applications_reserved.sql");
 const RECLAIM: &str =
     "UPDATE applications SET lease_expires_at = 0, reserved_from = 0 WHERE lease_holder = $1";
+const OVERLONG: &str = "SELECT application_id, fencing_token, lease_expires_at FROM applications \
+     WHERE lease_expires_at > $1 AND reserved_from = 0";
+const END_OVERLONG: &str = "UPDATE applications \
+     SET fencing_token = fencing_token + 1, lease_expires_at = 0, stir = stir + 1, wake_at = 0 \
+     WHERE application_id = $1 AND fencing_token = $2 AND lease_expires_at = $3 AND reserved_from = 0";
 const PAUSE_ISSUER: &str =
     "UPDATE control SET issuer_paused_until = $1 WHERE id = 1 AND issuer_paused_until < $1";
 // a row is written, whatever it says
@@ -162,6 +168,20 @@ impl Store for SqlStore {
     ) -> Result<Vec<ApplicationId>, StoreError> {
         let rows = self.database.query(DUE, &[micros(now), limit(at_most), holder.into()]).await?;
         rows.iter().map(rows::application_id).collect()
+    }
+
+    async fn overlong(&self, latest: Timestamp) -> Result<Vec<Overlong>, StoreError> {
+        let rows = self.database.query(OVERLONG, &[micros(latest)]).await?;
+        rows.iter().map(rows::overlong).collect()
+    }
+
+    async fn end_overlong(&self, overlong: &Overlong) -> Result<bool, StoreError> {
+        let args: [Value; 3] = [
+            overlong.application.as_str().into(),
+            Value::unsigned(overlong.token.0)?,
+            micros(overlong.expires_at),
+        ];
+        Ok(self.writing().execute(END_OVERLONG, &args).await? > 0)
     }
 
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

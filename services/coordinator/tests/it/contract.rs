@@ -233,6 +233,24 @@ async fn contract_a_holders_leases_can_be_taken_over_by_name() {
     }
 }
 
+#[tokio::test]
+async fn contract_an_overlong_lease_is_ended_once_and_its_holder_cannot_commit() {
+    for (store, _database) in stores().await {
+        take_in(&store, &[application("app-a", 1), application("app-b", 2)]).await;
+        let held = take(&store, "app-a", "ahead", after(3600)).await.unwrap();
+        take(&store, "app-b", "right", NOW).await.unwrap();
+        let found = store.overlong(after(60)).await.unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((&found[0].application, found[0].token), (&id("app-a"), held.lease.token));
+        assert!(store.end_overlong(&found[0]).await.unwrap());
+        assert!(!store.end_overlong(&found[0]).await.unwrap(), "it was ended already");
+        let late = store.commit(&held.lease, &release(&held, NOW)).await;
+        assert!(matches!(late, Err(StoreError::LeaseLost(_))), "{late:?}");
+        let next = take(&store, "app-a", "right", NOW).await.unwrap();
+        assert!(next.lease.token > held.lease.token);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn contract_of_many_takers_one_gets_the_lease() {
     for (store, _database) in stores().await {

@@ -13,8 +13,8 @@ use mint_api::coordination::v1::{
 };
 use mint_api::types::v1::Problem;
 use mint_coordinator::{
-    ApplicationState, Change, Control, Decide, Desk, Edit, Engine, Held, Lease, NotKept, Operator, Reported,
-    Revocation, Rpc, SqlStore, Started, Store, StoreError, Taker,
+    ApplicationState, Change, Control, Decide, Desk, Edit, Engine, Held, Lease, NotKept, Operator, Overlong,
+    Reported, Revocation, Rpc, SqlStore, Started, Store, StoreError, Taker,
 };
 use mint_port::Port;
 use mint_types::{Application, ApplicationId, Clock, Revision, SpiffeId, TeamId, Timestamp};
@@ -92,6 +92,13 @@ impl Store for FullDisk {
     async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
         self.room()?;
         self.store.pause_issuer(until).await
+    }
+    async fn overlong(&self, latest: Timestamp) -> Result<Vec<Overlong>, StoreError> {
+        self.store.overlong(latest).await
+    }
+    async fn end_overlong(&self, overlong: &Overlong) -> Result<bool, StoreError> {
+        self.room()?;
+        self.store.end_overlong(overlong).await
     }
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.store.next_wake(now).await

@@ -52,7 +52,8 @@ impl Plan<'_> {
             ServiceName::Rotator => self.rotator(),
             ServiceName::Distributor => self.distributor(),
             ServiceName::Coordinator => self.coordinator(),
-            ServiceName::Audit => Table::new(),
+            // the broker is not started here
+            ServiceName::Audit | ServiceName::Broker => Table::new(),
         };
         config.extend(own);
         // texts, booleans and tables of them: `Display` writes the document
@@ -155,12 +156,13 @@ impl Plan<'_> {
         ])
     }
 
-    /// The instance is named: there is one coordinator, and a restarted one takes its own leases over at once.
+    /// There is one process of each service: a restarted coordinator takes its own leases over at once.
     fn coordinator(&self) -> Table {
         let rotation = [
             ("lease", text(self.tempo.lease)),
             ("min_overlap", text(self.tempo.min_overlap)),
             ("instance", text("mint-up")),
+            ("sole_executors", Value::Boolean(true)),
         ];
         table([("rotation", Value::Table(table(rotation)))])
     }
@@ -186,7 +188,7 @@ fn peers(service: ServiceName) -> &'static [ServiceName] {
     use ServiceName::{Audit, Distributor, IdentityProvisioner, RegistrySync, Rotator};
     match service {
         Audit => &[],
-        RegistrySync => &[Audit],
+        RegistrySync | ServiceName::Broker => &[Audit],
         IdentityProvisioner => &[Audit, RegistrySync],
         Rotator => &[Audit, RegistrySync, Distributor],
         Distributor => &[Audit, RegistrySync, Rotator],

@@ -12,6 +12,10 @@ pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
     ),
     ("coordinator.store.wake_all", "only when the wall clock was set back: tests/peers/clock_jumps.sh"),
     (
+        "coordinator.store.end_overlong",
+        "only when somebody's clock was ahead: coordinator's tests of its leases, tests/peers/clock_jumps.sh",
+    ),
+    (
         "rotator.ledger.close_what_was_open",
         "only when the state was put back from a backup: the rotator's own tests of its ledger",
     ),
