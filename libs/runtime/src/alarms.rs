@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Meter};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 /// The layer that counts.
@@ -23,6 +23,11 @@ impl Alarms {
             .with_description("Alarms raised, by code: each needs a person")
             .build();
         Self { raised }
+    }
+
+    /// Whether what is said there can be an alarm.
+    pub(crate) fn may_be_one(metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.fields().field("alarm").is_some()
     }
 }
 

@@ -39,7 +39,7 @@ impl Telemetry {
         let (spans, metrics) = (spans(name, otlp_endpoint)?, metrics(name, otlp_endpoint)?);
         opentelemetry::global::set_meter_provider(metrics.clone());
         let alarms = Alarms::new(&metrics.meter("mint"));
-        let subscriber = subscriber(name, &spans, &filter_text(), std::io::stderr).with(alarms);
+        let subscriber = subscriber(name, &spans, alarms, &filter_text(), std::io::stderr);
         // No bridge from the `log` crate: what a library prints there has no filter of ours.
         if tracing::subscriber::set_global_default(subscriber).is_err() {
             tracing::debug!("telemetry was installed before");
@@ -66,9 +66,12 @@ fn filter_text() -> String {
         .unwrap_or_else(|| "info".to_owned())
 }
 
+/// Every layer has a filter that looks at nothing but the callsite: one without would have every detail of every third
+/// party recorded, for nobody, on every call.
 fn subscriber<W>(
     name: &'static str,
     provider: &SdkTracerProvider,
+    alarms: Alarms,
     filter_text: &str,
     writer: W,
 ) -> impl Subscriber + Send + Sync
@@ -80,7 +83,8 @@ where
         .with_location(false)
         .with_threads(false)
         .with_filter(filter::filter_fn(is_exported));
-    tracing_subscriber::registry().with(log_layer(filter_text, writer)).with(spans)
+    let alarms = alarms.with_filter(filter::filter_fn(Alarms::may_be_one));
+    tracing_subscriber::registry().with(log_layer(filter_text, writer)).with(spans).with(alarms)
 }
 
 fn log_layer<S, W>(filter_text: &str, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -182,7 +186,8 @@ mod tests {
         let captured = Captured::default();
         let writer = captured.clone();
         let provider = spans("test", None).unwrap();
-        let subscriber = subscriber("test", &provider, filter_text, move || writer.clone());
+        let alarms = Alarms::new(&metrics("test", None).unwrap().meter("mint"));
+        let subscriber = subscriber("test", &provider, alarms, filter_text, move || writer.clone());
         tracing::subscriber::with_default(subscriber, body);
         String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()
     }
@@ -201,6 +206,16 @@ mod tests {
         });
         assert!(!text.contains("canary"), "{text}");
         assert!(text.contains("slow-statement") && text.contains("our-detail"), "{text}");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_recorded() {
+        logged("info", || {
+            assert!(!tracing::enabled!(target: "h2::codec", Level::TRACE));
+            assert!(!tracing::enabled!(target: "sqlx::query", Level::DEBUG));
+            assert!(!tracing::enabled!(target: "mint_rotator", Level::DEBUG));
+            assert!(tracing::enabled!(target: "mint_rotator", Level::INFO));
+        });
     }
 
     #[test]
