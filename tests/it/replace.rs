@@ -1,14 +1,14 @@
 //! An issuer that knows one value at a time (*replace*): Glewlwyd's client secrets. Applications log in all the time; what
 //! is shut out is shut out within the measured window only, and other buckets' refusals do not lengthen it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::Full;
 use mint_api::convert::timestamp_from_wire;
 use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
@@ -19,91 +19,14 @@ use mint_tests::client;
 use mint_tests::registry::{Entry, registry};
 use mint_tests::world::{Options, World, completed_rotations};
 use mint_types::ServiceName;
-use serde_json::{Value, json};
+
+mod issuer;
+
+use issuer::Glewlwyd;
 
 const APPLICATIONS: [&str; 2] = ["first", "second"];
 /// This one's second bucket refuses.
 const HALF: &str = "half";
-
-/// The sandbox's Glewlwyd, whose port is chosen before the world is up because the rotator's configuration names it.
-struct Glewlwyd {
-    api: String,
-    secrets: PathBuf,
-}
-
-impl Glewlwyd {
-    fn in_world(data: &Path) -> Self {
-        // below the ports that the kernel gives to outgoing connections
-        let port = (20_000..30_000)
-            .rev()
-            .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
-            .expect("a free port");
-        let run = data.join("run");
-        std::fs::create_dir_all(&run).expect("a directory");
-        std::fs::write(run.join("ports.json"), json!({ "sandbox": port }).to_string()).expect("a file");
-        Self { api: format!("http://127.0.0.1:{port}/glewlwyd/api"), secrets: run.join("secrets/rotator") }
-    }
-
-    /// Both who speak to the issuer speak to this one.
-    fn environment(&self) -> Vec<(String, String)> {
-        let file = |name: &str| self.secrets.join(name).display().to_string();
-        let key = self.secrets.with_file_name("identity-provisioner").join("glewlwyd-token");
-        let provisioner = [
-            ("DRIVER", "glewlwyd".to_owned()),
-            ("URL", self.api.clone()),
-            ("TOKEN_FILE", key.display().to_string()),
-        ];
-        let provisioner =
-            provisioner.map(|(name, value)| (format!("MINT_IDENTITY_PROVISIONER__ISSUER__{name}"), value));
-        let rotator = [
-            ("DRIVER", "glewlwyd".to_owned()),
-            ("URL", self.api.clone()),
-            ("TOKEN_FILE", file("glewlwyd-token")),
-            ("ADMINISTRATOR_FILE", file("glewlwyd-admin.json")),
-            ("TOKEN_URL", self.token_url()),
-            ("REVOCATION_URL", format!("{}/oidc/revoke", self.api)),
-        ]
-        .map(|(name, value)| (format!("MINT_ROTATOR__ISSUER__{name}"), value));
-        provisioner.into_iter().chain(rotator).collect()
-    }
-
-    fn token_url(&self) -> String {
-        format!("{}/oidc/token", self.api)
-    }
-
-    fn prober(&self) -> (String, String) {
-        let text = std::fs::read(self.secrets.join("prober.json")).expect("the prober");
-        let prober: Value = serde_json::from_slice(&text).expect("JSON");
-        let field = |name: &str| prober[name].as_str().expect("a text").to_owned();
-        (field("client_id"), field("client_secret"))
-    }
-
-    /// Makes what whoever runs that server makes: the prober.
-    async fn provide_prober(&self) {
-        let (id, secret) = self.prober();
-        self.make("client", &confidential(&id, &secret)).await;
-    }
-
-    async fn make(&self, collection: &str, body: &Value) {
-        let key = std::fs::read_to_string(self.secrets.join("glewlwyd-token")).expect("the key");
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("{}/{collection}/", self.api))
-            .header("authorization", format!("token {}", key.trim()))
-            .header("content-type", "application/json")
-            .body(Full::<Bytes>::from(body.to_string()))
-            .expect("a request");
-        let answer = client::send(request).await.expect("an answer");
-        assert!(answer.status.is_success(), "{}: {:?}", answer.status, answer.body);
-    }
-}
-
-fn confidential(id: &str, secret: &str) -> Value {
-    json!({"client_id": id, "name": id, "confidential": true, "enabled": true, "password": secret,
-        "client_secret": secret, "redirect_uri": ["http://127.0.0.1/cb"], "scope": ["uid", "cn"],
-        "authorization_type": ["password", "client_credentials", "refresh_token"],
-        "token_endpoint_auth_method": ["client_secret_basic"]})
-}
 
 /// Asks for a token as a client.
 async fn grant(token_url: &str, client: (&str, &str), fields: &[(&str, &str)]) -> Result<(), String> {
@@ -194,10 +117,10 @@ fn windows(versions: &[Version]) -> Vec<(i64, i64)> {
     versions.iter().filter_map(window).collect()
 }
 
-async fn boot() -> (World, Glewlwyd, tempfile::TempDir) {
+async fn boot(issuer: impl FnOnce(&Path) -> Glewlwyd) -> (World, Glewlwyd, tempfile::TempDir) {
     let directory = tempfile::Builder::new().prefix("mint-replace-").tempdir().expect("a directory");
     let data = directory.path().join("data");
-    let glewlwyd = Glewlwyd::in_world(&data);
+    let glewlwyd = issuer(&data);
     let entries = [
         Entry::new(APPLICATIONS[0]),
         Entry::new(APPLICATIONS[1]),
@@ -217,7 +140,17 @@ async fn boot() -> (World, Glewlwyd, tempfile::TempDir) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_setting_replaces_no_password_login_fails_and_no_client_login_outside_of_the_measured_window() {
-    let (world, glewlwyd, _directory) = boot().await;
+    rotate_under_logins(boot(Glewlwyd::in_world).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a real Glewlwyd: tests/peers/glewlwyd.sh"]
+async fn a_real_glewlwyd_keeps_users_and_clients_and_rotates_them_under_logins() {
+    let secrets = tempfile::tempdir().expect("a directory");
+    rotate_under_logins(boot(|_| Glewlwyd::real(secrets.path())).await).await;
+}
+
+async fn rotate_under_logins((world, glewlwyd, _directory): (World, Glewlwyd, tempfile::TempDir)) {
     world.until_at_rest(&APPLICATIONS, Duration::from_mins(3)).await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut loops = Vec::new();
@@ -258,7 +191,7 @@ async fn where_setting_replaces_no_password_login_fails_and_no_client_login_outs
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_refuses_does_not_keep_the_issuer_from_what_another_one_holds() {
-    let (world, glewlwyd, _directory) = boot().await;
+    let (world, glewlwyd, _directory) = boot(Glewlwyd::in_world).await;
     let refused = |status: &mint_api::coordination::v1::ApplicationStatus| {
         status.problems.iter().any(|problem| problem.r#type == "destination_refused")
     };

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The driver's contract against a real Glewlwyd 2.7 (Debian: glewlwyd, sqlite3, jq, openssl), on loopback and in a
-# directory of its own that is removed at the end. The test is one of the workspace's, so that nothing is built again for
-# other features.  usage: tests/peers/glewlwyd.sh [PORT]
+# The drivers' contracts against a real Glewlwyd 2.7 (Debian: glewlwyd, sqlite3, jq, openssl), and the constellation with it
+# as its issuer, on loopback and in a directory of its own that is removed at the end. The tests are the workspace's, so
+# that nothing is built again for other features.  usage: tests/peers/glewlwyd.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PORT=${1:-14693}; B=http://127.0.0.1:$PORT/api; D=$(mktemp -d)
@@ -41,7 +41,9 @@ KEY=$(curl -sf -b "$J" -X POST "$B/key/" | jq -r .key); K="Authorization: token 
 curl -sf -H "$K" "$B/mod/user/database" | jq '.multiple_passwords=true' > "$D/user.json"
 curl -sf -o /dev/null -X PUT -H "$K" -H "$JSON" -d @"$D/user.json" "$B/mod/user/database"
 curl -sf -o /dev/null -X PUT -H "$K" "$B/mod/user/database/reset"
-curl -sf -o /dev/null -H "$K" -H "$JSON" -d '{"name":"uid","display_name":"uid","description":"x","password_required":true,"password_max_age":0,"scheme":{},"scheme_required":{}}' "$B/scope/"
+for scope in uid cn; do
+  curl -sf -o /dev/null -H "$K" -H "$JSON" -d '{"name":"'$scope'","display_name":"'$scope'","description":"x","password_required":true,"password_max_age":0,"scheme":{},"scheme_required":{}}' "$B/scope/"
+done
 openssl ecparam -name prime256v1 -genkey -noout 2>/dev/null | openssl pkcs8 -topk8 -nocrypt -out "$D/ec.key"
 openssl ec -in "$D/ec.key" -pubout -out "$D/ec.pub" 2>/dev/null
 jq -n --rawfile k "$D/ec.key" --rawfile c "$D/ec.pub" --arg iss "$B/oidc" '{module:"oidc",name:"oidc",display_name:"oidc",enabled:true,parameters:{
@@ -50,6 +52,8 @@ jq -n --rawfile k "$D/ec.key" --rawfile c "$D/ec.pub" --arg iss "$B/oidc" '{modu
  "auth-type-none-enabled":false,"auth-type-password-enabled":true,"auth-type-client-enabled":true,"auth-type-device-enabled":false,"auth-type-refresh-enabled":true,
  "jwks-show":true,"introspection-revocation-allowed":true,"introspection-revocation-allow-target-client":true,"subject-type":"public",scope:[]}}' > "$D/plugin.json"
 curl -sf -o /dev/null -H "$K" -H "$JSON" -d @"$D/plugin.json" "$B/mod/plugin/"
-MINT_PEER_GLEWLWYD=$B MINT_PEER_GLEWLWYD_KEY=$KEY \
-  cargo test --locked --workspace --lib -- --ignored --exact adapters::glewlwyd::real::a_real_glewlwyd_keeps_the_contract \
+export MINT_PEER_GLEWLWYD=$B MINT_PEER_GLEWLWYD_KEY=$KEY
+cargo test --locked --workspace --lib -- --ignored --exact adapters::glewlwyd::real::a_real_glewlwyd_keeps_the_contract \
   adapters::glewlwyd::real::a_real_glewlwyd_keeps_users_and_their_clients
+# the whole constellation, with that server as its issuer
+cargo test --locked --workspace --test it -- --ignored replace::a_real_glewlwyd
