@@ -43,6 +43,8 @@ pub enum Cause {
     DestinationsChanged,
     /// The public client has another id.
     ClientChanged,
+    /// Two operators had what was there ended at once: no pause holds it up.
+    Revoked,
 }
 
 /// A version that the rotator made.

@@ -263,6 +263,18 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "The bucket's endpoint is not allowed",
             "Choose an endpoint that the distributor's operator allows (s3.allowed_endpoints)",
         ),
+        "REDIRECT_URL_UNCONFIRMED" => (
+            "Another redirect URL waits until the application's owner confirms it",
+            "The owning team or an operator confirms it: mint app confirm APP; or enter the one before again",
+        ),
+        "UNACCOUNTED_VERSION" => (
+            "The issuer has a version that nobody accounts for",
+            "Rotate the application: the next Retire ends what nobody accounts for",
+        ),
+        "VERSION_MISSING" => (
+            "The issuer lacks a version that is in use",
+            "Rotate the application: mint app rotate APP; and find out who ended it",
+        ),
         "SCOPE_RESERVED" => (
             "The settings ask for a reserved scope",
             "Take the scope out of the settings, or ask the operator of identity-provisioner (issuer.reserved_scopes)",
@@ -287,6 +299,9 @@ mod tests {
             "DESTINATION_UNCONFIRMED",
             "DESTINATION_REFUSED_ENDPOINT",
             "SCOPE_RESERVED",
+            "REDIRECT_URL_UNCONFIRMED",
+            "UNACCOUNTED_VERSION",
+            "VERSION_MISSING",
             "ISSUER_REFUSED",
             "ISSUER_UNREACHABLE",
             "ISSUER_MALFORMED_ANSWER",

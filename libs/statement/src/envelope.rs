@@ -41,8 +41,9 @@ pub struct SignedStatement {
 }
 
 impl SignedStatement {
-    /// A statement with its first signature.
+    /// A statement with its first signature; refused if nobody would believe it.
     pub fn sign(statement: Statement, key: &StatementKey) -> Result<Self, Error> {
+        statement.subject.check()?;
         let payload = serde_json::to_vec(&statement).map_err(|error| Error::Malformed(error.to_string()))?;
         Ok(Self { payload, statement, signatures: Vec::new() }.signed_by(key))
     }
@@ -119,6 +120,7 @@ impl SignedStatement {
         if expires_at > issued_at.plus(LONGEST_LIFE) {
             return Err(Error::LivesTooLong);
         }
+        self.statement.subject.check()?;
         if now < issued_at || now >= expires_at {
             return Err(Error::NotInForce { from: issued_at, until: expires_at, now });
         }

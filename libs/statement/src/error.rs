@@ -39,6 +39,15 @@ pub enum Error {
     /// It is meant to live longer than a statement may.
     #[error("the statement lives longer than 30 days")]
     LivesTooLong,
+    /// It releases nothing, or more removals than one statement may.
+    #[error(
+        "a statement releases 1 to {} removals, not {acts}: more of them are several statements",
+        crate::MOST_ACTS
+    )]
+    Immoderate {
+        /// How many it says.
+        acts: u32,
+    },
     /// It is about something else.
     #[error("the statement is about another {0}")]
     Mismatch(&'static str),
@@ -56,9 +65,11 @@ impl Error {
     /// How a caller should understand it.
     pub fn code(&self) -> Code {
         match self {
-            Self::Malformed(_) | Self::BadSignature(_) | Self::LivesTooLong | Self::Mismatch(_) => {
-                Code::InvalidArgument
-            }
+            Self::Malformed(_)
+            | Self::BadSignature(_)
+            | Self::LivesTooLong
+            | Self::Immoderate { .. }
+            | Self::Mismatch(_) => Code::InvalidArgument,
             Self::Untrusted(_) | Self::SignersMissing { .. } => Code::PermissionDenied,
             Self::NotInForce { .. } => Code::FailedPrecondition,
             Self::KeyFile { .. } => Code::Internal,
@@ -69,6 +80,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Malformed(_) | Self::LivesTooLong => "STATEMENT_MALFORMED",
+            Self::Immoderate { .. } => "STATEMENT_IMMODERATE",
             Self::BadSignature(_) => "STATEMENT_BAD_SIGNATURE",
             Self::Untrusted(_) => "STATEMENT_UNTRUSTED",
             Self::SignersMissing { .. } => "STATEMENT_SIGNERS_MISSING",

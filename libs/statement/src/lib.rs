@@ -15,6 +15,7 @@
 //! - counts one signer twice: `two_signatures_of_one_operator_are_one_signer`
 //! - believes a key that is not trusted: `a_stranger_signs_nothing`
 //! - believes what has expired, is not valid yet or lives too long: `time_bounds_a_statement`
+//! - believes or signs a release of more removals than one statement may: `a_release_is_moderate_whoever_signs_it`
 //! - reads a statement that says more than this version understands: `an_unknown_field_is_refused`
 //! - signs with a key that others on the machine can read: `a_key_file_that_others_can_read_is_refused`
 //!
@@ -38,4 +39,6 @@ mod statement;
 pub use envelope::{PAYLOAD_TYPE, SignedStatement, Verified};
 pub use error::Error;
 pub use key::{KeyId, Signer, StatementKey, TrustedKey, TrustedKeys};
-pub use statement::{DestinationSet, LONGEST_LIFE, Place, Removal, Statement, StatementId, Subject};
+pub use statement::{
+    DestinationSet, LONGEST_LIFE, MOST_ACTS, Place, Removal, Statement, StatementId, Subject,
+};

@@ -10,8 +10,14 @@ use mint_types::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::Error;
+
 /// No statement holds longer: verifiers remember ids this long.
 pub const LONGEST_LIFE: Duration = Duration::from_hours(30 * 24);
+
+/// One statement releases at most so many removals: a day's budget of a fleet of a hundred thousand. A slip of the hand or
+/// a stolen pair of keys frees no whole fleet at once.
+pub const MOST_ACTS: u32 = 1000;
 
 /// Tells one statement from every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,7 +79,7 @@ pub enum Subject {
         /// Which credentials; never none.
         kinds: BTreeSet<CredentialKind>,
     },
-    /// The application's credentials go to these places. The owning team, or one operator.
+    /// The application's credentials go to these places, and its logins back to this URL. The owning team, or one operator.
     Destinations(DestinationSet),
     /// identity-provisioner has counted a removal: what it names may be overwritten. The provisioner itself.
     RemovalPermit {
@@ -84,7 +90,23 @@ pub enum Subject {
     },
 }
 
-/// Where an application's credentials go: what the distributor pins.
+impl Subject {
+    /// Refuses what no statement may say, whoever signed it.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::RegistryRelease { acts, .. } if !(1..=MOST_ACTS).contains(acts) => {
+                Err(Error::Immoderate { acts: *acts })
+            }
+            Self::RegistryRelease { .. }
+            | Self::RevokeNow { .. }
+            | Self::Destinations(_)
+            | Self::RemovalPermit { .. } => Ok(()),
+        }
+    }
+}
+
+/// Where an application's credentials go: what the distributor pins; and where its logins are sent back to: what
+/// identity-provisioner pins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DestinationSet {
@@ -98,6 +120,9 @@ pub struct DestinationSet {
     pub prefix: Prefix,
     /// The buckets.
     pub buckets: BTreeSet<Place>,
+    /// Where the issuer sends logins back to; none if the client has no such URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_url: Option<String>,
 }
 
 impl DestinationSet {
@@ -114,6 +139,7 @@ impl DestinationSet {
             account_id: settings.account_id.clone(),
             prefix: settings.prefix.clone(),
             buckets: settings.buckets.iter().map(place).collect(),
+            redirect_url: settings.redirect_url.clone(),
         }
     }
 }

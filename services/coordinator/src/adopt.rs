@@ -57,7 +57,7 @@ async fn under_lease(parts: &Parts, held: Held) -> Result<String, Fault> {
         Call { application: lease.application.clone(), token: lease.token, revision: desk.record.revision };
     let answer = steps::bounded(parts, "identity-provisioner", parts.identities.adopt(&call)).await;
     let (standing, answer) = match answer {
-        Ok(adopted) => (ensured(&desk, adopted.clone()), Ok(adopted.client_id)),
+        Ok(adopted) => (ensured(&desk, adopted.clone(), parts.clock.now()), Ok(adopted.client_id)),
         Err(failure) => (desk.standing.clone(), Err(refused(&lease.application, &failure))),
     };
     let change = Change {

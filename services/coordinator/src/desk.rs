@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mint_saga::{Credential, Due, Facts, Roster, Stage, Trouble, Wish};
-use mint_types::{Application, CredentialKind, Presence, Revision, Settings, Timestamp};
+use mint_types::{Application, CredentialKind, Presence, Problem, Revision, Settings, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::removal::{self, Clearing, Lost, Removal};
@@ -49,6 +49,9 @@ pub struct Standing {
     /// Versions that are worth nothing any more.
     #[serde(default)]
     pub lost: BTreeMap<CredentialKind, Lost>,
+    /// What the last comparison with the issuer found that no rotation of its own accord sets right.
+    #[serde(default)]
+    pub unaccounted: Vec<Problem>,
 }
 
 /// What is wrong with the record as it stands, since when.
@@ -86,6 +89,7 @@ pub(crate) fn calls_for_another_try(before: &Application, after: &Application) -
         || before.identity_revision != after.identity_revision
         || before.active != after.active
         || before.presence != after.presence
+        || before.destinations_statement != after.destinations_statement
 }
 
 /// Who holds which version, and how long that matters.

@@ -92,24 +92,31 @@ async fn perform(
         }
         IdentityStep::Delete => {
             let answer = steps::bounded(parts, SERVICE, identities.delete(call)).await;
-            answer.map(|()| Standing { identity: IdentityPhase::Deleted, trouble: None, ..before })
+            answer.map(|()| Standing {
+                identity: IdentityPhase::Deleted,
+                trouble: None,
+                unaccounted: Vec::new(),
+                ..before
+            })
         }
         IdentityStep::Restore => {
             let restored = steps::bounded(parts, SERVICE, identities.restore(call)).await;
             match restored {
-                Ok(restored) if desk.record.presence == Presence::Held => Ok(ensured(desk, restored)),
+                Ok(restored) if desk.record.presence == Presence::Held => {
+                    Ok(ensured(desk, restored, parts.clock.now()))
+                }
                 // the same identity; whether it is the same user, too, only Ensure says
                 Ok(_) => {
                     burst.keep_lease().await?;
                     let answer = steps::bounded(parts, SERVICE, identities.ensure(call)).await;
-                    answer.map(|answer| ensured(desk, answer))
+                    answer.map(|answer| ensured(desk, answer, parts.clock.now()))
                 }
                 Err(failure) => Err(failure),
             }
         }
         IdentityStep::Ensure => {
             let answer = steps::bounded(parts, SERVICE, identities.ensure(call)).await;
-            answer.map(|answer| ensured(desk, answer))
+            answer.map(|answer| ensured(desk, answer, parts.clock.now()))
         }
         IdentityStep::Overwrite | IdentityStep::Clear => {
             return Err(BurstError::Impossible("objects are no identity"));
@@ -132,7 +139,7 @@ fn disabled(answer: Disabled, before: Standing, now: Timestamp) -> Standing {
 }
 
 /// The identity is in use as the catalog says.
-pub(crate) fn ensured(desk: &Desk, ensured: Ensured) -> Standing {
+pub(crate) fn ensured(desk: &Desk, ensured: Ensured, now: Timestamp) -> Standing {
     let before = &desk.standing;
     let incarnation = ensured.incarnation.unwrap_or(before.incarnation).max(before.incarnation);
     // another user of the same name knows none of its predecessor's credentials
@@ -144,12 +151,24 @@ pub(crate) fn ensured(desk: &Desk, ensured: Ensured) -> Standing {
         ensured: ensured.applied.max(desk.record.identity_revision),
         ensured_with: desk.record.revision,
         client_id: Some(ensured.client_id).filter(|id| !id.is_empty()),
-        trouble: None,
+        trouble: ensured
+            .unconfirmed_redirect
+            .map(|url| waiting_for_a_word(before.trouble.as_ref(), &url, now)),
         incarnation,
         removal: None,
         clearing: before.clearing.clone(),
         lost,
+        unaccounted: before.unaccounted.clone(),
     }
+}
+
+/// Everything else of the user is as it should be: a problem for people, and no failure that counts.
+fn waiting_for_a_word(before: Option<&Trouble>, url: &str, now: Timestamp) -> Trouble {
+    let asked = if url.is_empty() { "the settings ask for none" } else { url };
+    let detail = format!("the client keeps its redirect URL; unconfirmed: {asked}");
+    let failure = Failure::new("REDIRECT_URL_UNCONFIRMED", detail);
+    let trouble = Trouble::after(before, &[failure], None, now, std::time::Duration::ZERO);
+    Trouble { attempts: 1, ..trouble }
 }
 
 /// Has objects overwritten: counted and permitted by one executor, done by the other.

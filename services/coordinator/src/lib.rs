@@ -34,6 +34,10 @@
 //! - forgets what two operators want ended at once, or lets a delivery that fails hold it up:
 //!   `what_operators_revoke_ends_with_a_fresh_version_whatever_fails_on_the_way`,
 //!   `a_revocation_does_not_wait_for_a_bucket_that_refuses`.
+//! - lets a pause hold up the fresh version that a revocation needs, or does anything else during one:
+//!   `a_pause_does_not_hold_up_what_a_revocation_needs_and_nothing_else_goes_on`.
+//! - keeps to itself what a comparison with the issuer found:
+//!   `what_nobody_accounts_for_is_a_problem_until_a_later_look_does_not_find_it`.
 //! - carries a refused statement on: `a_statement_that_is_not_believed_is_a_problem_and_is_not_carried_again`.
 //! - does what an operator asks while the audit log is down: `without_the_audit_log_nothing_is_done`.
 //! - retires while an instance that reported within its last three polls holds an older version, before the longest
@@ -92,6 +96,10 @@
 //! - *An application that went out of use has its open rotations closed* while its user is there, disabled: a version that
 //!   is still to be ended could be ended by nobody after the deletion, and the rotation would stand in the way of whoever
 //!   gets the name next.
+//! - *What the rotator keeps in mind and the next Retire sweeps is no problem* (an unresolved intent): nobody has to do
+//!   anything about it. Every other finding is one until a comparison does not find it any more; where something was found
+//!   the next one is ten minutes later, else six hours.
+//! - *A revocation marks its rotation* (`Cause::Revoked`), also one that was open already: that is what no pause stops.
 //! - *State inside failing services is retried within seconds*, whatever the attempt: nothing is wrong with the
 //!   application.
 

@@ -17,7 +17,7 @@ use crate::policy::Parts;
 use crate::ports::Finding;
 use crate::status::{Status, status};
 use crate::store::{Revocation, Started, Store};
-use crate::{burst, errand, steps};
+use crate::{burst, errand, reconciliation, steps};
 
 /// Who asked, and in which request.
 #[derive(Debug, Clone)]
@@ -136,13 +136,16 @@ impl Operator {
         Ok((application, kinds.into_iter().collect()))
     }
 
-    /// Has the rotator compare the issuer with its ledger.
+    /// Has the rotator compare the issuer with its ledger; unless it is a dry run, what nobody accounts for is a problem.
     pub async fn reconcile(&self, id: &ApplicationId, dry_run: bool) -> Result<Vec<Finding>, Fault> {
         self.desk(id).await?;
-        let held = errand::lease(&self.parts, id).await?;
+        let mut held = errand::lease(&self.parts, id).await?;
         let call = errand::call(&held);
         let answer =
             steps::bounded(&self.parts, "rotator", self.parts.rotator.reconcile(&call, dry_run)).await;
+        if let Some(findings) = answer.as_ref().ok().filter(|_| !dry_run) {
+            reconciliation::note(&mut held.desk, findings, self.parts.clock.now());
+        }
         errand::give_back(&self.parts, held, None).await?;
         answer.map_err(|failure| {
             let message = format!("{} ({})", failure.detail, failure.reason);

@@ -91,6 +91,7 @@ pub(crate) fn identity_need(desk: &Desk) -> Option<IdentityStep> {
 pub fn decide(desk: &Desk, world: &World) -> Decision {
     let mut decision = Decision::rest(NEVER);
     if world.paused || desk.paused.is_some() {
+        urgent(desk, world, &mut decision);
         return decision;
     }
     let need = identity_need(desk).map_or_else(|| removal::need(desk, world.now), Need::Now);
@@ -108,13 +109,29 @@ pub fn decide(desk: &Desk, world: &World) -> Decision {
     let phase = desk.standing.identity;
     let identity_usable = decision.identity.is_some() || phase == IdentityPhase::Enabled;
     if desk.record.active && identity_usable {
-        open_rotations(desk, world, &mut decision);
-        new_rotations(desk, world, &mut decision);
+        open_rotations(desk, world, &mut decision, |_| true);
+        // what was lost with the one that had the name before is known after Ensure: a rotation that is opened with it would
+        // count as lost, too, and be made twice
+        if phase != IdentityPhase::Deleted {
+            new_rotations(desk, world, &mut decision);
+        }
     } else if !desk.record.active && phase == IdentityPhase::Disabled && decision.identity.is_none() {
         // what is open is closed while the user is there: after its deletion nobody could end a version of it
-        open_rotations(desk, world, &mut decision);
+        open_rotations(desk, world, &mut decision, |_| true);
     }
     decision
+}
+
+/// What no pause holds up: the fresh version in the place of one that two operators had ended at once.
+fn urgent(desk: &Desk, world: &World, decision: &mut Decision) {
+    let usable = desk.record.active && desk.standing.identity == IdentityPhase::Enabled;
+    if desk.record.presence == Presence::Held || !usable {
+        return;
+    }
+    let is_urgent = |kind: CredentialKind| {
+        desk.credential(kind).rotation.is_some_and(|rotation| rotation.cause == Cause::Revoked)
+    };
+    open_rotations(desk, world, decision, is_urgent);
 }
 
 /// When the identity may be worked on; none for now.
@@ -126,8 +143,13 @@ fn identity_gate(desk: &Desk, world: &World, step: IdentityStep) -> Option<Times
     trouble.max(world.issuer_paused_until).filter(|gate| world.now < *gate)
 }
 
-fn open_rotations(desk: &Desk, world: &World, decision: &mut Decision) {
-    for kind in desk.credentials.keys() {
+fn open_rotations(
+    desk: &Desk,
+    world: &World,
+    decision: &mut Decision,
+    is_meant: impl Fn(CredentialKind) -> bool,
+) {
+    for kind in desk.credentials.keys().filter(|kind| is_meant(**kind)) {
         let facts = desk.facts(*kind, world.now, world.issuer_paused_until);
         match plan(&desk.as_found(*kind), world.now, &facts) {
             Step::Idle => {}

@@ -65,6 +65,8 @@ pub struct Ensured {
     pub applied: Revision,
     /// How often the user was made again after it had vanished; none if the answer does not say.
     pub incarnation: Option<u64>,
+    /// A redirect URL that nobody confirmed: the client keeps the one that it has. Empty: the settings ask for none.
+    pub unconfirmed_redirect: Option<String>,
 }
 
 /// What became of an identity that was to lose its scopes.

@@ -142,7 +142,8 @@ async fn settle(
     let mut desk = held.desk.clone();
     let credential = desk.credential(revocation.kind);
     let event = match turn(&credential, revocation.asked_at, complete) {
-        Turn::GoOn => Ok(None),
+        Turn::GoOn if complete => Ok(None),
+        Turn::GoOn => return Ok(errand::give_back(parts, held, urged(credential)).await?),
         Turn::Open => {
             let fresh = opened(parts, &mut desk, revocation.kind, now);
             return Ok(errand::give_back(parts, held, fresh).await?);
@@ -161,6 +162,13 @@ async fn settle(
             Err(BurstError::Refused(failure.reason))
         }
     }
+}
+
+/// The rotation that was open already is the one that is waited for now: no pause holds it up.
+fn urged(mut credential: Credential) -> Option<Credential> {
+    let rotation = credential.rotation.as_mut().filter(|rotation| rotation.cause != Cause::Revoked)?;
+    rotation.cause = Cause::Revoked;
+    Some(credential)
 }
 
 fn rotation_call(held: &Held, credential: &Credential) -> Result<RotationCall, Failure> {
@@ -187,6 +195,6 @@ fn opened(parts: &Parts, desk: &mut Desk, kind: CredentialKind, now: Timestamp) 
         return None;
     }
     let id = RotationId::random(parts.entropy.as_ref());
-    burst::open(desk, kind, Cause::Requested, id, mint_runtime::trace::current_traceparent(), now);
+    burst::open(desk, kind, Cause::Revoked, id, mint_runtime::trace::current_traceparent(), now);
     desk.credentials.get(&kind).cloned()
 }

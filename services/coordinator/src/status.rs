@@ -308,7 +308,7 @@ fn problems(desk: &Desk, now: Timestamp) -> Vec<Problem> {
         .values()
         .filter(|credential| shown.contains(&credential.kind))
         .flat_map(Credential::problems);
-    problems.extend(identity.chain(credentials).cloned());
+    problems.extend(identity.chain(credentials).chain(&standing.unaccounted).cloned());
     let all = desk.credentials.values().filter(|credential| shown.contains(&credential.kind));
     problems.extend(all.filter_map(|credential| lagging(desk, credential, now)));
     problems

@@ -218,6 +218,7 @@ impl World {
             account_id: settings.account_id.clone(),
             prefix: settings.prefix.clone(),
             buckets: settings.buckets.iter().map(stated).collect(),
+            redirect_url: settings.redirect_url.clone(),
         };
         let life = Duration::from_hours(24 * 7);
         Statement::new(mint_statement::Subject::Destinations(set), self.clock.now(), life, &self.entropy)

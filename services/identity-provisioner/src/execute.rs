@@ -1,6 +1,7 @@
 //! Doing it: announce, intend, act, remember, record, conclude.
 
 mod look;
+mod redirect;
 mod release;
 mod strays;
 
@@ -21,6 +22,7 @@ use crate::{
     model::{Known, Naming, Order, ServiceUser, Stage},
     plan::{self, Step, Taking},
     ports::{Catalog, IdentityIssuer},
+    redirect::Ruling,
     state::{Applied, Intent, State},
     statements::Statements,
     turns::Turns,
@@ -83,6 +85,7 @@ struct Deed<'d> {
     stage: Stage,
     takes: Option<Taking>,
     must_exist: bool,
+    ruling: Ruling,
 }
 
 /// What an order comes down to.
@@ -163,12 +166,14 @@ impl Provisioner {
         // Before the turn: whoever holds it with a lower token stops at its next check.
         self.state.fence(order).await?;
         let _turn = self.turns.take(&order.application).await;
-        let application = &self.catalog.application(&order.application, order.revision).await?;
+        let application = self.catalog.application(&order.application, order.revision).await?;
         let known = self.state.known(&order.application).await?;
+        let (application, ruling) = &self.pinned(application, known.as_ref()).await?;
         let step = step(known.as_ref(), application, &self.naming)?;
         let takes = if let Step::Act { takes } = step { takes } else { None };
         let Aim { action, stage, must_exist } = aim;
-        let deed = Deed { order, application, action, stage, takes, must_exist };
+        let ruling = ruling.clone();
+        let deed = Deed { order, application, action, stage, takes, must_exist, ruling };
         match (step, known) {
             (Step::Nobody, _) | (Step::Answer | Step::Settle, None) => Ok(None),
             (Step::Answer, Some(known)) => {
@@ -220,8 +225,18 @@ impl Provisioner {
             Some(known) if known.username == user.username => known.foreign,
             Some(_) | None => self.issuer.exists(&user.username).await?,
         };
-        let intent =
-            Intent { username: user.username.clone(), stage: deed.stage, foreign, takes: deed.takes };
+        let is_put = deed.stage != Stage::Deleted;
+        if is_put {
+            self.tell_of_redirect(&deed.application.id, &deed.ruling).await?;
+        }
+        let intent = Intent {
+            username: user.username.clone(),
+            stage: deed.stage,
+            foreign,
+            takes: deed.takes,
+            // before anybody entered settings there is nothing to pin
+            pin: (is_put && deed.application.settings_generation > 0).then(|| deed.ruling.pin.clone()),
+        };
         self.state.intend(deed.order, &intent, &self.moment()).await?;
         let client_id = self.ask(deed.stage, announced, &user).await?;
         let applied = Applied {

@@ -11,6 +11,8 @@
 //!   `a_field_that_nobody_asked_for_is_neither_kept_nor_shown`
 //! - takes a user's name from a request: `the_username_is_computed_from_the_configuration`
 //! - acts unannounced: `contract_without_the_audit_log_the_issuer_is_not_called`
+//! - sends logins anywhere else without the word of the owner or an operator:
+//!   `contract_a_hostile_registry_sync_changes_no_redirect_url`, `a_word_is_believed_once`
 //! - acts for a holder of an older lease: `contract_a_lower_fencing_token_is_refused_before_any_call`
 //! - disables, deletes or narrows more identities in a day than invariant I6 allows, whatever it is told:
 //!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`
@@ -37,13 +39,18 @@
 //! # Shape
 //! `ports` ([`ports::IdentityIssuer`], [`ports::Catalog`]) ← `adapters` (service-user, glewlwyd, gRPC, memory) · `plan` (pure: what is
 //! known and what the catalog says in, the next step out) · `budget` (pure: who pays) · `compare` (pure: the issuer's
-//! users against what is known) · `elapsed` (pure: the time that is counted) · `execute` (announce, intend, act, remember,
+//! users against what is known) · `redirect` (pure: where logins are sent
+//! back to) · `elapsed` (pure: the time that is counted) · `execute` (announce, intend, act, remember,
 //! record, conclude) · `state` (identities, fencing tokens, the books of I6) · `statements` (whose word counts) · `rpc`
 //! (the wire).
 //!
 //! # Decisions
 //! - *The intent is durable before the call.* A crash in between leaves "in doubt", which the next order resolves by the
 //!   same idempotent `PUT`; and a user that Mint itself had begun to make is never taken for a foreign one.
+//! - *A redirect URL is pinned, and no time changes it*: unlike a new bucket, which an owner sees stay empty, a new URL is
+//!   seen by nobody but those who log in. The first one is believed, because there is nothing to compare it with; everything
+//!   else of the user is ensured while another one waits, and the answer says that it does. A name that was deleted and
+//!   released begins anew.
 //! - *An enabled user always has the base scopes* (`uid`, `cn`): the API knows "disabled" only as "no scopes", so a user
 //!   without any of its own would be a disabled one.
 //! - *Ensure also revives*: a disabled or vanished user is made again when the catalog has a newer revision; a deleted one
@@ -80,6 +87,7 @@ pub mod execute;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod redirect;
 pub mod rpc;
 pub mod state;
 pub mod statements;
@@ -125,10 +133,13 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         Database::open(&config.state.url, state::SCHEMA, state::MIGRATIONS, config.state.migration());
     let database = database.await.map_err(Error::opening)?;
 
-    let IssuerSection { url, token_file, ca_file, .. } = &config.issuer;
+    let IssuerSection { url, token_file, ca_file, alternate_clients, .. } = &config.issuer;
     let issuer: Arc<dyn ports::IdentityIssuer> = match config.issuer.driver {
         Driver::ServiceUser => Arc::new(ServiceUserApi::open(url.clone(), token_file, ca_file.as_deref())?),
-        Driver::Glewlwyd => Arc::new(Glewlwyd::open(url.clone(), token_file, ca_file.as_deref())?),
+        Driver::Glewlwyd => {
+            let glewlwyd = Glewlwyd::open(url.clone(), token_file, ca_file.as_deref())?;
+            Arc::new(glewlwyd.with_alternate_clients(*alternate_clients))
+        }
     };
     let provisioner = Provisioner::new(Parts {
         issuer: Port::new(issuer),

@@ -99,7 +99,9 @@ impl IdentityService for Rpc {
         let request = request.into_inner();
         let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
         let known = self.provisioner.ensure(&order).await?;
+        let unconfirmed_redirect_url = self.provisioner.held_redirect(&order.application).await?;
         Ok(Response::new(EnsureIdentityResponse {
+            unconfirmed_redirect_url,
             username: known.username,
             client_id: known.client_id.unwrap_or_default(),
             foreign: known.foreign,

@@ -1,6 +1,7 @@
 //! What identity-provisioner knows by itself: identities, fencing tokens, what it has taken away and what was released.
 
 mod books;
+mod redirects;
 mod strays;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use crate::{
     elapsed::{Moment, counted},
     model::{Known, Order, Stage},
     plan::Taking,
+    redirect::Pin,
 };
 
 /// The schema's name on PostgreSQL.
@@ -26,6 +28,7 @@ pub const SCHEMA: &str = "identity_provisioner";
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "identities", sql: include_str!("sql/migrations_0001.sql") },
     Migration { version: 2, name: "removals", sql: include_str!("sql/migrations_0002.sql") },
+    Migration { version: 3, name: "redirects", sql: include_str!("sql/migrations_0003.sql") },
 ];
 
 const ONE: &str = "SELECT * FROM identities WHERE application_id = $1";
@@ -48,6 +51,8 @@ pub struct Intent {
     pub foreign: bool,
     /// What is taken away.
     pub takes: Option<Taking>,
+    /// Which redirect URL the client may have.
+    pub pin: Option<Pin>,
 }
 
 /// What the issuer confirmed.
@@ -102,6 +107,13 @@ impl State {
         row.as_ref().map(known).transpose()
     }
 
+    /// Which redirect URL an application's client may have.
+    #[read]
+    pub async fn redirect(&self, application: &ApplicationId) -> Result<Option<Pin>, Error> {
+        let row = self.database.query_optional(redirects::ONE, &[application.as_str().into()]).await?;
+        row.as_ref().map(redirects::pin).transpose()
+    }
+
     /// Every identity.
     #[read]
     pub async fn identities(&self) -> Result<Identities, Error> {
@@ -132,6 +144,9 @@ impl State {
                     fenced(transaction, order).await?;
                     if let Some(takes) = intent.takes {
                         books::spend(transaction, order.application.as_str(), takes, budget, moment).await?;
+                    }
+                    if let Some(pin) = &intent.pin {
+                        redirects::put(transaction, &order.application, pin).await?;
                     }
                     let args = [
                         order.application.as_str().into(),

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use mint_statement::{SignedStatement, Signer, Statement, StatementKey, TrustedKeys, Verified};
-use mint_types::{ServiceName, Timestamp};
+use mint_statement::{SignedStatement, Signer, Statement, StatementKey, Subject, TrustedKeys, Verified};
+use mint_types::{Application, ServiceName, Timestamp};
 
-use crate::Error;
+use crate::{Error, redirect::Word};
 
 /// The files with the keys.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,27 @@ impl Statements {
     pub fn verified(&self, envelope: &[u8], now: Timestamp) -> Result<Verified, Error> {
         let trusted = TrustedKeys::configured(self.keys_file.as_deref())?;
         Ok(SignedStatement::parse(envelope)?.verify(&trusted, now)?)
+    }
+
+    /// Which redirect URL a destinations statement of the owner or an operator names for an application.
+    pub fn redirect(
+        &self,
+        envelope: &[u8],
+        application: &Application,
+        now: Timestamp,
+    ) -> Result<Word, Error> {
+        let verified = self.verified(envelope, now)?;
+        let Statement { issued_at, subject, .. } = verified.by_owner_or_operator(&application.team_id)?;
+        match subject {
+            Subject::Destinations(set) if set.application != application.id => {
+                Err(mint_statement::Error::Mismatch("application").into())
+            }
+            Subject::Destinations(set) if set.team != application.team_id => {
+                Err(mint_statement::Error::Mismatch("owner").into())
+            }
+            Subject::Destinations(set) => Ok(Word { issued_at, url: set.redirect_url }),
+            _ => Err(mint_statement::Error::Mismatch("matter").into()),
+        }
     }
 
     /// This service's key.

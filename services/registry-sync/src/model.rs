@@ -218,7 +218,9 @@ impl Record {
             None => (Vec::new(), None, Entered::default().confidential),
         };
         let (team_id, name) = (self.facts.team_id.clone(), self.facts.name.clone());
-        (team_id, name, self.is_active(), scopes, redirect_url, confidential, self.identity_losses)
+        // whoever pins the URL has to look at the word for it
+        let word = self.statement.clone().filter(|_| redirect_url.is_some());
+        (team_id, name, self.is_active(), scopes, redirect_url, confidential, self.identity_losses, word)
     }
 }
 

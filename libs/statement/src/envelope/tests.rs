@@ -125,6 +125,27 @@ fn time_bounds_a_statement() {
 }
 
 #[test]
+fn a_release_is_moderate_whoever_signs_it() {
+    let ada = key("operator/ada", 1);
+    let statement = |acts| {
+        let subject = Subject::RegistryRelease { acts, applications: [].into() };
+        Statement::new(subject, NOW, HOUR, &Fixed(1))
+    };
+    for acts in [1, crate::MOST_ACTS] {
+        assert!(SignedStatement::sign(statement(acts), &ada).is_ok(), "{acts}");
+    }
+    for acts in [0, crate::MOST_ACTS + 1, u32::MAX] {
+        let refused = SignedStatement::sign(statement(acts), &ada).unwrap_err();
+        assert_eq!(refused.reason(), "STATEMENT_IMMODERATE", "{acts}");
+        // somebody else's program signs anything
+        let payload = serde_json::to_vec(&statement(acts)).unwrap();
+        let forged = SignedStatement { payload, statement: statement(acts), signatures: Vec::new() };
+        let refused = forged.signed_by(&ada).verify(&trusted(&[&ada]), NOW).unwrap_err();
+        assert_eq!(refused.reason(), "STATEMENT_IMMODERATE", "{acts}");
+    }
+}
+
+#[test]
 fn an_unknown_field_is_refused() {
     let payload = |text: &str| {
         let wire = format!(

@@ -47,6 +47,7 @@ impl Identities for GrpcIdentities {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: Some(answer.incarnation),
+            unconfirmed_redirect: answer.unconfirmed_redirect_url,
         })
     }
 
@@ -76,6 +77,7 @@ impl Identities for GrpcIdentities {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: None,
+            unconfirmed_redirect: None,
         })
     }
 
@@ -92,6 +94,7 @@ impl Identities for GrpcIdentities {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: None,
+            unconfirmed_redirect: None,
         })
     }
 

@@ -30,9 +30,13 @@ impl Identities for World {
             if state.deleted.contains(&application) && !state.released.contains(&application) {
                 Err(Failure::new("IDENTITY_DELETED", "its name waits for release"))
             } else {
-                state.deleted.remove(&application);
+                if state.deleted.remove(&application) {
+                    *state.incarnations.entry(application.clone()).or_default() += 1;
+                }
                 let incarnation = state.incarnations.get(&application).copied().unwrap_or_default();
-                Ok(Ensured { client_id, applied: call.revision, incarnation: Some(incarnation) })
+                let unconfirmed_redirect = state.unconfirmed.get(&application).cloned();
+                let incarnation = Some(incarnation);
+                Ok(Ensured { client_id, applied: call.revision, incarnation, unconfirmed_redirect })
             }
         }?;
         Ok(self.leave(fault, answer).await)
@@ -60,7 +64,12 @@ impl Identities for World {
         if deleted {
             return Err(Failure::new("IDENTITY_DELETED", "it is gone"));
         }
-        Ok(self.leave(fault, Ensured { client_id, applied: call.revision, incarnation: None }).await)
+        Ok(self
+            .leave(
+                fault,
+                Ensured { client_id, applied: call.revision, incarnation: None, unconfirmed_redirect: None },
+            )
+            .await)
     }
 
     async fn adopt(&self, call: &Call) -> Result<Ensured, Failure> {
@@ -68,7 +77,12 @@ impl Identities for World {
         let application = call.application.to_string();
         *self.state().ensured.entry(application.clone()).or_default() += 1;
         let client_id = format!("client-of-{application}");
-        Ok(self.leave(fault, Ensured { client_id, applied: call.revision, incarnation: None }).await)
+        Ok(self
+            .leave(
+                fault,
+                Ensured { client_id, applied: call.revision, incarnation: None, unconfirmed_redirect: None },
+            )
+            .await)
     }
 
     async fn delete(&self, call: &Call) -> Result<(), Failure> {
@@ -242,7 +256,15 @@ impl Rotator for World {
             detail: format!("dry run: {dry_run}"),
             next_action: "nothing".to_owned(),
         };
-        Ok(self.leave(fault, vec![finding]).await)
+        let stranger = Finding {
+            object: "client".to_owned(),
+            reason: "UNACCOUNTED_VERSION".to_owned(),
+            detail: "the issuer has 2 live versions".to_owned(),
+            next_action: "rotate the application".to_owned(),
+        };
+        let has = self.state().strangers.contains(call.application.as_str());
+        let findings = [Some(finding), has.then_some(stranger)].into_iter().flatten().collect();
+        Ok(self.leave(fault, findings).await)
     }
 
     async fn abandon(&self, call: &RotationCall) -> Result<(), Failure> {

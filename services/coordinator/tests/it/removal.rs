@@ -165,7 +165,12 @@ async fn a_deleted_name_is_used_again_only_after_release() {
     assert!(status.problems[0].next_action.contains("mint registry release"), "{:?}", status.problems);
 
     stage.world.release("app-a");
+    stage.world.forget_log();
     stage.live_for(HOUR).await;
+    for kind in [CredentialKind::Password, CredentialKind::Client] {
+        let made = stage.world.apis_of("app-a", kind).iter().filter(|api| **api == "create").count();
+        assert_eq!(made, 1, "{kind}: {:?}", stage.world.apis("app-a"));
+    }
     let status = stage.status("app-a").await;
     assert_eq!((status.state, status.problems.len()), (ApplicationState::Delivered, 0), "{status:#?}");
     assert!(!status.identity_deleted);

@@ -146,3 +146,96 @@ async fn a_pass_looks_at_every_application_that_rests_under_its_lease() {
     assert_eq!(stage.world.apis("app-a"), ["reconcile"]);
     assert!(stage.world.log().iter().all(|seen| seen.token > 0));
 }
+
+#[tokio::test]
+async fn what_nobody_accounts_for_is_a_problem_until_a_later_look_does_not_find_it() {
+    let stage = delivered().await;
+    stage.world.has_a_stranger("app-a", true);
+    mint_coordinator::reconcile_all(&stage.parts).await.unwrap();
+    let problems = stage.status("app-a").await.problems;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.kind, "unaccounted_version", "what the next Retire sweeps is nobody's problem");
+    assert_eq!(
+        (problem.detail.as_str(), problem.since),
+        ("client: the issuer has 2 live versions", stage.clock.now())
+    );
+    assert_eq!(problem.next_action, "rotate the application");
+    stage.clock.advance(Duration::from_mins(10));
+    mint_coordinator::reconcile_all(&stage.parts).await.unwrap();
+    assert_eq!(stage.status("app-a").await.problems, problems, "it keeps its beginning");
+    stage.world.has_a_stranger("app-a", false);
+    mint_coordinator::reconcile_all(&stage.parts).await.unwrap();
+    assert_eq!(stage.status("app-a").await.problems, []);
+}
+
+#[tokio::test]
+async fn a_pause_does_not_hold_up_what_a_revocation_needs_and_nothing_else_goes_on() {
+    for everything in [false, true] {
+        let mut stage = delivered().await;
+        let id = "app-a".parse().unwrap();
+        let (leaked, now) = (stage.world.live("app-a", KIND), stage.clock.now());
+        if everything {
+            stage.store.set_all_paused(Some("a drill"), now).await.unwrap();
+        } else {
+            assert!(stage.store.set_paused(&id, Some("a drill"), now).await.unwrap());
+        }
+        revoke(&stage, b"signed").await;
+        assert_eq!(rounds(&mut stage, 8).await, 0, "{:?}", stage.world.apis("app-a"));
+        let live = stage.world.live("app-a", KIND);
+        assert!(live.len() == 1 && live.is_disjoint(&leaked), "{live:?}, was {leaked:?}");
+        assert_eq!(stage.world.delivered("app-a", KIND), live.first().copied());
+        stage.live_for(Duration::from_mins(10)).await;
+        let desk = stage.store.desk(&id).await.unwrap().unwrap();
+        assert!(desk.credentials[&KIND].rotation.is_none(), "it is carried to its end");
+        assert_eq!(desk.paused.is_some(), !everything, "it stays paused");
+        stage.world.forget_log();
+        stage.live_for(Duration::from_hours(24 * 40)).await;
+        assert!(stage.world.log().is_empty(), "{:?}", stage.world.apis("app-a"));
+        stage.world.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_takes_a_rotation_along_that_a_pause_had_stopped() {
+    let mut stage = delivered().await;
+    let id = "app-a".parse().unwrap();
+    let leaked = stage.world.live("app-a", KIND);
+    let open = |desk: &mut mint_coordinator::Desk| {
+        let event = mint_saga::Event::Opened {
+            id: mint_types::RotationId::from_bytes([7; 16]),
+            cause: mint_saga::Cause::Requested,
+            traceparent: None,
+        };
+        let now = mint_types::Timestamp::from_unix_micros(0);
+        desk.credentials.insert(KIND, mint_saga::apply(&desk.credential(KIND), event, now).unwrap());
+        Vec::new()
+    };
+    let now = stage.clock.now();
+    assert!(stage.store.set_paused(&id, Some("a drill"), now).await.unwrap());
+    stage.store.edit(&id, now, &open).await.unwrap();
+    stage.turn().await;
+    assert!(stage.world.log().is_empty(), "paused");
+    revoke(&stage, b"signed").await;
+    assert_eq!(rounds(&mut stage, 8).await, 0, "{:?}", stage.world.apis("app-a"));
+    let live = stage.world.live("app-a", KIND);
+    assert!(live.len() == 1 && live.is_disjoint(&leaked), "{live:?}, was {leaked:?}");
+}
+
+#[tokio::test]
+async fn an_unconfirmed_redirect_url_is_a_problem_and_holds_nothing_up() {
+    let mut stage = Stage::new().await;
+    stage.world.leave_unconfirmed("app-a", Some("https://new.example/cb"));
+    for revision in 1..6 {
+        stage.take_in(&[application("app-a", revision)]).await;
+        stage.live_for(Duration::from_mins(1)).await;
+    }
+    let status = stage.status("app-a").await;
+    assert_eq!(status.state, ApplicationState::Delivered, "however often it was ensured");
+    let kinds: Vec<_> = status.problems.iter().map(|problem| problem.kind.as_str()).collect();
+    assert_eq!(kinds, ["redirect_url_unconfirmed"]);
+    assert!(status.problems[0].detail.contains("https://new.example/cb"), "{status:?}");
+    stage.world.leave_unconfirmed("app-a", None);
+    stage.take_in(&[application("app-a", 6)]).await;
+    stage.live_for(Duration::from_mins(1)).await;
+    assert_eq!(stage.status("app-a").await.problems, []);
+}

@@ -84,6 +84,10 @@ struct State {
     liar: bool,
     replaces: bool,
     hesitant: BTreeSet<String>,
+    /// Whose live versions nobody accounts for.
+    strangers: BTreeSet<String>,
+    /// Redirect URLs that nobody confirmed.
+    unconfirmed: BTreeMap<String, String>,
     broken: Vec<String>,
 }
 
@@ -133,6 +137,25 @@ impl World {
 
     pub(crate) fn heal(&self) {
         self.state().rule = None;
+    }
+
+    /// The issuer has a version that nobody accounts for.
+    pub(crate) fn has_a_stranger(&self, application: &str, has: bool) {
+        let mut state = self.state();
+        if has {
+            state.strangers.insert(application.to_owned());
+        } else {
+            state.strangers.remove(application);
+        }
+    }
+
+    /// Settings ask for a redirect URL that nobody confirmed.
+    pub(crate) fn leave_unconfirmed(&self, application: &str, url: Option<&str>) {
+        let mut state = self.state();
+        match url {
+            Some(url) => state.unconfirmed.insert(application.to_owned(), url.to_owned()),
+            None => state.unconfirmed.remove(application),
+        };
     }
 
     /// The bucket refuses this application's writes.

@@ -42,6 +42,7 @@ fn statement(wanted: &Wanted, hours: u32) -> Confirmation {
         account_id: Some("123456789012".parse().unwrap()),
         prefix: "mint".parse().unwrap(),
         buckets: buckets.collect(),
+        redirect_url: None,
     };
     Confirmation { issued_at: at(hours).wall, set }
 }

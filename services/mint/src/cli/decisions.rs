@@ -26,7 +26,7 @@ pub(crate) enum Registry {
 
 #[derive(Debug, Args)]
 pub(crate) struct Release {
-    /// How many removals beyond the budget
+    /// How many removals beyond the budget: at most 1000 in one statement
     #[arg(long, value_name = "N")]
     pub(crate) acts: u32,
     /// Only of this application; an id that came back after its deletion must be named (may be repeated)

@@ -1,5 +1,5 @@
-//! Where credentials go, said in writing: without the owner's or an operator's word the distributor waits before it
-//! delivers anywhere new.
+//! Where credentials go and logins come back to, said in writing: without the owner's or an operator's word the distributor
+//! waits before it delivers anywhere new, and identity-provisioner keeps the redirect URL that there is.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,9 +38,13 @@ pub(super) async fn enter(
     let generation = record.settings_generation;
     let set = |settings: &Settings| DestinationSet::of(record.id.clone(), record.team_id.clone(), settings);
     let is_moved = record.settings.as_ref().is_none_or(|before| set(before) != set(&after));
-    let Some(key) = key.filter(|_| is_moved && !after.buckets.is_empty()) else {
+    let says_something = !after.buckets.is_empty() || after.redirect_url.is_some();
+    let Some(key) = key.filter(|_| is_moved && says_something) else {
         if is_moved && record.settings.is_some() {
-            talk::say("mint: nobody signs for the new destinations (--signer): they wait for a day");
+            talk::say(
+                "mint: nobody signs (--signer): new destinations wait for a day, another redirect URL until \
+                 `mint app confirm`",
+            );
         }
         return remote.update_settings(&record.id, after, generation, Vec::new()).await;
     };
@@ -70,8 +74,10 @@ pub(crate) async fn confirm(
     let confirmed = give_word(remote, &record, &key).await?;
     let buckets = confirmed.settings.iter().flat_map(|settings| &settings.buckets);
     let names: Vec<_> = buckets.map(|bucket| bucket.name.to_string()).collect();
+    let url = confirmed.settings.iter().find_map(|settings| settings.redirect_url.as_deref());
+    let logins = url.map_or_else(String::new, |url| format!(" and that its logins come back to {url}"));
     talk::say(format_args!(
-        "mint: {} confirms that {app} is delivered to {}",
+        "mint: {} confirms that {app} is delivered to {}{logins}",
         key.signer(),
         names.join(", ")
     ));

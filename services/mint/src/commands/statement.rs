@@ -145,10 +145,11 @@ fn in_words(subject: &Subject) -> String {
             list(kinds.iter().map(ToString::to_string).collect())
         ),
         Subject::Destinations(set) => format!(
-            "deliver the credentials of {} (team {}) to {}",
+            "deliver the credentials of {} (team {}) to {}; its logins come back to {}",
             set.application,
             set.team,
-            list(set.buckets.iter().map(|place| place.name.to_string()).collect())
+            list(set.buckets.iter().map(|place| place.name.to_string()).collect()),
+            set.redirect_url.as_deref().unwrap_or("nowhere")
         ),
         Subject::RemovalPermit { application, .. } => format!("objects of {application} may be overwritten"),
     }

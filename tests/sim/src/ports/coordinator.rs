@@ -99,6 +99,7 @@ impl Identities for Wire {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: Some(answer.incarnation),
+            unconfirmed_redirect: answer.unconfirmed_redirect_url,
         })
     }
 
@@ -126,6 +127,7 @@ impl Identities for Wire {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: None,
+            unconfirmed_redirect: None,
         })
     }
 
@@ -141,6 +143,7 @@ impl Identities for Wire {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: None,
+            unconfirmed_redirect: None,
         })
     }
 

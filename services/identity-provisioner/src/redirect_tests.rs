@@ -1,0 +1,148 @@
+//! A registry-sync that was taken over, and owners who confirm.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mint_api::audit_log::Outcome as Told;
+use mint_statement::{DestinationSet, SignedStatement, Statement, StatementKey, Subject, TrustedKeys};
+use mint_testkit::SeededEntropy;
+use mint_types::Clock;
+
+use crate::execute::tests::{World, id, order, worlds};
+use crate::statements::Statements;
+
+const OWN: &str = "https://kio.example.org/cb";
+const EVIL: &str = "https://evil.example/cb";
+const DAY: Duration = Duration::from_hours(24);
+
+fn key(signer: &str) -> StatementKey {
+    let seed = signer.bytes().fold(0, u8::wrapping_add);
+    StatementKey::from_seed(signer.parse().unwrap(), &[seed; 32]).unwrap()
+}
+
+/// The owner, another team and an operator are trusted.
+fn statements(directory: &Path) -> Statements {
+    let keys = ["team/stups", "team/other", "operator/ada"].map(|signer| key(signer).trusted());
+    let file = directory.join("keys.json");
+    std::fs::write(&file, TrustedKeys::to_text(keys.to_vec())).unwrap();
+    Statements { keys_file: Some(file), key_file: None }
+}
+
+/// What somebody signs about the record as it stands.
+fn signed(world: &World, signer: &str, seed: u64) -> Vec<u8> {
+    let record = world.catalog.record(&id("kio")).unwrap();
+    let set = DestinationSet::of(record.id, record.team_id, &record.settings.unwrap());
+    let entropy = SeededEntropy::new(seed);
+    let statement = Statement::new(Subject::Destinations(set), world.clock.now(), DAY * 7, &entropy);
+    SignedStatement::sign(statement, &key(signer)).unwrap().to_bytes()
+}
+
+fn asks_for(world: &World, url: &str, statement: Vec<u8>) {
+    world.edit("kio", |record| {
+        record.settings.as_mut().unwrap().redirect_url = Some(url.to_owned());
+        record.destinations_statement.clone_from(&statement);
+    });
+}
+
+/// Ensures; answers the URL that the client has at the issuer, and the one that waits.
+async fn ensured(world: &World) -> (Option<String>, Option<String>) {
+    world.ensure("kio", 1).await.unwrap();
+    let held = world.provisioner.held_redirect(&id("kio")).await.unwrap();
+    (world.issuer.user("stups_kio").unwrap().redirect_url, held)
+}
+
+fn pair(url: &str, held: Option<&str>) -> (Option<String>, Option<String>) {
+    (Some(url.to_owned()), held.map(ToOwned::to_owned))
+}
+
+fn told(world: &World, action: &str) -> Vec<Option<Told>> {
+    let entries = world.audit.entries();
+    entries.iter().filter(|entry| entry.act.action == action).map(|entry| entry.outcome).collect()
+}
+
+#[tokio::test]
+async fn contract_a_hostile_registry_sync_changes_no_redirect_url() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        let world = world.with_statements(statements(directory.path()));
+        assert_eq!(ensured(&world).await, pair(OWN, None));
+
+        // without a word, with garbage, and with the word of who does not own it
+        asks_for(&world, EVIL, vec![]);
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
+        let by_other = signed(&world, "team/other", 1);
+        let by_nobody = signed(&world, "team/evil", 2);
+        for lie in [by_other, by_nobody, b"{}".to_vec()] {
+            asks_for(&world, EVIL, lie);
+            assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
+        }
+        world.clock.advance(DAY * 30);
+        asks_for(&world, EVIL, vec![]);
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)), "no time confirms it");
+        let refused = Some(Told::Failure { reason: "REDIRECT_URL_UNCONFIRMED" });
+        assert_eq!(told(&world, "redirect.change"), [None, refused], "said once");
+
+        // everything else of the user is as the catalog says
+        world.edit("kio", |record| record.settings.as_mut().unwrap().scopes.clear());
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
+        assert_eq!(world.issuer.user("stups_kio").unwrap().scopes, ["uid", "cn"]);
+
+        let world = world.restarted();
+        world.set_active("kio", false);
+        world.provisioner.disable(&order("kio", 1)).await.unwrap();
+        assert_eq!(world.issuer.user("stups_kio").unwrap().redirect_url.as_deref(), Some(OWN));
+        world.set_active("kio", true);
+        world.provisioner.restore(&order("kio", 1)).await.unwrap();
+        assert_eq!(world.issuer.user("stups_kio").unwrap().redirect_url.as_deref(), Some(OWN));
+    }
+}
+
+#[tokio::test]
+async fn contract_the_owner_or_an_operator_confirms_a_redirect_url_and_no_word_counts_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        let world = world.with_statements(statements(directory.path()));
+        ensured(&world).await;
+        let next = "https://new.example/cb";
+        asks_for(&world, next, vec![]);
+        let by_owner = signed(&world, "team/stups", 1);
+        assert_eq!(ensured(&world).await, pair(OWN, Some(next)));
+        asks_for(&world, next, by_owner.clone());
+        assert_eq!(ensured(&world).await, pair(next, None));
+        assert_eq!(told(&world, "redirect.confirm").len(), 2);
+
+        world.clock.advance(Duration::from_secs(1));
+        asks_for(&world, OWN, vec![]);
+        let by_operator = signed(&world, "operator/ada", 2);
+        asks_for(&world, OWN, by_operator);
+        assert_eq!(ensured(&world).await, pair(OWN, None));
+        // what the owner once signed is no word for going back to it
+        asks_for(&world, next, by_owner);
+        assert_eq!(ensured(&world).await, pair(OWN, Some(next)));
+        asks_for(&world, OWN, vec![]);
+        assert_eq!(ensured(&world).await, pair(OWN, None), "nothing waits any more");
+    }
+}
+
+#[tokio::test]
+async fn contract_the_first_settings_are_believed_and_whoever_gets_a_released_name_begins_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        let world = world.with_statements(statements(directory.path()));
+        world.edit("kio", |record| {
+            record.settings = None;
+            record.settings_generation = 0;
+        });
+        world.ensure("kio", 1).await.unwrap();
+        let settings = crate::adapters::memory::application("kio", &[]).settings;
+        world.edit("kio", |record| {
+            record.settings.clone_from(&settings);
+            record.settings_generation = 1;
+        });
+        assert_eq!(ensured(&world).await, pair(OWN, None));
+        world.edit("kio", |record| record.settings.as_mut().unwrap().redirect_url = None);
+        world.ensure("kio", 1).await.unwrap();
+        let held = world.provisioner.held_redirect(&id("kio")).await.unwrap();
+        assert_eq!(held.as_deref(), Some(""), "to have none is another one");
+    }
+}
