@@ -110,6 +110,10 @@ fn optional_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Out
 /// Credentials are handed out with at least 90 s to live: a signature must not outlive them.
 const LONGEST_PUT_EXPIRY: Duration = Duration::from_secs(90);
 
+/// Where an issuer knows one value at a time it is told the new one within 30 s of the first write (DESIGN section 3). The
+/// answers of all stores are waited for before; the other half is for those who carry the receipt.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(15);
+
 impl ServiceConfig for Config {
     const PEERS: &'static [ServiceName] =
         &[ServiceName::Audit, ServiceName::RegistrySync, ServiceName::Rotator];
@@ -137,6 +141,13 @@ impl ServiceConfig for Config {
             return Err(ConfigError::new(
                 "s3.deadline",
                 "must be longer than nothing and at most s3.put_expiry",
+            ));
+        }
+        if deadline > LONGEST_DEADLINE {
+            return Err(ConfigError::new(
+                "s3.deadline",
+                "must be at most 15s: an issuer that knows one value at a time is told the new one within 30s of the \
+                 first write, whatever the other stores do",
             ));
         }
         Ok(())

@@ -17,7 +17,6 @@ pub struct Statements {
 #[derive(Debug, Clone)]
 pub(crate) struct Permit {
     pub(crate) id: String,
-    pub(crate) issued_at: Timestamp,
     pub(crate) removal: mint_statement::Removal,
 }
 
@@ -58,11 +57,10 @@ impl Statements {
         now: Timestamp,
     ) -> Result<Permit, Error> {
         let verified = SignedStatement::parse(bytes)?.verify(&self.trusted()?, now)?;
-        let Statement { id, issued_at, subject, .. } =
-            verified.by_service(ServiceName::IdentityProvisioner)?;
+        let Statement { id, subject, .. } = verified.by_service(ServiceName::IdentityProvisioner)?;
         match subject {
             Subject::RemovalPermit { application: named, removal } if named == *application => {
-                Ok(Permit { id: id.to_string(), issued_at, removal })
+                Ok(Permit { id: id.to_string(), removal })
             }
             Subject::RemovalPermit { .. } => Err(Error::Mismatch("application")),
             _ => Err(Error::Mismatch("matter")),

@@ -78,6 +78,7 @@ fn a_value_that_cannot_be_is_refused_by_name() {
     for (variable, value, key) in [
         ("MINT_DISTRIBUTOR__S3__PUT_EXPIRY", "10m", "s3.put_expiry"),
         ("MINT_DISTRIBUTOR__S3__DEADLINE", "70s", "s3.deadline"),
+        ("MINT_DISTRIBUTOR__S3__DEADLINE", "16s", "s3.deadline"),
         ("MINT_DISTRIBUTOR__S3__DEFAULT_ENDPOINT", "http://s3.example.org", "DEFAULT_ENDPOINT"),
     ] {
         let place = place("");

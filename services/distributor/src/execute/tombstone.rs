@@ -129,7 +129,6 @@ impl Distributor {
             is_known: memory.is_known,
             removal: &task.permit.removal,
             asked: &task.asked,
-            issued_at: task.permit.issued_at,
             now: self.ports.clock.now(),
         })
     }

@@ -56,8 +56,6 @@ pub struct Scene<'a> {
     pub removal: &'a Removal,
     /// Where the settings put credentials now.
     pub asked: &'a [Place],
-    /// When the permit was issued.
-    pub issued_at: Timestamp,
     /// Now.
     pub now: Timestamp,
 }
@@ -96,7 +94,7 @@ pub fn graves(scene: &Scene<'_>) -> (Vec<Grave>, Vec<u64>) {
     let graves = covered.iter().map(|object| {
         // what may be one object is overwritten with the same bytes
         let same = covered.iter().filter(|other| other.place.may_be(&object.place));
-        let since = same.filter_map(|other| other.since).max().unwrap_or(scene.issued_at);
+        let since = same.filter_map(|other| other.since).max().unwrap_or(scene.now);
         let content = Content::tombstone(object.kind, since);
         let planned = plan(&content, std::slice::from_ref(&object.place), scene.attempts, scene.now);
         obsolete.extend(planned.obsolete);

@@ -31,16 +31,7 @@ fn destinations() -> Removal {
 }
 
 fn scene<'a>(objects: &'a [Object], removal: &'a Removal, asked: &'a [Place]) -> Scene<'a> {
-    Scene {
-        objects,
-        attempts: &[],
-        permit: "p1",
-        is_known: false,
-        removal,
-        asked,
-        issued_at: at(0),
-        now: at(1),
-    }
+    Scene { objects, attempts: &[], permit: "p1", is_known: false, removal, asked, now: at(1) }
 }
 
 fn keys(scene: &Scene<'_>) -> Vec<String> {
@@ -117,12 +108,19 @@ fn a_repeated_tombstone_says_the_same_and_is_settled() {
     let attempts = [attempt];
     let later = Scene {
         attempts: &attempts,
-        issued_at: at(500),
+        now: at(500),
         permit: "p2",
         ..scene(&objects, &Removal::Application, &[])
     };
     let (found, _) = graves(&later);
     assert_eq!((found[0].step, found[0].since), (Step::Settled, at(0)), "the new permit changes nothing");
+}
+
+#[test]
+fn a_tombstone_says_since_when_it_is_one_and_not_since_when_it_is_permitted() {
+    let objects = [object("one-bucket", CredentialKind::Password)];
+    let (found, _) = graves(&scene(&objects, &Removal::Application, &[]));
+    assert_eq!((found[0].step, found[0].since), (Step::Put, at(1)));
 }
 
 #[test]
