@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use mint_api::convert::{DEFAULT_CLIENT_PERIOD, DEFAULT_PASSWORD_PERIOD};
-use mint_types::{Application, ApplicationId, Bucket, Layout, Prefix, Problem, Settings};
+use mint_types::{Application, ApplicationId, Bucket, Layout, Prefix, Presence, Problem, Settings};
 use serde::Serialize;
 
-use super::destinations;
+use super::{destinations, orphans};
 use crate::Error;
 use crate::cli::{AppSet, BucketSpec, GlobalOptions, Output};
 use crate::reach::Reach;
@@ -78,13 +78,19 @@ pub(crate) async fn set(
     Ok(shown(&record, global))
 }
 
-/// Takes an application that the registry lost out of use.
+/// Takes an application that the registry lost out of use; of one that the catalog never had, its user.
 pub(crate) async fn remove(
     remote: &Remote,
     global: &GlobalOptions,
     app: &ApplicationId,
 ) -> Result<ExitCode, Error> {
-    let record = remote.retire_application(app).await?;
+    let record = match remote.retire_application(app).await {
+        Err(unknown @ Error::Refused { code: tonic::Code::NotFound, .. }) => {
+            let Some(username) = orphans::user_of(remote, app).await? else { return Err(unknown) };
+            return orphans::remove(remote, username).await;
+        }
+        answer => answer?,
+    };
     talk::say(format_args!(
         "mint: {app} is out of use: its identity is disabled, and deleted after the tombstone period; \
          `mint app restore {app}` takes it back until then"
@@ -105,7 +111,12 @@ pub(crate) async fn restore(
     global: &GlobalOptions,
     app: &ApplicationId,
 ) -> Result<ExitCode, Error> {
+    let before = remote.application(app).await?;
     let record = remote.restore_application(app).await?;
+    if before.active && before.presence == Presence::Present && before.revision == record.revision {
+        talk::say(format_args!("mint: {app} is in use already: nothing is changed"));
+        return Ok(shown(&record, global));
+    }
     talk::say(format_args!("mint: {app} is in use again; `mint watch {app}` shows what follows"));
     Ok(shown(&record, global))
 }

@@ -2,12 +2,18 @@
 
 use std::process::ExitCode;
 
-use mint_api::identity::v1::{IdentityState, ImportState};
+use mint_api::convert::timestamp_from_wire;
+use mint_api::identity::v1::{IdentityState, ImportState, Orphan as Orphaned};
+use mint_types::{ApplicationId, Problem, Timestamp};
 use serde::Serialize;
 
 use crate::cli::{GlobalOptions, Output};
 use crate::remote::Remote;
 use crate::{Error, render, talk};
+
+/// What an operator can do about a user that belongs to no application.
+pub(super) const WAY_OUT: &str = "mint app adopt APP, if the application is entered in the registry; else mint app remove APP, \
+     or mint orphans remove USER";
 
 #[derive(Debug, Serialize)]
 struct Orphan {
@@ -52,6 +58,31 @@ fn state(state: IdentityState) -> &'static str {
         IdentityState::Disabled => "disabled",
         IdentityState::Deleted => "deleted",
     }
+}
+
+/// The users that belong to no application, as the provisioner last saw them, each as a problem.
+pub(super) async fn problems(remote: &Remote) -> Result<Vec<Problem>, Error> {
+    let answer = remote.orphans(false).await?;
+    let since = answer.looked_at.as_ref().map(timestamp_from_wire);
+    let since = since.unwrap_or(Timestamp::from_unix_micros(0));
+    let problem = |orphan: Orphaned| Problem {
+        kind: "orphan_user".to_owned(),
+        title: "A user under Mint's prefix belongs to no application".to_owned(),
+        detail: format!("{} ({})", orphan.username, state(orphan.state())),
+        next_action: WAY_OUT.to_owned(),
+        since,
+        attempts: 1,
+        credential: None,
+        destination: None,
+    };
+    Ok(answer.orphans.into_iter().map(problem).collect())
+}
+
+/// The name of the user that belonged to an application which the catalog does not know any more.
+pub(super) async fn user_of(remote: &Remote, application: &ApplicationId) -> Result<Option<String>, Error> {
+    let mut orphans = remote.orphans(true).await?.orphans.into_iter();
+    let user = orphans.find(|orphan| orphan.application_id == application.as_str());
+    Ok(user.map(|orphan| orphan.username))
 }
 
 /// Begins the removal of such a user.

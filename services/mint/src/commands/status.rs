@@ -64,11 +64,15 @@ pub(crate) async fn run(
     options: &Status,
 ) -> Result<ExitCode, Error> {
     let team = options.team.as_deref().unwrap_or_default();
-    let (mut services, source, overview) = futures::join!(
+    let (mut services, source, overview, orphans) = futures::join!(
         join_all(ServiceName::ALL.map(|service| health(remote, service))),
         remote.source(),
         remote.overview(team, options.problems),
+        super::orphans::problems(remote),
     );
+    if overview.as_ref().is_ok_and(|overview| overview.standings.is_empty()) {
+        exists(remote, team).await?;
+    }
     for error in [source.as_ref().err(), overview.as_ref().err()].into_iter().flatten() {
         talk::say(format_args!("mint: {error} [{}]", error.code()));
     }
@@ -77,6 +81,16 @@ pub(crate) async fn run(
     let overview = overview.unwrap_or_default();
     for service in services.iter_mut().filter(|service| service.name == ServiceName::Coordinator.as_str()) {
         service.problems.clone_from(&overview.problems);
+    }
+    let provisioner = ServiceName::IdentityProvisioner.as_str();
+    match orphans {
+        Ok(orphans) => {
+            let own = services.iter_mut().find(|service| service.name == provisioner);
+            own.into_iter().for_each(|service| service.problems.clone_from(&orphans));
+        }
+        // a team or an application may not ask
+        Err(Error::Refused { code: tonic::Code::PermissionDenied, .. }) => {}
+        Err(error) => talk::say(format_args!("mint: {error} [{}]", error.code())),
     }
     let document = Document {
         services,
@@ -93,6 +107,18 @@ pub(crate) async fn run(
         (true, _) => ExitCode::from(crate::error::UNAVAILABLE),
         (false, true) => ExitCode::from(crate::error::FAILED),
         (false, false) => ExitCode::from(crate::error::OK),
+    })
+}
+
+/// Refuses a team that owns nothing: a typing error looks like a team without trouble.
+async fn exists(remote: &Remote, team: &str) -> Result<(), Error> {
+    if team.is_empty() || !remote.overview(team, false).await?.standings.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        what: format!("no application belongs to a team {team}"),
+        advice: "look at `mint status` for the applications, and at `mint app show APP` for the team of one"
+            .to_owned(),
     })
 }
 

@@ -12,6 +12,9 @@ use crate::Error;
 
 /// Shorter than what `mint up` waits before it kills.
 const DRAIN: &str = "2s";
+/// Scopes that would make an application a master of others: nobody gets them by entering them in settings.
+const RESERVED_SCOPES: [&str; 5] =
+    ["mint.admin", "mint.operator", "service_user.admin", "service_user.write", "application.write_all"];
 /// The prefix of service users' names at the embedded issuer.
 const USERNAME_PREFIX: &str = "stups_";
 
@@ -56,7 +59,7 @@ impl Plan<'_> {
             ServiceName::Audit | ServiceName::Broker => Table::new(),
         };
         config.extend(own);
-        // texts, booleans and tables of them: `Display` writes the document
+        // texts, booleans, lists and tables of them: `Display` writes the document
         let body = config.to_string();
         format!(
             "# Written by `mint up` at every start; change it with MINT_{}__… in the environment.\n{body}",
@@ -114,6 +117,7 @@ impl Plan<'_> {
                     ("url", text(self.urls.service_user())),
                     ("token_file", self.secret(ServiceName::IdentityProvisioner, "issuer-token")),
                     ("username_prefix", text(USERNAME_PREFIX)),
+                    ("reserved_scopes", Value::Array(RESERVED_SCOPES.map(text).to_vec())),
                 ])),
             ),
             ("statements", Value::Table(table(statements))),
@@ -289,6 +293,7 @@ key = "/data/run/tls/rotator/key.pem"
         assert!(!rendered(ServiceName::Distributor).contains("identity-provisioner"));
         assert!(rendered(ServiceName::Coordinator).contains("lease = \"20s\""));
         assert!(rendered(ServiceName::IdentityProvisioner).contains("[budget]\ntombstone = \"1m\""));
+        assert!(rendered(ServiceName::IdentityProvisioner).contains("reserved_scopes = [\"mint.admin\", "));
         assert!(rendered(ServiceName::RegistrySync).contains("endpoint = \"http://127.0.0.1:7001\""));
     }
 }

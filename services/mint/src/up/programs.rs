@@ -69,7 +69,8 @@ fn has_power_at_aws(service: ServiceName) -> bool {
         | ServiceName::IdentityProvisioner
         | ServiceName::Rotator
         | ServiceName::Coordinator
-        | ServiceName::Audit => false,
+        | ServiceName::Audit
+        | ServiceName::Broker => false,
     }
 }
 
