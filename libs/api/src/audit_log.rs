@@ -34,6 +34,15 @@ pub struct Act {
     pub request: RequestId,
 }
 
+/// On whose behalf an act is done, and by which kind of role at AWS (the role itself is the act's resource).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behalf {
+    /// For example `data-role-via-jwt`.
+    pub requested_role: &'static str,
+    /// Whom the service verified.
+    pub subject: String,
+}
+
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -68,6 +77,7 @@ impl From<AuditError> for Fault {
 #[must_use = "an announced act must be concluded"]
 pub struct Announced {
     act: Act,
+    behalf: Option<Behalf>,
     leaf_index: u64,
 }
 
@@ -116,6 +126,24 @@ where
         Self { client: AuditServiceClient::new(channel), entropy }
     }
 
+    /// [`AuditLog::announce`] for an act on somebody's behalf. [`AuditLog::conclude`] concludes it too.
+    pub async fn announce_for(&self, act: Act, behalf: Behalf) -> Result<Announced, AuditError> {
+        self.announced(act, Some(behalf)).await
+    }
+
+    async fn announced(&self, act: Act, behalf: Option<Behalf>) -> Result<Announced, AuditError> {
+        let request = AppendRequest {
+            phase: Phase::Init.into(),
+            act: Some(wire_act(&act, behalf.as_ref())),
+            outcome: v1::Outcome::Unspecified.into(),
+            reason: String::new(),
+            init_index: 0,
+            entry_id: RequestId::random(self.entropy.as_ref()).to_string(),
+        };
+        let response = self.append(request).await?;
+        Ok(Announced { act, behalf, leaf_index: response.leaf_index })
+    }
+
     async fn append(&self, request: AppendRequest) -> Result<AppendResponse, AuditError> {
         let mut failures = 0;
         loop {
@@ -140,7 +168,7 @@ where
     }
 }
 
-fn wire_act(act: &Act) -> v1::Act {
+fn wire_act(act: &Act, behalf: Option<&Behalf>) -> v1::Act {
     v1::Act {
         action: act.action.to_owned(),
         application_id: act.application.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -148,6 +176,8 @@ fn wire_act(act: &Act) -> v1::Act {
         resource: act.resource.clone(),
         rotation_id: act.rotation.map(|rotation| rotation.to_string()).unwrap_or_default(),
         request_id: act.request.to_string(),
+        requested_role: behalf.map(|behalf| behalf.requested_role.to_owned()).unwrap_or_default(),
+        subject: behalf.map(|behalf| behalf.subject.clone()).unwrap_or_default(),
     }
 }
 
@@ -161,16 +191,7 @@ where
     <C::ResponseBody as tonic::codegen::Body>::Error: Into<StdError> + Send,
 {
     async fn announce(&self, act: Act) -> Result<Announced, AuditError> {
-        let request = AppendRequest {
-            phase: Phase::Init.into(),
-            act: Some(wire_act(&act)),
-            outcome: v1::Outcome::Unspecified.into(),
-            reason: String::new(),
-            init_index: 0,
-            entry_id: RequestId::random(self.entropy.as_ref()).to_string(),
-        };
-        let response = self.append(request).await?;
-        Ok(Announced { act, leaf_index: response.leaf_index })
+        self.announced(act, None).await
     }
 
     async fn conclude(&self, announced: Announced, outcome: Outcome) -> Result<(), AuditError> {
@@ -181,7 +202,7 @@ where
         };
         let request = AppendRequest {
             phase: Phase::Complete.into(),
-            act: Some(wire_act(&announced.act)),
+            act: Some(wire_act(&announced.act, announced.behalf.as_ref())),
             outcome: outcome.into(),
             reason: reason.to_owned(),
             init_index: announced.leaf_index,
@@ -196,6 +217,8 @@ where
 pub struct MemoryEntry {
     /// The act.
     pub act: Act,
+    /// On whose behalf, if not the service's own.
+    pub behalf: Option<Behalf>,
     /// None for the announcement.
     pub outcome: Option<Outcome>,
     /// The announcement's index; its own for the announcement.
@@ -220,6 +243,12 @@ impl MemoryAuditLog {
         self.locked().entries.clone()
     }
 
+    /// [`AuditLog::announce`] for an act on somebody's behalf.
+    pub fn announce_for(&self, act: Act, behalf: Behalf) -> Result<Announced, AuditError> {
+        let leaf_index = self.push(act.clone(), Some(behalf.clone()), None, None)?;
+        Ok(Announced { act, behalf: Some(behalf), leaf_index })
+    }
+
     /// Refuses every append while `down`.
     pub fn set_down(&self, down: bool) {
         self.locked().down = down;
@@ -229,14 +258,20 @@ impl MemoryAuditLog {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, act: Act, outcome: Option<Outcome>, init_index: Option<u64>) -> Result<u64, AuditError> {
+    fn push(
+        &self,
+        act: Act,
+        behalf: Option<Behalf>,
+        outcome: Option<Outcome>,
+        init_index: Option<u64>,
+    ) -> Result<u64, AuditError> {
         let mut state = self.locked();
         if state.down {
             let status = tonic::Status::unavailable("the log is down");
             return Err(AuditError(WireFault::from_status(&status)));
         }
         let index = u64::try_from(state.entries.len()).unwrap_or(u64::MAX);
-        state.entries.push(MemoryEntry { act, outcome, init_index: init_index.unwrap_or(index) });
+        state.entries.push(MemoryEntry { act, behalf, outcome, init_index: init_index.unwrap_or(index) });
         Ok(index)
     }
 }
@@ -244,11 +279,11 @@ impl MemoryAuditLog {
 #[async_trait]
 impl AuditLog for MemoryAuditLog {
     async fn announce(&self, act: Act) -> Result<Announced, AuditError> {
-        let leaf_index = self.push(act.clone(), None, None)?;
-        Ok(Announced { act, leaf_index })
+        let leaf_index = self.push(act.clone(), None, None, None)?;
+        Ok(Announced { act, behalf: None, leaf_index })
     }
 
     async fn conclude(&self, announced: Announced, outcome: Outcome) -> Result<(), AuditError> {
-        self.push(announced.act, Some(outcome), Some(announced.leaf_index)).map(drop)
+        self.push(announced.act, announced.behalf, Some(outcome), Some(announced.leaf_index)).map(drop)
     }
 }

@@ -7,8 +7,10 @@ use mint_types::{ApplicationId, CredentialKind, RequestId, RotationId, SpiffeId}
 /// A delivery names all its destinations: at most 16, each a bucket (63) and a key (512 of prefix, the id, the object).
 /// Longer resources are mistakes, and the log is kept for ever.
 const LONGEST_RESOURCE: usize = 16 * 1024;
-/// Of an action and of a reason.
+/// Of an action, of a reason and of a requested role.
 const LONGEST_NAME: usize = 64;
+/// A SPIFFE id, or what an issuer calls somebody (`sub`: at most 255, OpenID Connect Core section 2).
+const LONGEST_SUBJECT: usize = 512;
 
 /// An entry without a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub struct Draft {
     pub rotation: Option<RotationId>,
     /// In which request.
     pub request: RequestId,
+    /// By which kind of role at AWS; empty for none.
+    pub requested_role: String,
+    /// On whose behalf; empty for the actor's own.
+    pub subject: String,
     /// Announcement or outcome.
     pub half: Half,
 }
@@ -78,6 +84,15 @@ impl Draft {
                 "must have at most 16384 bytes and no control characters",
             ));
         }
+        if !act.requested_role.is_empty() && !is_word(&act.requested_role) {
+            return Err(InvalidMessage::new("act.requested_role", "must be a word in lower case"));
+        }
+        if act.subject.len() > LONGEST_SUBJECT || act.subject.chars().any(char::is_control) {
+            return Err(InvalidMessage::new(
+                "act.subject",
+                "must have at most 512 bytes and no control characters",
+            ));
+        }
         Ok(Self {
             entry_id: convert::parse("entry_id", &request.entry_id)?,
             actor,
@@ -87,6 +102,8 @@ impl Draft {
             resource: act.resource,
             rotation: convert::parse_optional("act.rotation_id", &act.rotation_id)?,
             request: convert::parse("act.request_id", &act.request_id)?,
+            requested_role: act.requested_role,
+            subject: act.subject,
             half,
         })
     }
@@ -102,6 +119,8 @@ impl Draft {
                 draft.resource.clone(),
                 draft.rotation,
                 draft.request,
+                draft.requested_role.clone(),
+                draft.subject.clone(),
             )
         };
         act(self) == act(other)
@@ -175,13 +194,15 @@ fn ended(outcome: v1::Outcome, reason: &str) -> Result<Outcome, InvalidMessage> 
 }
 
 fn is_action(text: &str) -> bool {
-    let word = |word: &str| {
-        word.starts_with(|first: char| first.is_ascii_lowercase())
-            && word.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
-            })
-    };
-    text.len() <= LONGEST_NAME && text.split_once('.').is_some_and(|(noun, verb)| word(noun) && word(verb))
+    text.len() <= LONGEST_NAME
+        && text.split_once('.').is_some_and(|(noun, verb)| is_word(noun) && is_word(verb))
+}
+
+fn is_word(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    text.len() <= LONGEST_NAME
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(inside)
 }
 
 fn is_reason(text: &str) -> bool {
@@ -206,6 +227,8 @@ mod tests {
                 resource: "stups_kio".into(),
                 rotation_id: String::new(),
                 request_id: "0af76519-16cd-43dd-8448-eb211c80319c".into(),
+                requested_role: "data-role-via-jwt".into(),
+                subject: "ci-job".into(),
             }),
             outcome: v1::Outcome::Failure.into(),
             reason: "ISSUER_REFUSED".into(),
@@ -243,6 +266,11 @@ mod tests {
             ("act.resource", |r| r.act.as_mut().unwrap().resource = "x".repeat(LONGEST_RESOURCE + 1)),
             ("act.rotation_id", |r| r.act.as_mut().unwrap().rotation_id = "x".into()),
             ("act.request_id", |r| r.act.as_mut().unwrap().request_id = String::new()),
+            ("act.requested_role", |r| {
+                r.act.as_mut().unwrap().requested_role = "arn:aws:iam::1:role/x".into()
+            }),
+            ("act.subject", |r| r.act.as_mut().unwrap().subject = "a\nb".into()),
+            ("act.subject", |r| r.act.as_mut().unwrap().subject = "x".repeat(LONGEST_SUBJECT + 1)),
         ];
         assert!(Draft::read(actor(), good()).is_ok());
         for (number, (field, edit)) in edits.into_iter().enumerate() {

@@ -7,6 +7,8 @@ use crate::draft::Draft;
 
 /// Starts every leaf, so that its bytes can never be taken for anything else's.
 const DOMAIN: &[u8] = b"mint audit leaf v1\0";
+/// Starts a leaf that also says by which role and on whose behalf.
+const DOMAIN_ON_BEHALF: &[u8] = b"mint audit leaf v2\0";
 /// RFC 6962: leaves are hashed with this prefix and nodes with another, so that none can be taken for the other.
 const LEAF_PREFIX: [u8; 1] = [0];
 
@@ -25,7 +27,9 @@ pub struct Leaf {
 pub fn canonical_bytes(index: u64, at: Timestamp, draft: &Draft) -> Vec<u8> {
     let (outcome, reason) = draft.half.outcome();
     let mut bytes = Vec::with_capacity(256 + draft.resource.len());
-    bytes.extend_from_slice(DOMAIN);
+    let behalf = [draft.requested_role.clone(), draft.subject.clone()];
+    let is_own = behalf.iter().all(String::is_empty);
+    bytes.extend_from_slice(if is_own { DOMAIN } else { DOMAIN_ON_BEHALF });
     bytes.extend_from_slice(&index.to_be_bytes());
     bytes.extend_from_slice(&at.unix_micros().to_be_bytes());
     bytes.extend_from_slice(&[small(draft.half.phase().into()), small(outcome.into())]);
@@ -41,7 +45,8 @@ pub fn canonical_bytes(index: u64, at: Timestamp, draft: &Draft) -> Vec<u8> {
         draft.request.to_string(),
         reason.to_owned(),
     ];
-    for text in texts {
+    let behalf = behalf.into_iter().filter(|_| !is_own);
+    for text in texts.into_iter().chain(behalf) {
         // A text is bounded by the size of a message; it cannot have 4 GiB.
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         bytes.extend_from_slice(&length.to_be_bytes());
@@ -79,6 +84,8 @@ mod tests {
             resource: "stups_kio".into(),
             rotation: None,
             request: "0af76519-16cd-43dd-8448-eb211c80319c".parse().unwrap(),
+            requested_role: String::new(),
+            subject: String::new(),
             half: Half::Complete {
                 init_index: 6,
                 outcome: Outcome::Failure { reason: "ISSUER_REFUSED".into() },
@@ -114,6 +121,21 @@ mod tests {
             "4953535545525f52454655534544",
         );
         assert_eq!(hex::encode(bytes), expected);
+    }
+
+    #[test]
+    fn what_is_done_on_somebodys_behalf_is_in_the_leaf_and_changes_no_other_leaf() {
+        let at = Timestamp::from_unix_micros(1);
+        let own = canonical_bytes(1, at, &draft());
+        let of = |requested_role: &str, subject: &str| {
+            let (requested_role, subject) = (requested_role.to_owned(), subject.to_owned());
+            canonical_bytes(1, at, &Draft { requested_role, subject, ..draft() })
+        };
+        assert_eq!(of("", ""), own);
+        let behalf = of("data-role-via-jwt", "ci");
+        assert!(behalf.starts_with(DOMAIN_ON_BEHALF) && own.starts_with(DOMAIN));
+        assert!(behalf.ends_with(b"\0\0\0\x11data-role-via-jwt\0\0\0\x02ci"));
+        assert_ne!(of("a", "b"), of("ab", ""), "texts carry their lengths");
     }
 
     #[test]

@@ -28,7 +28,8 @@
 //! here); `at` in microseconds since 1970 (8 bytes, two's complement); `phase` (1 byte); `outcome` (1 byte); `kind`
 //! (4 bytes, the wire's number); `init_index + 1`, or 0 for an announcement (8 bytes); then eight texts, each as its
 //! length in bytes (4 bytes) and its UTF-8: `entry_id`, `actor`, `action`, `application_id`, `resource`, `rotation_id`,
-//! `request_id`, `reason`. Ids that are UUIDs are written lower-case with hyphens.
+//! `request_id`, `reason`. Ids that are UUIDs are written lower-case with hyphens. A leaf of what is done on somebody's
+//! behalf starts with `mint audit leaf v2` instead and has two texts more: `requested_role`, `subject`.
 //!
 //! # Decisions
 //! - *Group commit*: appends that arrive while a commit is on its way share the next one. The log is on the path of
@@ -36,6 +37,9 @@
 //! - *Time never runs backwards in the log*: an entry is at the clock's time or at its predecessor's, whichever is
 //!   later, so that a time range is a range of leaves.
 //! - *The position is in the leaf*: an entry that is moved has another hash, before there is a Merkle tree to say so.
+//! - *A broker's row says whose and by what*: `requested_role` is the kind of role and the role's ARN is the `resource`, so
+//!   that a row of today differs from one of a history in which the requested role was the ARN; and the bytes of every
+//!   leaf that was there before are what they were.
 //! - *A second outcome is refused*, even an equal one: a caller repeats with the same entry id, and anything else is
 //!   somebody else's claim.
 

@@ -73,6 +73,8 @@ mod tests {
             resource: "stups_kio".into(),
             rotation: None,
             request: "0af76519-16cd-43dd-8448-eb211c80319c".parse().unwrap(),
+            requested_role: String::new(),
+            subject: String::new(),
             half: Half::Init,
         }
     }
@@ -92,6 +94,7 @@ mod tests {
         let other_actor =
             Draft { actor: "spiffe://mint.local/service/distributor".parse().unwrap(), ..init() };
         let other_act = Draft { resource: "stups_other".into(), ..init() };
+        let other_subject = Draft { subject: "somebody".into(), ..init() };
         let with_init = |draft, completed| Known { init: Some(stored(draft)), completed, same_id: None };
         let with_id = |draft| Known { same_id: Some(stored(draft)), ..Known::default() };
         let table = [
@@ -117,6 +120,12 @@ mod tests {
                 "of another act",
                 complete(),
                 with_init(other_act, false),
+                Decision::Refuse(Refusal::InitMismatch),
+            ),
+            (
+                "on somebody else's behalf",
+                complete(),
+                with_init(other_subject, false),
                 Decision::Refuse(Refusal::InitMismatch),
             ),
             ("twice", complete(), with_init(init(), true), Decision::Refuse(Refusal::AlreadyCompleted)),

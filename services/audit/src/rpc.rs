@@ -97,6 +97,8 @@ fn entry(stored: &Stored) -> Entry {
             resource: draft.resource.clone(),
             rotation_id: draft.rotation.map(|rotation| rotation.to_string()).unwrap_or_default(),
             request_id: draft.request.to_string(),
+            requested_role: draft.requested_role.clone(),
+            subject: draft.subject.clone(),
         }),
         outcome: outcome.into(),
         reason: reason.to_owned(),

@@ -17,8 +17,10 @@ use crate::ports::{Filter, LogStore, Page};
 /// The schema on PostgreSQL.
 pub const SCHEMA: &str = "audit";
 /// The schema's history.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "entries", sql: include_str!("../../sql/0001_entries.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "entries", sql: include_str!("../../sql/0001_entries.sql") },
+    Migration { version: 2, name: "behalf", sql: include_str!("../../sql/0002_behalf.sql") },
+];
 
 const LAST: &str = "SELECT leaf_index, at FROM entries ORDER BY leaf_index DESC LIMIT 1";
 const BY_ENTRY_ID: &str = "SELECT * FROM entries WHERE entry_id = $1";
@@ -200,6 +202,8 @@ fn arguments(leaf: &Leaf, draft: &Draft) -> Result<Vec<Value>, mint_store::Error
         i32::from(outcome).into(),
         reason.to_owned().into(),
         draft.concludes().map_or(Ok(Value::Null), Value::unsigned)?,
+        draft.requested_role.clone().into(),
+        draft.subject.clone().into(),
     ])
 }
 
@@ -223,6 +227,8 @@ fn stored(row: &Row) -> Result<Stored, mint_store::Error> {
         resource: row.text("resource")?,
         rotation: parse_optional("rotation_id")?.map(|id| id.parse()).transpose().map_err(malformed)?,
         request: row.text("request_id")?.parse().map_err(malformed)?,
+        requested_role: row.text("requested_role")?,
+        subject: row.text("subject")?,
         half: half(row)?,
     };
     Ok(Stored { leaf, draft })

@@ -59,6 +59,7 @@ fn announcement(entropy: &SeededEntropy) -> AppendRequest {
             resource: "stups_kio".into(),
             rotation_id: String::new(),
             request_id: RequestId::random(entropy).to_string(),
+            ..Act::default()
         }),
         outcome: Outcome::Unspecified.into(),
         reason: String::new(),

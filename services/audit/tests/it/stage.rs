@@ -14,6 +14,8 @@ pub(crate) fn init(entropy: &dyn Entropy, resource: &str) -> Draft {
         resource: resource.into(),
         rotation: None,
         request: RequestId::random(entropy),
+        requested_role: String::new(),
+        subject: String::new(),
         half: Half::Init,
     }
 }
