@@ -140,11 +140,23 @@ impl Default for Recipe {
     }
 }
 
+/// What an end does that takes effect late: after its repetition was answered, and after a newer version was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LateEnd {
+    /// It ends nothing that was not to end: the issuer knows versions by name, and a repeated end changes nothing.
+    Harmless,
+    /// It may end what is in use by then: it names versions by their place, or ends all others. While an end that was
+    /// never answered may still take effect, nothing else is sent to that object.
+    MayEndNewer,
+}
+
 /// What a driver says about one object of its issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {
     /// What ends the previous version.
     pub ends: Ends,
+    /// What that does when it takes effect late.
+    pub late_end: LateEnd,
     /// Who makes the secret.
     pub made_by: MadeBy,
     /// Whether the issuer tells which versions are alive.
@@ -169,6 +181,12 @@ impl Declaration {
             IssuerObject::User => &self.user,
             IssuerObject::Client => &self.client,
         }
+    }
+
+    /// Whether an end or a set that was not answered must be waited for. A late set always brings an older value back.
+    pub fn awaits_late(&self, object: IssuerObject) -> bool {
+        let declared = self.of(object);
+        declared.late_end == LateEnd::MayEndNewer || !declared.ends.makes_beside()
     }
 
     /// What decisions need.

@@ -67,8 +67,9 @@ pub trait Driver: Debug + Send + Sync {
         value: Option<SecretValue>,
     ) -> Result<NewVersion, IssuerError>;
 
-    /// Ends every version that is older than `keep`: its commit, or a call of its own. Repeats safely with the same
-    /// handle, and a handle that the issuer does not know ends nothing. Called only where [`crate::Ends::is_told`].
+    /// Ends every version that is older than `keep`: its commit, or a call of its own. Repeats safely with the same handle
+    /// as long as nothing newer is made (and then too, if [`crate::LateEnd::Harmless`] is declared), and a handle that the
+    /// issuer does not know ends nothing. Called only where [`crate::Ends::is_told`].
     async fn end(&self, subject: Subject<'_>, keep: &Handle) -> Result<(), IssuerError>;
 
     /// Makes a value the one version of an object. Repeats safely with the same value. Called only where setting ends

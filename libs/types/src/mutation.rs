@@ -96,6 +96,9 @@ mutations! {
     DeleteWithoutTombstone = "delete-without-tombstone", breaks "I6", by [Model, Simulation];
     /// The rotator begins a Create while an unanswered one may still land (I2): it lands behind the sweep.
     EarlierCallNotAwaited = "earlier-call-not-awaited", breaks "I2", by [Model, Simulation];
+    /// Nothing waits for an end that was not answered (I1): landing late at an issuer that ends by place, it ends the
+    /// version in use.
+    LateEndNotAwaited = "late-end-not-awaited", breaks "I1", by [Simulation];
     /// Create is called however many calls without an outcome stand (I2).
     UnresolvedNotCounted = "unresolved-not-counted", breaks "I2", by [Model, Simulation];
     /// Instants of two machines' boots are compared (I1): a machine that is up for longer ends the overlap at once.

@@ -29,6 +29,7 @@ BEGIN
           UPDATE (stage, delivered_at, user_ended_at, client_ended_at, ended_at, ended_by)
       ON rotator.version TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (state, reason, sent_at, sent_boot, sent_nanos) ON rotator.attempt TO mint_rotator;
+    GRANT SELECT, INSERT, UPDATE (state, sent_at, sent_boot, sent_nanos) ON rotator.end_call TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (done_at, done_by, told) ON rotator.revocation TO mint_rotator;
     GRANT SELECT, INSERT ON rotator.lie TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (halted_at, resumed_at, resumed_by, forgiven) ON rotator.issuer TO mint_rotator;

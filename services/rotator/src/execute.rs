@@ -21,8 +21,9 @@ use mint_types::{
 use tokio_util::task::TaskTracker;
 
 use crate::Error;
+use crate::error::IssuerError;
 use crate::keys::KnownKeys;
-use crate::ledger::{Ledger, ListedVersion, ToldOf};
+use crate::ledger::{EndCalls, Failed, Ledger, ListedVersion, ToldOf};
 use crate::metrics::Metrics;
 use crate::plan::{self, Ask, ErrorBudget, Rules};
 use crate::ports::{Catalog, Issuer, Login};
@@ -146,6 +147,37 @@ impl Rotator {
         self.parts.rules.ends
     }
 
+    /// Those of these objects on which an end or a set that was not answered must be waited for.
+    fn awaited(&self, objects: impl Iterator<Item = IssuerObject>) -> Vec<IssuerObject> {
+        objects.filter(|object| self.parts.declaration.awaits_late(*object)).collect()
+    }
+
+    /// Refuses to send what others believe by now that it cannot follow its intent any more.
+    fn check_age(&self, intended: &Instant) -> Result<(), IssuerError> {
+        let age = self.now().since(intended);
+        if age < self.parts.rules.request_life {
+            return Ok(());
+        }
+        let problem = format!("nothing was sent: {} s have passed since its intent", age.as_secs());
+        Err(IssuerError::NotSent(problem))
+    }
+
+    /// Writes down what is known of a call that was not done, if somebody has to wait for it.
+    async fn end_failed(
+        &self,
+        rotation: RotationId,
+        object: IssuerObject,
+        calls: &EndCalls,
+        error: &IssuerError,
+    ) -> Result<(), Error> {
+        match calls.on(object) {
+            Some(number) => {
+                self.parts.ledger.end_failed(rotation, object, number, known_of(error), &self.now()).await
+            }
+            None => Ok(()),
+        }
+    }
+
     fn now(&self) -> Instant {
         Instant { wall: self.parts.clock.now(), monotonic: self.parts.clock.monotonic() }
     }
@@ -174,6 +206,18 @@ impl Rotator {
         let act = order.act(action, self.username(&order.application));
         let announced = self.parts.audit.announce(act).await?;
         self.conclude(announced, Outcome::Success, Some((order.ask.rotation, of))).await
+    }
+}
+
+/// What is known of a call that failed.
+fn known_of(error: &IssuerError) -> Failed {
+    let reason = error.reason();
+    if error.surely_without_effect() {
+        Failed::Void(reason)
+    } else if error.was_answered() {
+        Failed::Stray(reason)
+    } else {
+        Failed::Unknown(reason)
     }
 }
 

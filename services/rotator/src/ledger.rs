@@ -13,7 +13,7 @@ use crate::guard;
 use crate::state::ApplicationState;
 
 pub use read::ListedVersion;
-pub use write::{Begun, Failed, IssuerStanding, Lie, Revocation, ToldOf};
+pub use write::{Begun, EndCalls, Excuse, Failed, IssuerStanding, Lie, Revocation, ToldOf};
 
 /// The schema's name on PostgreSQL.
 pub const SCHEMA: &str = "rotator";
@@ -23,6 +23,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "ledger", sql: include_str!("ledger/0001_ledger.sql") },
     Migration { version: 2, name: "issuers", sql: include_str!("ledger/0002_issuers.sql") },
     Migration { version: 3, name: "revocations", sql: include_str!("ledger/0003_revocations.sql") },
+    Migration { version: 4, name: "ends", sql: include_str!("ledger/0004_ends.sql") },
 ];
 
 const CLOSE_OPEN: &str = "UPDATE rotation SET state = 'superseded', delivery_envelope = NULL, probe_envelope = NULL \
@@ -88,6 +89,7 @@ impl Ledger {
             versions: self.database.query(read::VERSIONS, &args[..1]).await?,
             last: self.database.query(read::LAST, &args[..1]).await?,
             attempts: self.database.query(read::ATTEMPTS, &args[..1]).await?,
+            end_calls: self.database.query(read::END_CALLS, &args[..1]).await?,
         };
         let state = queries.into_state(application)?;
         guard::check(application, &state)?;
@@ -128,6 +130,7 @@ async fn load_in(
         versions: transaction.query(read::VERSIONS, &args[..1]).await?,
         last: transaction.query(read::LAST, &args[..1]).await?,
         attempts: transaction.query(read::ATTEMPTS, &args[..1]).await?,
+        end_calls: transaction.query(read::END_CALLS, &args[..1]).await?,
     };
     queries.into_state(application)
 }

@@ -17,6 +17,11 @@
 //!   `a_receipt_that_is_not_for_this_version_is_refused`
 //! - sends a call whose intent is older than a call lives, when others count on that:
 //!   `who_was_stopped_longer_than_a_call_lives_sends_nothing_more`
+//! - lets an end that was not answered come late and end what is newer:
+//!   `an_end_that_was_not_answered_is_repeated_only_when_it_can_no_longer_come_late`,
+//!   `the_next_value_is_not_made_while_a_set_of_this_one_may_still_bring_it_back`,
+//!   `revoke_waits_for_what_may_still_land_on_its_objects_like_every_other_end`,
+//!   `who_was_stopped_longer_than_a_call_lives_ends_nothing_more`
 //! - loses a version: `create_fails_at_every_port_and_is_repeated`, `retire_fails_at_every_port_and_is_repeated`
 //! - piles up versions that nobody knows: `two_calls_without_an_outcome_hold_up_the_next_create`
 //! - goes on with what was open when writes may have been lost (a failover, a restored backup):
@@ -53,6 +58,10 @@
 //!   that way out a credential whose process was killed twice at the wrong moment would need a person.
 //! - *A call that was never answered blocks the next Create for `issuer.request_life`*: a password that lands after its
 //!   successor would survive the successor's commit.
+//! - *An end that was not answered blocks that object for `issuer.request_life`* (its repetition, another end, Revoke, the
+//!   next Create) wherever the driver declares that a late one may end what is newer: when it was sent is durable with the
+//!   intent, so nobody has to remember it. A set is waited for by the next Create only: repeated, it brings the same value.
+//!   An answered end waits for nothing: a request that is done again after its answer came is no fault that TLS lets happen.
 //! - *A 5xx is an unknown outcome*, a 4xx is not: only the latter says that the issuer looked and did nothing.
 //! - *The overlap is counted per boot*, by rows of (rotation, boot, monotonic time): a replica on another machine counts
 //!   its own, instead of restarting everybody's.
@@ -119,14 +128,15 @@ pub use error::{Error, IssuerError};
 pub use execute::{Accepted, CreateOrder, Order, Parts, Proof, Retirement, RevokeOrder, Revoked, Rotator};
 pub use keys::KnownKeys;
 pub use ledger::{
-    Begun, Failed, IssuerStanding, Ledger, Lie, ListedVersion, MIGRATIONS, Revocation, SCHEMA, ToldOf,
+    Begun, EndCalls, Excuse, Failed, IssuerStanding, Ledger, Lie, ListedVersion, MIGRATIONS, Revocation,
+    SCHEMA, ToldOf,
 };
 pub use metrics::Metrics;
 pub use plan::{Ask, Delivered, Ending, ErrorBudget, Finding, Make, Proving, Rules, WrittenSomewhere};
 pub use rate::RateBudget;
 pub use state::{
-    ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord, Rotation,
-    RotationState, Stage, Told, Unsettled,
+    ApplicationState, Attempt, EndCall, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord,
+    Rotation, RotationState, Stage, Told, Unsettled,
 };
 pub use statements::Statements;
 
@@ -159,6 +169,7 @@ pub const FAULT_POINTS: &[Points] = &[
     Ledger::WRITE_POINTS,
     Ledger::CREATE_POINTS,
     Ledger::DELIVER_POINTS,
+    Ledger::END_POINTS,
     Ledger::RETIRE_POINTS,
     Ledger::SET_POINTS,
     Ledger::ISSUER_POINTS,

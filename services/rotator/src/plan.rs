@@ -4,6 +4,7 @@ mod abandon;
 mod accept;
 mod budget;
 mod create;
+mod in_flight;
 mod overlap;
 mod prove;
 mod reconcile;
@@ -22,10 +23,11 @@ pub use abandon::{AbandonPlan, abandon};
 pub use accept::{AcceptPlan, Delivered, WrittenSomewhere, accept, check_receipt};
 pub use budget::{ErrorBudget, check_issuer, is_used_up};
 pub use create::{CreatePlan, MOST_UNRESOLVED, Make, check_record, create, opens_foreign};
+pub use in_flight::check_ends;
 pub use overlap::{overlap, overlap_left};
 pub use prove::{ProvePlan, Proving, check_probe, grace, prove};
 pub use reconcile::{Finding, Reconciled, reconcile};
-pub use retire::{Commit, Ended, RetirePlan, awaits_answer, ended_by, retire};
+pub use retire::{Commit, Ended, RetirePlan, awaits_answer, ended_by, retire, told_of};
 pub use revoke::{Ending, RevokePlan, revoke};
 
 /// The rules in force.

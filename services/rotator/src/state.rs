@@ -274,6 +274,15 @@ pub struct Attempt {
     pub sent: Instant,
 }
 
+/// A call that ends something and was not answered, as far as the ledger knows: if it lands late, it may end what is newer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EndCall {
+    /// On which object.
+    pub object: IssuerObject,
+    /// When it was sent.
+    pub sent: Instant,
+}
+
 /// Everything about one application that decisions need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ApplicationState {
@@ -285,6 +294,8 @@ pub struct ApplicationState {
     pub last: Vec<(CredentialKind, Version)>,
     /// Calls that may have made something.
     pub attempts: Vec<Attempt>,
+    /// Calls that may still end something.
+    pub end_calls: Vec<EndCall>,
 }
 
 impl ApplicationState {

@@ -79,6 +79,7 @@ pub fn shows_in(mutation: Mutation) -> &'static [&'static str] {
         | Mutation::UnsignedEnvelope
         | Mutation::RetiredKeyStillOpening
         | Mutation::EarlierCallNotAwaited
+        | Mutation::LateEndNotAwaited
         | Mutation::ProveBeforeGrace
         | Mutation::AuditAfterTheAct
         | Mutation::TokensRepeatAfterRestore => &["commit with grace", "commit at once"],

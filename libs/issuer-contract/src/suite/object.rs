@@ -3,7 +3,7 @@
 use mint_types::IssuerObject;
 
 use super::{Identity, Outcome, Run, Version, failed};
-use crate::{Ends, Handle, IssuerError};
+use crate::{Ends, Handle, IssuerError, LateEnd};
 
 pub(super) async fn check(run: &mut Run<'_>) {
     let ends = run.ends();
@@ -19,6 +19,10 @@ pub(super) async fn check(run: &mut Run<'_>) {
     run.note("a version that was made logs in beside the previous one", outcome);
     let outcome = if ends.is_told() { ended(run).await.into() } else { Outcome::Skipped };
     run.note("ending ends exactly the previous versions, and may be repeated", outcome);
+    let declared = run.bench.driver().declares().of(run.object).late_end;
+    let is_harmless = ends.is_told() && declared == LateEnd::Harmless;
+    let outcome = if is_harmless { late(run).await.into() } else { Outcome::Skipped };
+    run.note("an end that comes once more after a newer version was made ends nothing", outcome);
     let outcome = if ends.is_told() { unknown_handle(run).await.into() } else { Outcome::Skipped };
     run.note("a handle that the issuer does not know is refused, and ends nothing", outcome);
     let outcome = another(run).await;
@@ -65,6 +69,17 @@ async fn ended(run: &Run<'_>) -> Result<(), String> {
     run.expect_login(&identity, &second, true).await?;
     run.expect_login(&identity, &first, false).await?;
     let third = run.create(&identity).await.map_err(|error| failed("the next create", &error))?;
+    run.expect_login(&identity, &second, true).await?;
+    run.expect_login(&identity, &third, true).await
+}
+
+async fn late(run: &Run<'_>) -> Result<(), String> {
+    let identity = run.bench.identity().await;
+    let (_, second) = two(run, &identity).await?;
+    run.end(&identity, &second.handle).await.map_err(|error| failed("ending", &error))?;
+    let third = run.create(&identity).await.map_err(|error| failed("the next create", &error))?;
+    run.end(&identity, &second.handle).await.map_err(|error| failed("ending once more", &error))?;
+    run.bench.pass(run.ends().grace()).await;
     run.expect_login(&identity, &second, true).await?;
     run.expect_login(&identity, &third, true).await
 }

@@ -47,6 +47,11 @@ async fn a_driver_that_ends_too_much_is_found() {
 }
 
 #[tokio::test]
+async fn a_driver_whose_late_end_ends_too_much_is_found() {
+    is_found(Flaw::EndsNewerLate, &KINDS[..3], "after a newer version").await;
+}
+
+#[tokio::test]
 async fn a_driver_that_ends_nothing_is_found() {
     is_found(Flaw::EndsNothing, &KINDS[..3], "exactly the previous").await;
     is_found(Flaw::SetsNothing, &KINDS[4..], "only one").await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mint_issuer_contract::suite::{Bench, Identity, Trouble};
 use mint_issuer_contract::{
-    ClientLogin, Declaration, Declared, Driver, Ends, Handle, IssuerError, Login, LoginVerdict, MadeBy,
-    NewVersion, PublicVerdict, Recipe, Subject,
+    ClientLogin, Declaration, Declared, Driver, Ends, Handle, IssuerError, LateEnd, Login, LoginVerdict,
+    MadeBy, NewVersion, PublicVerdict, Recipe, Subject,
 };
 use mint_secret::SecretValue;
 use mint_types::{Entropy, IssuerObject};
@@ -17,6 +17,8 @@ use mint_types::{Entropy, IssuerObject};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     EndsTooMuch,
+    /// An end that comes a second time ends everything else.
+    EndsNewerLate,
     EndsNothing,
     TakesAnyHandle,
     CallsUnknownRefused,
@@ -31,6 +33,7 @@ struct State {
     versions: Vec<Version>,
     now: u64,
     armed: Option<Trouble>,
+    ended: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -132,6 +135,7 @@ impl Driver for Memory {
     fn declares(&self) -> Declaration {
         let declared = || Declared {
             ends: self.ends,
+            late_end: LateEnd::Harmless,
             made_by: MadeBy::Mint(Recipe::default()),
             lists: self.ends == Ends::OwnCall,
         };
@@ -175,6 +179,10 @@ impl Driver for Memory {
                 None if self.has(Flaw::TakesAnyHandle) => return Ok(()),
                 None => return Err(IssuerError::Refused { status: 404 }),
             };
+            let is_late = state.ended.replace(keep) == Some(keep);
+            if self.has(Flaw::EndsNewerLate) && is_late {
+                end_older(state, subject, u64::MAX, Duration::ZERO);
+            }
             let keep = if self.has(Flaw::EndsTooMuch) { keep + 1 } else { keep };
             if !self.has(Flaw::EndsNothing) {
                 end_older(state, subject, keep, self.ends.grace());

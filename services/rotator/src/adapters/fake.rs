@@ -164,7 +164,12 @@ impl World {
 
     /// The issuer is of another kind, and Mint makes its secrets.
     pub(crate) fn declare(&self, user: Ends, client: Ends) {
-        let declared = |ends| Declared { ends, made_by: MadeBy::Mint(Recipe::default()), lists: false };
+        let declared = |ends| Declared {
+            ends,
+            late_end: issuer::late_end(ends),
+            made_by: MadeBy::Mint(Recipe::default()),
+            lists: false,
+        };
         let declaration = Declaration { driver: "of-a-test", user: declared(user), client: declared(client) };
         self.locked().declaration = Some(declaration);
     }

@@ -5,7 +5,12 @@
 //!
 //! A handle is the place that the password got. A retired place moves the later ones forward, so a handle is good until
 //! its own end was answered: then it is the one password that is left. Any other number of passwords than these two
-//! means that somebody else changed the list, and nothing is ended by a guess.
+//! means that somebody else changed the list, and nothing is ended by a guess. A change of the list that takes effect late
+//! changes whatever is in these places by then, even the one password that is left: it is declared so.
+//!
+//! A PUT says nothing but what it changes. What it does not say stays (name, mail, scopes, whether it is enabled; of a
+//! client all but its properties, which are said as they were read), so one that lands late can neither enable again what
+//! somebody disabled meanwhile nor give scopes back: tried with the real server, and checked whenever the contract is.
 
 mod refresh;
 
@@ -15,8 +20,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, header};
 use mint_issuer_contract::{
-    ClientLogin, Declaration, Declared, Driver, Ends, Handle, Login, LoginVerdict, MadeBy, NewVersion,
-    PublicVerdict, Recipe, Subject,
+    ClientLogin, Declaration, Declared, Driver, Ends, Handle, LateEnd, Login, LoginVerdict, MadeBy,
+    NewVersion, PublicVerdict, Recipe, Subject,
 };
 use mint_runtime::http::{HttpClient, HttpResponse};
 use mint_runtime::secret_file::SecretFile;
@@ -33,6 +38,9 @@ use refresh::Sessions;
 const LARGEST_ANSWER: usize = 256 * 1024;
 /// A user has the version in use, its successor, and what lost answers left: more is somebody else's doing.
 const MOST_PASSWORDS: usize = 32;
+
+/// What a client's PUT need not say: these stay.
+const STAYS: [&str; 7] = ["client_id", "source", "name", "description", "enabled", "confidential", "scope"];
 
 /// What the admin API is reached with.
 #[derive(Debug)]
@@ -65,32 +73,20 @@ impl Glewlwyd {
         Self { access, recipe }
     }
 
-    async fn user(&self, username: &str) -> Result<User, IssuerError> {
+    /// How many passwords a user has.
+    async fn passwords(&self, username: &str) -> Result<usize, IssuerError> {
         let user = self.access.shown(&["user", username]).await?;
         let passwords =
             user.get("password").and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
         // without several passwords per user (`multiple_passwords`) there is no overlap, and no count
-        let passwords = passwords.ok_or(IssuerError::Malformed("a user without its number of passwords"))?;
-        Ok(User { shown: user, passwords })
+        passwords.ok_or(IssuerError::Malformed("a user without its number of passwords"))
     }
 
-    /// Says what becomes of each place; everything else of the user stays as it was shown.
-    async fn put_places(&self, username: &str, user: User, places: Vec<Value>) -> Result<(), IssuerError> {
-        let mut body = Map::new();
-        for kept in ["name", "email", "enabled", "scope"] {
-            if let Some(value) = user.shown.get(kept) {
-                body.insert(kept.to_owned(), value.clone());
-            }
-        }
-        body.insert("password".to_owned(), places.into());
+    /// Says what becomes of each place; everything else of the user stays as it is.
+    async fn put_places(&self, username: &str, places: Vec<Value>) -> Result<(), IssuerError> {
+        let body = Map::from_iter([("password".to_owned(), places.into())]);
         self.access.change(&["user", username], body).await
     }
-}
-
-/// A user as the API shows it.
-struct User {
-    shown: Map<String, Value>,
-    passwords: usize,
 }
 
 /// What an end has to do, by the number of passwords that the user has.
@@ -115,7 +111,12 @@ fn end_of(place: usize, passwords: usize) -> Result<End, IssuerError> {
 #[async_trait]
 impl Driver for Glewlwyd {
     fn declares(&self) -> Declaration {
-        let declared = |ends, lists| Declared { ends, made_by: MadeBy::Mint(self.recipe.clone()), lists };
+        let declared = |ends, lists| Declared {
+            ends,
+            late_end: LateEnd::MayEndNewer,
+            made_by: MadeBy::Mint(self.recipe.clone()),
+            lists,
+        };
         Declaration {
             driver: "glewlwyd",
             user: declared(Ends::OwnCall, true),
@@ -132,14 +133,13 @@ impl Driver for Glewlwyd {
             return Err(IssuerError::Unsupported("a client of glewlwyd has one secret, which is set"));
         };
         let secret = value.ok_or(IssuerError::Unsupported("glewlwyd makes no passwords"))?;
-        let user = self.user(subject.username).await?;
-        let place = user.passwords;
+        let place = self.passwords(subject.username).await?;
         if place >= MOST_PASSWORDS {
             return Err(IssuerError::Refused { status: 409 });
         }
         let mut places = vec![json!(""); place];
         places.push(json!(secret.expose()));
-        self.put_places(subject.username, user, places).await?;
+        self.put_places(subject.username, places).await?;
         let handle =
             Handle::new(place.to_string()).ok_or(IssuerError::Malformed("a place without a number"))?;
         Ok(NewVersion { handle, client_id: None, secret })
@@ -154,11 +154,11 @@ impl Driver for Glewlwyd {
         if place >= MOST_PASSWORDS {
             return Err(unknown);
         }
-        let user = self.user(subject.username).await?;
-        if let End::Retire(place) = end_of(place, user.passwords)? {
+        let passwords = self.passwords(subject.username).await?;
+        if let End::Retire(place) = end_of(place, passwords)? {
             let mut places = vec![Value::Null; place];
             places.push(json!(""));
-            self.put_places(subject.username, user, places).await?;
+            self.put_places(subject.username, places).await?;
         }
         // what the ended passwords gave out lives on by itself
         Sessions::of(&self.access).end(subject.username).await
@@ -170,9 +170,9 @@ impl Driver for Glewlwyd {
                 "a user of glewlwyd has several passwords, which are added",
             ));
         };
-        // a PUT forgets every property that it does not say
+        // a PUT forgets every property that it does not say, and keeps all else
         let mut client = self.access.shown(&["client", subject.client_id]).await?;
-        client.remove("source");
+        client.retain(|name, _| !STAYS.contains(&name.as_str()));
         client.insert("password".to_owned(), json!(value.expose()));
         client.insert("client_secret".to_owned(), json!(value.expose()));
         self.access.change(&["client", subject.client_id], client).await
@@ -180,7 +180,7 @@ impl Driver for Glewlwyd {
 
     async fn alive(&self, subject: Subject<'_>) -> Result<usize, IssuerError> {
         match subject.object {
-            IssuerObject::User => Ok(self.user(subject.username).await?.passwords),
+            IssuerObject::User => self.passwords(subject.username).await,
             IssuerObject::Client => Err(IssuerError::Unsupported("a client of glewlwyd has one secret")),
         }
     }

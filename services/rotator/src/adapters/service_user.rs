@@ -1,11 +1,16 @@
 //! Driver `service-user`: the IAM solution's admin API (COMPAT section 3), as far as credentials go.
+//!
+//! A password's commit ends what is *older*, so one that lands late harms nothing. A client's ends *all others*; that a
+//! second one changes nothing is how our own server is, and nothing that the API promises, so a late one is waited for.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use mint_issuer_contract::{Declaration, Declared, Driver, Ends, Handle, MadeBy, NewVersion, Subject};
+use mint_issuer_contract::{
+    Declaration, Declared, Driver, Ends, Handle, LateEnd, MadeBy, NewVersion, Subject,
+};
 use mint_runtime::http::{HttpClient, HttpError, HttpResponse};
 use mint_runtime::secret_file::SecretFile;
 use mint_secret::{Received, SecretValue};
@@ -121,11 +126,11 @@ struct ClientAnswer {
 #[async_trait]
 impl Driver for ServiceUser {
     fn declares(&self) -> Declaration {
-        let declared = |ends| Declared { ends, made_by: MadeBy::Issuer, lists: false };
+        let declared = |ends, late_end| Declared { ends, late_end, made_by: MadeBy::Issuer, lists: false };
         Declaration {
             driver: "service-user",
-            user: declared(Ends::Commit { grace: self.grace }),
-            client: declared(Ends::CommitAtOnce),
+            user: declared(Ends::Commit { grace: self.grace }, LateEnd::Harmless),
+            client: declared(Ends::CommitAtOnce, LateEnd::MayEndNewer),
         }
     }
 

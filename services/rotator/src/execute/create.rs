@@ -9,7 +9,7 @@ use mint_issuer_contract::{MadeBy, NewVersion, Subject};
 use mint_secret::SealPublicKey;
 use mint_types::{CredentialKind, Identity, IssuerObject};
 
-use super::{CreateOrder, Order, Rotator, Verb, call_name, create_calls, failure, subject};
+use super::{CreateOrder, Order, Rotator, Verb, call_name, create_calls, failure, known_of, subject};
 use crate::Error;
 use crate::error::IssuerError;
 use crate::ledger::{Begun, Failed, ToldOf};
@@ -172,12 +172,7 @@ impl Rotator {
             let secret = value.ok_or(unsupported).map_err(|error| failed_create(subject.object, error))?;
             return Ok(Half { handle: None, client_id, secret });
         }
-        // whoever looks at the intent believes by now that no call can follow it
-        let age = self.now().since(intended);
-        if age >= self.parts.rules.request_life {
-            let problem = format!("nothing was sent: {} s have passed since its intent", age.as_secs());
-            return Err(failed_create(subject.object, IssuerError::NotSent(problem)));
-        }
+        self.check_age(intended).map_err(|error| failed_create(subject.object, error))?;
         let made = self.parts.issuer.create(announced, subject, value).await;
         let NewVersion { handle, client_id: fresh_id, secret } =
             made.map_err(|error| failed_create(subject.object, error))?;
@@ -187,13 +182,6 @@ impl Rotator {
 
 fn failed_create(object: IssuerObject, error: IssuerError) -> Failure {
     let call = call_name(Verb::Create, object);
-    let reason = error.reason();
-    let attempt = if error.surely_without_effect() {
-        Failed::Void(reason)
-    } else if error.was_answered() {
-        Failed::Stray(reason)
-    } else {
-        Failed::Unknown(reason)
-    };
-    Failure { error: Error::Issuer { call, error }, attempts: vec![(object, attempt)] }
+    let attempts = vec![(object, known_of(&error))];
+    Failure { error: Error::Issuer { call, error }, attempts }
 }

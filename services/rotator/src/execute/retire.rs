@@ -5,12 +5,13 @@ use std::time::Duration;
 use mint_api::audit_log::{Announced, Outcome};
 use mint_issuer_contract::Handle;
 use mint_secret::Evidence;
-use mint_types::{IssuerObject, Version};
+use mint_types::{IssuerObject, RotationId, Version};
 
 use super::{Order, Rotator, Verb, call_name, failure, set, subject};
 use crate::Error;
-use crate::ledger::ToldOf;
+use crate::ledger::{EndCalls, ToldOf};
 use crate::plan::{self, AcceptPlan, Commit, Delivered, RetirePlan};
+use crate::state::Instant;
 
 const ACTION: &str = "credential.retire";
 
@@ -30,6 +31,16 @@ pub struct Retirement {
     pub retired: Option<Version>,
     /// How long the issuer may still accept it.
     pub grace: Duration,
+}
+
+/// What lets ends be sent, and by which numbers they are waited for.
+pub(super) struct Sent<'a> {
+    pub(super) announced: &'a Announced,
+    pub(super) delivered: &'a Delivered,
+    pub(super) rotation: RotationId,
+    pub(super) calls: EndCalls,
+    /// When that became durable.
+    pub(super) intended: Instant,
 }
 
 impl Rotator {
@@ -106,12 +117,18 @@ impl Rotator {
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         let ledger = &self.parts.ledger;
         let outcome = async {
-            ledger.begin_retire(&order.application, order.token, order.ask).await?;
+            let (awaited, intended) = (self.awaited(plan::told_of(commits)), self.now());
+            let rules = &self.parts.rules;
+            let (application, ask) = (&order.application, order.ask);
+            let calls =
+                ledger.begin_retire(application, order.token, ask, &awaited, rules, &intended).await?;
+            let sent = Sent { announced: &announced, delivered, rotation: ask.rotation, calls, intended };
             for commit in commits {
                 if let Some(keep) = &commit.keep {
-                    self.end(&announced, delivered, commit.object, &username, keep).await?;
+                    self.end(&sent, commit.object, &username, keep).await?;
                 }
-                ledger.committed(&order.application, order.ask, commit.object, &self.now()).await?;
+                let call = sent.calls.on(commit.object);
+                ledger.committed(application, ask, commit.object, call, &self.now()).await?;
             }
             ledger.retired(&order.application, order.ask, retires, &self.now()).await
         }
@@ -131,15 +148,20 @@ impl Rotator {
 
     pub(super) async fn end(
         &self,
-        announced: &Announced,
-        delivered: &Delivered,
+        sent: &Sent<'_>,
         object: IssuerObject,
         username: &str,
         keep: &Handle,
     ) -> Result<(), Error> {
         // the handle says which version stays: no driver needs the client's id for that
         let subject = subject(object, username, "");
-        let ended = self.parts.issuer.end(announced, delivered, subject, keep).await;
+        let ended = match self.check_age(&sent.intended) {
+            Ok(()) => self.parts.issuer.end(sent.announced, sent.delivered, subject, keep).await,
+            Err(stale) => Err(stale),
+        };
+        if let Err(error) = &ended {
+            self.end_failed(sent.rotation, object, &sent.calls, error).await?;
+        }
         ended.map_err(|error| Error::Issuer { call: call_name(Verb::End, object), error })
     }
 

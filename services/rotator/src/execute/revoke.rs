@@ -3,9 +3,10 @@
 use mint_api::audit_log::{Act, Announced, Outcome};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RequestId, RotationId};
 
+use super::retire::Sent;
 use super::{Order, Rotator, failure};
 use crate::Error;
-use crate::ledger::Revocation;
+use crate::ledger::{Excuse, Revocation};
 use crate::plan::{self, Ending, RevokePlan};
 use crate::statements::Statements;
 
@@ -82,7 +83,7 @@ impl Rotator {
         }
         let state = ledger.load(&order.application, RotationId::from_bytes([0; 16])).await?;
         let now = self.now();
-        let plan = plan::revoke(&state, order.kind, revocation.through, &self.parts.rules, now.wall);
+        let plan = plan::revoke(&state, order.kind, revocation.through, &self.parts.rules, &now)?;
         match plan {
             RevokePlan::AwaitsVersion if !revocation.done => Ok(Revoked { complete: false, rotation: None }),
             RevokePlan::End(ending) if !revocation.done => {
@@ -150,18 +151,24 @@ impl Rotator {
     ) -> Result<(), Error> {
         let ledger = &self.parts.ledger;
         let (application, ask) = (&order.application, ending.ask);
-        ledger.excuse(application, order.token, ask.rotation, &revocation.statement).await?;
+        let ends = self.awaited(plan::told_of(&ending.commits));
+        let (rotation, intended) = (ask.rotation, self.now());
+        let excuse = Excuse { rotation, statement: &revocation.statement, ends: &ends, sets: &ending.sets };
+        let calls = ledger.excuse(application, order.token, &excuse, &self.parts.rules, &intended).await?;
+        let delivered = &ending.delivered;
+        let sent = Sent { announced, delivered, rotation, calls, intended };
         let username = self.username(application);
         if !ending.sets.is_empty() {
             let own =
                 Order { application: application.clone(), ask, token: order.token, request: order.request };
-            self.set_unwritten(&own, announced, &ending.made, &ending.sets, &ending.written).await?;
+            self.set_unwritten(&own, &sent, &ending.made, &ending.sets, &ending.written).await?;
         }
         for commit in &ending.commits {
             if let Some(keep) = &commit.keep {
-                self.end(announced, &ending.delivered, commit.object, &username, keep).await?;
+                self.end(&sent, commit.object, &username, keep).await?;
             }
-            ledger.ended_at_once(application, ask, commit.object, &self.now()).await?;
+            let call = sent.calls.on(commit.object);
+            ledger.ended_at_once(application, ask, commit.object, call, &self.now()).await?;
         }
         if ending.completes {
             ledger.revoked(&revocation.statement, order.kind, Some(ask.rotation), &self.now()).await?;

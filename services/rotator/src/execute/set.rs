@@ -5,15 +5,27 @@ use mint_types::IssuerObject;
 
 use super::create::test::is_worth_repeating;
 use super::prove::Plain;
+use super::retire::Sent;
 use super::{Order, Rotator, Verb, call_name, failure, subject};
 use crate::Error;
 use crate::error::IssuerError;
-use crate::ledger::ToldOf;
+use crate::ledger::{EndCalls, ToldOf};
 use crate::plan::WrittenSomewhere;
 use crate::ports::{ClientLogin, LoginVerdict};
 use crate::state::{Instant, Made};
 
 pub(super) const ACTION: &str = "credential.set";
+
+/// What lets a value be set, and by which numbers the calls are waited for.
+struct Setting<'a> {
+    announced: &'a Announced,
+    written: &'a WrittenSomewhere,
+    calls: &'a EndCalls,
+    /// When that became durable.
+    intended: Instant,
+    /// Since when a destination has it.
+    since: Instant,
+}
 
 impl Rotator {
     /// Sets the version's value and logs in with it. Neither the rate budget nor a halted issuer holds it up: a
@@ -26,7 +38,9 @@ impl Rotator {
         written: &WrittenSomewhere,
     ) -> Result<(), Error> {
         let ledger = &self.parts.ledger;
-        let since = ledger.first_write(&order.application, order.token, order.ask, &self.now()).await?;
+        let intended = self.now();
+        let (since, calls) =
+            ledger.first_write(&order.application, order.token, order.ask, objects, &intended).await?;
         let envelopes = made.envelopes.as_ref().ok_or(Error::RotationClosed {
             state: "without its envelopes",
             advice: "the ledger is damaged: begin a new rotation",
@@ -34,7 +48,8 @@ impl Rotator {
         let plain = self.open_probe(order, made.version, &envelopes.probe)?;
         let username = self.username(&order.application);
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
-        let outcome = self.set_and_test(order, &announced, objects, written, &username, &plain, &since).await;
+        let setting = Setting { announced: &announced, written, calls: &calls, intended, since };
+        let outcome = self.set_and_test(order, &setting, objects, &username, &plain).await;
         drop(plain);
         match outcome {
             Ok(()) => {
@@ -56,10 +71,10 @@ impl Rotator {
     pub(super) async fn set_unwritten(
         &self,
         order: &Order,
-        announced: &Announced,
+        sent: &Sent<'_>,
         made: &Made,
         objects: &[IssuerObject],
-        excused: &WrittenSomewhere,
+        written: &WrittenSomewhere,
     ) -> Result<(), Error> {
         let envelopes = made.envelopes.as_ref().ok_or(Error::RotationClosed {
             state: "without its envelopes",
@@ -67,20 +82,21 @@ impl Rotator {
         })?;
         let plain = self.open_probe(order, made.version, &envelopes.probe)?;
         let username = self.username(&order.application);
-        self.set_and_test(order, announced, objects, excused, &username, &plain, &self.now()).await
+        let (announced, calls, intended) = (sent.announced, &sent.calls, sent.intended.clone());
+        let setting = Setting { announced, written, calls, intended, since: self.now() };
+        self.set_and_test(order, &setting, objects, &username, &plain).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a proof or a name that the calls need")]
     async fn set_and_test(
         &self,
         order: &Order,
-        announced: &Announced,
+        setting: &Setting<'_>,
         objects: &[IssuerObject],
-        written: &WrittenSomewhere,
         username: &str,
         plain: &Plain,
-        since: &Instant,
     ) -> Result<(), Error> {
+        let Setting { announced, written, calls, intended, since } = setting;
+        let rotation = order.ask.rotation;
         for object in objects {
             let half = match object {
                 IssuerObject::User => plain.user.as_ref(),
@@ -88,8 +104,15 @@ impl Rotator {
             };
             let Some((_, value)) = half else { continue };
             let client_id = plain.client.as_ref().map_or("", |(id, _)| id.as_str());
-            let set = self.parts.issuer.set(announced, written, subject(*object, username, client_id), value);
-            set.await.map_err(|error| Error::Issuer { call: call_name(Verb::Set, *object), error })?;
+            let subject = subject(*object, username, client_id);
+            let set = match self.check_age(intended) {
+                Ok(()) => self.parts.issuer.set(announced, written, subject, value).await,
+                Err(stale) => Err(stale),
+            };
+            if let Err(error) = &set {
+                self.end_failed(rotation, *object, calls, error).await?;
+            }
+            set.map_err(|error| Error::Issuer { call: call_name(Verb::Set, *object), error })?;
         }
         let answered = self.now();
         let mut verdict = self.log_in_with(plain).await;
@@ -108,7 +131,8 @@ impl Rotator {
         }
         // clocks differ between machines: what is measured is never shorter than what our own saw
         let window = answered.since(since).max(answered.wall.since(written.since()));
-        self.parts.ledger.value_set(&order.application, order.ask, objects, window, &self.now()).await?;
+        let ledger = &self.parts.ledger;
+        ledger.value_set(&order.application, order.ask, objects, calls, window, &self.now()).await?;
         self.parts.metrics.replaced(self.parts.errors.issuer, order.ask.kind, window);
         if window > self.parts.rules.replace_window {
             tracing::error!(

@@ -13,8 +13,8 @@ use mint_types::{
 
 use crate::Error;
 use crate::state::{
-    ApplicationState, Attempt, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord, Rotation,
-    RotationState, Stage, Told, Unsettled,
+    ApplicationState, Attempt, EndCall, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord,
+    Rotation, RotationState, Stage, Told, Unsettled,
 };
 
 pub(super) const ROTATIONS: &str = "SELECT * FROM rotation WHERE application = $1 AND \
@@ -23,11 +23,17 @@ pub(super) const OVERLAPS: &str = "SELECT overlap.rotation, overlap.boot, overla
      JOIN rotation ON rotation.rotation = overlap.rotation WHERE rotation.application = $1 AND \
      (rotation.rotation = $2 OR rotation.state IN ('delivered', 'retiring'))";
 pub(super) const VERSIONS: &str = "SELECT kind, version, rotation, stage, user_ended_at, client_ended_at \
-     FROM version WHERE application = $1 AND stage <> 'ended'";
-pub(super) const LAST: &str =
-    "SELECT kind, MAX(version) AS version FROM version WHERE application = $1 GROUP BY kind";
+     FROM version WHERE application = $1 AND stage IN ('pending', 'current', 'previous')";
+// the end of an index for each kind: grouped by kind, all that ever was would be read
+pub(super) const LAST: &str = "SELECT 'password' AS kind, MAX(version) AS version FROM version \
+     WHERE application = $1 AND kind = 'password' \
+     UNION ALL SELECT 'client', MAX(version) FROM version WHERE application = $1 AND kind = 'client' \
+     UNION ALL SELECT 'combined', MAX(version) FROM version WHERE application = $1 AND kind = 'combined' \
+     UNION ALL SELECT 'public-client', MAX(version) FROM version WHERE application = $1 AND kind = 'public-client'";
 pub(super) const ATTEMPTS: &str = "SELECT object, state, reason, sent_at, sent_boot, sent_nanos FROM attempt \
      WHERE application = $1 AND state IN ('sent', 'stray', 'presumed')";
+pub(super) const END_CALLS: &str = "SELECT object, sent_at, sent_boot, sent_nanos FROM end_call \
+     WHERE application = $1 AND state = 'sent'";
 /// A password every two hours is 4,380 lines a year; operators look at the newest.
 pub(super) const LIST: &str = "SELECT version.kind AS kind, version.version AS version, \
      version.version_id AS version_id, version.rotation AS rotation, stage, \
@@ -42,6 +48,7 @@ pub(super) struct Queries {
     pub(super) versions: Vec<Row>,
     pub(super) last: Vec<Row>,
     pub(super) attempts: Vec<Row>,
+    pub(super) end_calls: Vec<Row>,
 }
 
 impl Queries {
@@ -61,13 +68,14 @@ impl Queries {
             versions: self.versions.iter().map(live_version).collect::<Result<_, _>>()?,
             last: last_of(&self.last)?,
             attempts: self.attempts.iter().map(attempt).collect::<Result<_, _>>()?,
+            end_calls: self.end_calls.iter().map(end_call).collect::<Result<_, _>>()?,
         })
     }
 }
 
 /// The highest version of each kind.
 pub(super) fn last_of(rows: &[Row]) -> Result<Vec<(CredentialKind, Version)>, Error> {
-    rows.iter().map(last).collect()
+    rows.iter().filter_map(|row| last(row).transpose()).collect()
 }
 
 fn corrupt(column: &str) -> Error {
@@ -155,29 +163,39 @@ fn live_version(row: &Row) -> Result<LiveVersion, Error> {
     })
 }
 
-fn last(row: &Row) -> Result<(CredentialKind, Version), Error> {
-    Ok((parsed(row, "kind")?, Version(row.unsigned("version")?)))
+/// None if there never was a version of the kind.
+fn last(row: &Row) -> Result<Option<(CredentialKind, Version)>, Error> {
+    let Some(version) = row.optional_unsigned("version")? else {
+        return Ok(None);
+    };
+    Ok(Some((parsed(row, "kind")?, Version(version))))
 }
 
 fn attempt(row: &Row) -> Result<Attempt, Error> {
-    let object = match row.text("object")?.as_str() {
-        "user" => IssuerObject::User,
-        "client" => IssuerObject::Client,
-        _ => return Err(corrupt("object")),
-    };
     let state = match row.text("state")?.as_str() {
         "sent" => Unsettled::Sent,
         "stray" => Unsettled::Stray,
         "presumed" => Unsettled::Presumed,
         _ => return Err(corrupt("state")),
     };
+    Ok(Attempt { object: object(row)?, state, reason: row.optional_text("reason")?, sent: sent(row)? })
+}
+
+fn end_call(row: &Row) -> Result<EndCall, Error> {
+    Ok(EndCall { object: object(row)?, sent: sent(row)? })
+}
+
+fn object(row: &Row) -> Result<IssuerObject, Error> {
+    match row.text("object")?.as_str() {
+        "user" => Ok(IssuerObject::User),
+        "client" => Ok(IssuerObject::Client),
+        _ => Err(corrupt("object")),
+    }
+}
+
+fn sent(row: &Row) -> Result<Instant, Error> {
     let monotonic = Monotonic { boot: row.text("sent_boot")?, nanos: row.unsigned("sent_nanos")? };
-    Ok(Attempt {
-        object,
-        state,
-        reason: row.optional_text("reason")?,
-        sent: Instant { wall: row.timestamp("sent_at")?, monotonic },
-    })
+    Ok(Instant { wall: row.timestamp("sent_at")?, monotonic })
 }
 
 /// A line of the ledger for operators.

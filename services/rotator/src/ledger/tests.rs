@@ -12,7 +12,7 @@ mod contract {
     };
 
     use crate::Error;
-    use crate::ledger::{Begun, Failed, IssuerStanding, Ledger, MIGRATIONS, SCHEMA, ToldOf};
+    use crate::ledger::{Begun, EndCalls, Failed, IssuerStanding, Ledger, MIGRATIONS, SCHEMA, ToldOf};
     use crate::plan::{Ask, ErrorBudget, Proving, Rules};
     use crate::state::{Envelopes, Instant, Made, RotationState, Stage, Unsettled};
 
@@ -144,8 +144,8 @@ mod contract {
             assert!(state.attempts.iter().all(|attempt| attempt.state == Unsettled::Presumed));
             assert_eq!(ledger.list(&shop()).await.unwrap().1, 2);
             ledger.deliver(&shop(), TOKEN, one, &at(6, "a")).await.unwrap();
-            ledger.begin_retire(&shop(), TOKEN, one).await.unwrap();
-            ledger.committed(&shop(), one, IssuerObject::User, &at(7, "a")).await.unwrap();
+            ledger.begin_retire(&shop(), TOKEN, one, &[], &RULES, &at(4, "a")).await.unwrap();
+            ledger.committed(&shop(), one, IssuerObject::User, None, &at(7, "a")).await.unwrap();
             ledger.retired(&shop(), one, Some(Version(3)), &at(8, "b")).await.unwrap();
             assert_eq!(ledger.list(&shop()).await.unwrap().1, 0);
             let state = ledger.load(&shop(), one.rotation).await.unwrap();
@@ -163,12 +163,12 @@ mod contract {
             let attempts = begin(&ledger, one, 1).await;
             ledger.store_made(&shop(), one, &made(9), &attempts, &at(2, "a")).await.unwrap();
             ledger.deliver(&shop(), TOKEN, one, &at(3, "a")).await.unwrap();
-            ledger.begin_retire(&shop(), TOKEN, one).await.unwrap();
-            ledger.committed(&shop(), one, IssuerObject::User, &at(4, "a")).await.unwrap();
+            ledger.begin_retire(&shop(), TOKEN, one, &[], &RULES, &at(4, "a")).await.unwrap();
+            ledger.committed(&shop(), one, IssuerObject::User, None, &at(4, "a")).await.unwrap();
             ledger.retired(&shop(), one, None, &at(5, "a")).await.unwrap();
             begin(&ledger, ask(2, CredentialKind::Password), 6).await;
             // another replica sent the same commit, and hears of it only now
-            ledger.committed(&shop(), one, IssuerObject::User, &at(7, "a")).await.unwrap();
+            ledger.committed(&shop(), one, IssuerObject::User, None, &at(7, "a")).await.unwrap();
             let state = ledger.load(&shop(), one.rotation).await.unwrap();
             assert_eq!(state.attempts.len(), 1, "{}: the next Create is accounted for", test.engine);
         }
@@ -200,7 +200,7 @@ mod contract {
                 begun.map(drop),
                 ledger.deliver(&shop(), stale, ask, &at(1, "a")).await,
                 ledger.begin_overlap(&shop(), stale, ask, &at(1, "a")).await,
-                ledger.begin_retire(&shop(), stale, ask).await,
+                ledger.begin_retire(&shop(), stale, ask, &[], &RULES, &at(4, "a")).await.map(drop),
                 ledger.abandon(&shop(), stale, ask, RULES.ends, &at(1, "a")).await,
             ];
             for refused in refusals {
@@ -276,20 +276,53 @@ mod contract {
     }
 
     #[tokio::test]
+    async fn contract_an_end_that_was_not_answered_is_remembered_until_it_is_answered_void_or_too_old() {
+        let user = [IssuerObject::User];
+        let rules = Rules { request_life: Duration::from_secs(12), ..RULES };
+        for (ledger, test) in ledgers().await {
+            let one = ask(1, CredentialKind::Password);
+            let attempts = begin(&ledger, one, 1).await;
+            ledger.store_made(&shop(), one, &made(9), &attempts, &at(1, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, one, &at(1, "a")).await.unwrap();
+            let sent = async |seconds, boot| {
+                let begun = ledger.begin_retire(&shop(), TOKEN, one, &user, &rules, &at(seconds, boot)).await;
+                begun.map(|calls| calls.on(IssuerObject::User).unwrap()).map_err(|error| error.reason())
+            };
+            let standing = async || ledger.load(&shop(), one.rotation).await.unwrap().end_calls;
+            let (rotation, object) = (one.rotation, IssuerObject::User);
+            assert_eq!(sent(10, "a").await, Ok(1), "{}", test.engine);
+            assert_eq!(sent(11, "a").await, Err("ISSUER_UNKNOWN_OUTCOME"), "whoever asks");
+            ledger.end_failed(rotation, object, 1, Failed::Void("R"), &at(11, "a")).await.unwrap();
+            assert_eq!((standing().await.len(), sent(11, "a").await), (0, Ok(2)), "surely without effect");
+            ledger.end_failed(rotation, object, 2, Failed::Unknown("R"), &at(20, "a")).await.unwrap();
+            assert_eq!(standing().await[0].sent, at(20, "a"), "since nobody waits for its answer any more");
+            assert_eq!(sent(31, "a").await, Err("ISSUER_UNKNOWN_OUTCOME"));
+            assert_eq!(sent(32, "b").await, Ok(3), "too old, by the wall clock on another boot");
+            assert_eq!(standing().await.len(), 1, "what cannot land any more is forgotten");
+            ledger.committed(&shop(), one, object, Some(3), &at(33, "b")).await.unwrap();
+            assert_eq!(standing().await, [], "answered");
+        }
+    }
+
+    #[tokio::test]
     async fn contract_a_first_write_is_remembered_once_and_what_is_set_is_current() {
         for (ledger, test) in ledgers().await {
             let ask = ask(1, CredentialKind::Client);
             let attempts = begin(&ledger, ask, 1).await;
             ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
+            let (client, mut calls) = ([IssuerObject::Client], EndCalls::default());
             for (seconds, boot) in [(3, "a"), (5, "b")] {
-                let since = ledger.first_write(&shop(), TOKEN, ask, &at(seconds, boot)).await.unwrap();
+                let (since, of_this) =
+                    ledger.first_write(&shop(), TOKEN, ask, &client, &at(seconds, boot)).await.unwrap();
                 assert_eq!(since, at(3, "a"), "{}", test.engine);
+                calls = of_this;
             }
-            let (client, window) = ([IssuerObject::Client], Duration::from_millis(1500));
-            ledger.value_set(&shop(), ask, &client, window, &at(6, "a")).await.unwrap();
+            let window = Duration::from_millis(1500);
+            ledger.value_set(&shop(), ask, &client, &calls, window, &at(6, "a")).await.unwrap();
             let state = ledger.load(&shop(), ask.rotation).await.unwrap();
             assert_eq!(state.versions[0].stage, Stage::Current);
             assert!(state.rotation(ask.rotation).unwrap().client_committed);
+            assert_eq!(state.end_calls.len(), 1, "the first was never answered");
             ledger.deliver(&shop(), TOKEN, ask, &at(7, "a")).await.unwrap();
             let listed = ledger.list(&shop()).await.unwrap().0;
             assert_eq!((listed[0].stage, listed[0].replace_window), (Stage::Current, Some(window)));
@@ -298,8 +331,9 @@ mod contract {
                 .abandon(&shop(), TOKEN, self::ask(5, CredentialKind::Client), RULES.ends, &at(8, "a"))
                 .await
                 .unwrap();
-            let given_up =
-                ledger.first_write(&shop(), TOKEN, self::ask(5, CredentialKind::Client), &at(9, "a")).await;
+            let given_up = ledger
+                .first_write(&shop(), TOKEN, self::ask(5, CredentialKind::Client), &client, &at(9, "a"))
+                .await;
             assert_eq!(given_up.unwrap_err().reason(), "ROTATION_CLOSED");
         }
     }
@@ -354,9 +388,9 @@ mod contract {
             ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
             ledger.told(ask.rotation, ToldOf::Create).await.unwrap();
             ledger.deliver(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
-            ledger.begin_retire(&shop(), TOKEN, ask).await.unwrap();
+            ledger.begin_retire(&shop(), TOKEN, ask, &[], &RULES, &at(4, "a")).await.unwrap();
             for object in [IssuerObject::User, IssuerObject::Client] {
-                ledger.committed(&shop(), ask, object, &at(4, "a")).await.unwrap();
+                ledger.committed(&shop(), ask, object, None, &at(4, "a")).await.unwrap();
             }
             ledger.retired(&shop(), ask, None, &at(5, "a")).await.unwrap();
             ledger.proof_failed(ask.rotation, true, &at(6, "a")).await.unwrap();
@@ -365,10 +399,17 @@ mod contract {
             let replaced = self::ask(2, CredentialKind::Client);
             let attempts = begin(&ledger, replaced, 7).await;
             ledger.store_made(&shop(), replaced, &made(10), &attempts, &at(7, "a")).await.unwrap();
-            ledger.first_write(&shop(), TOKEN, replaced, &at(8, "a")).await.unwrap();
             let window = Duration::from_secs(1);
             let client = [IssuerObject::Client];
-            ledger.value_set(&shop(), replaced, &client, window, &at(9, "a")).await.unwrap();
+            let unknown = ledger.first_write(&shop(), TOKEN, replaced, &client, &at(8, "a")).await.unwrap().1;
+            let number = unknown.on(IssuerObject::Client).unwrap();
+            let failed = Failed::Unknown("R");
+            ledger
+                .end_failed(replaced.rotation, IssuerObject::Client, number, failed, &at(8, "a"))
+                .await
+                .unwrap();
+            let calls = ledger.first_write(&shop(), TOKEN, replaced, &client, &at(8, "a")).await.unwrap().1;
+            ledger.value_set(&shop(), replaced, &client, &calls, window, &at(9, "a")).await.unwrap();
             let budget = ErrorBudget { issuer: "i", lies: 1, window: Duration::from_hours(1) };
             ledger.lied(&budget, &shop(), replaced, "R", &at(9, "a")).await.unwrap();
             ledger.resume_issuer("i", "operator/jane", &at(9, "a")).await.unwrap();
@@ -376,6 +417,8 @@ mod contract {
                 "DELETE FROM rotation",
                 "DELETE FROM version",
                 "DELETE FROM attempt",
+                "DELETE FROM end_call",
+                "UPDATE end_call SET rotation = 'other'",
                 "UPDATE rotation SET application = 'other'",
                 "UPDATE version SET version = 1",
                 "UPDATE attempt SET object = 'other'",

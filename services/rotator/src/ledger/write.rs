@@ -3,6 +3,7 @@
 
 mod create;
 mod deliver;
+mod ends;
 mod issuer;
 mod retire;
 mod revoke;
@@ -18,8 +19,9 @@ use crate::plan::{self, Ask};
 use crate::state::Instant;
 
 pub use create::{Begun, Failed};
+pub use ends::EndCalls;
 pub use issuer::{IssuerStanding, Lie};
-pub use revoke::Revocation;
+pub use revoke::{Excuse, Revocation};
 
 const OPEN: &str = "INSERT INTO rotation (rotation, application, kind, state, opened_at) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (rotation) DO NOTHING";

@@ -3,6 +3,7 @@
 use mint_types::mutation::{Mutation, mutated};
 use mint_types::{Application, CredentialKind, IssuerObject, Presence, RotationId, Version};
 
+use super::in_flight::{check_creates, check_ends};
 use super::{Ask, Rules, belongs, objects_asked, objects_made, owes_a_set};
 use crate::Error;
 use crate::state::{ApplicationState, Attempt, Instant, Made, Rotation, RotationState, Unsettled};
@@ -57,6 +58,7 @@ pub fn create(state: &ApplicationState, ask: Ask, rules: &Rules, now: &Instant) 
             _ => supersedes.push(other.id),
         }
     }
+    check_ends(state, objects_asked(ask.kind), rules, now)?;
     let writes_off = check_attempts(state, ask.kind, rules, now)?;
     Ok(CreatePlan::Make(Make {
         version: Version::after(state.last_of(ask.kind), now.wall),
@@ -110,15 +112,7 @@ fn check_attempts(
         let Some(youngest) = standing.iter().map(|attempt| now.since(&attempt.sent)).min() else {
             continue;
         };
-        let in_flight = standing
-            .iter()
-            .filter(|attempt| attempt.state == Unsettled::Sent)
-            .map(|attempt| rules.request_life.saturating_sub(now.since(&attempt.sent)))
-            .max()
-            .unwrap_or_default();
-        if !in_flight.is_zero() && !mutated(Mutation::EarlierCallNotAwaited) {
-            return Err(Error::EarlierCallMayLand { retry_after: in_flight });
-        }
+        check_creates(state, &[object], rules, now)?;
         if standing.len() < MOST_UNRESOLVED || mutated(Mutation::UnresolvedNotCounted) {
             continue;
         }

@@ -1,11 +1,10 @@
 //! What of an issuer object is not accounted for.
 
-use std::time::Duration;
-
 use mint_types::{IssuerObject, Version};
 
 use super::Rules;
-use crate::state::{ApplicationState, Attempt, Instant, LiveVersion, Unsettled};
+use super::in_flight::may_land;
+use crate::state::{ApplicationState, Attempt, Instant, LiveVersion};
 
 /// What is not as it should be on one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,13 +89,6 @@ fn owed(state: &ApplicationState, version: &LiveVersion, object: IssuerObject, r
     !rules.ends.of(object).makes_beside() && own.is_some_and(|own| !own.committed_on(object))
 }
 
-fn may_land(attempt: &Attempt, rules: &Rules, now: &Instant) -> Duration {
-    match attempt.state {
-        Unsettled::Sent => rules.request_life.saturating_sub(now.since(&attempt.sent)),
-        Unsettled::Stray | Unsettled::Presumed => Duration::ZERO,
-    }
-}
-
 fn in_words(attempt: &Attempt, now: &Instant) -> String {
     let since = now.since(&attempt.sent).as_secs();
     let reason = attempt.reason.as_deref().unwrap_or("never answered");
@@ -105,12 +97,14 @@ fn in_words(attempt: &Attempt, now: &Instant) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use mint_issuer_contract::{Ends, EndsOf};
     use mint_types::{CredentialKind, Monotonic, RotationId, Timestamp};
 
     use super::*;
     use crate::plan::Proving;
-    use crate::state::Stage;
+    use crate::state::{Stage, Unsettled};
 
     const USER: IssuerObject = IssuerObject::User;
 

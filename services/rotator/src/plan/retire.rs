@@ -6,6 +6,7 @@ use mint_issuer_contract::{Ends, Handle};
 use mint_types::mutation::{Mutation, mutated};
 use mint_types::{CredentialKind, IssuerObject, Version};
 
+use super::in_flight::{check_creates, check_ends};
 use super::{Ask, Delivered, Rules, known, objects_asked, overlap, overlap_left};
 use crate::Error;
 use crate::state::{ApplicationState, Instant, Made, Rotation, RotationState};
@@ -61,9 +62,27 @@ pub fn retire(state: &ApplicationState, ask: Ask, rules: &Rules, now: &Instant) 
     }
     let made = rotation.made.as_ref().ok_or(Error::ReceiptMissing)?;
     let ending = |object: &IssuerObject| commit(state, rotation, made, *object, rules.ends.of(*object));
-    let commits = objects_asked(ask.kind).iter().filter_map(ending).collect();
+    let commits: Vec<Commit> = objects_asked(ask.kind).iter().filter_map(ending).collect();
+    check_calls(state, &commits, rules, now)?;
     let retires = made.previous.filter(|_| ask.kind != CredentialKind::PublicClient);
     Ok(RetirePlan::Commit { delivered: Delivered { version: made.version }, commits, retires })
+}
+
+/// Refuses while an earlier call may land on top of one of these.
+pub(super) fn check_calls(
+    state: &ApplicationState,
+    commits: &[Commit],
+    rules: &Rules,
+    now: &Instant,
+) -> Result<(), Error> {
+    let told: Vec<IssuerObject> = told_of(commits).collect();
+    check_creates(state, &told, rules, now)?;
+    check_ends(state, &told, rules, now)
+}
+
+/// The objects on which the issuer is told.
+pub fn told_of(commits: &[Commit]) -> impl Iterator<Item = IssuerObject> {
+    commits.iter().filter(|commit| commit.keep.is_some()).map(|commit| commit.object)
 }
 
 /// What ends the older versions on one object, by what ends them at this issuer; none if nothing is left to do.

@@ -2,9 +2,10 @@
 
 use mint_types::{CredentialKind, IssuerObject, Timestamp, Version};
 
-use super::retire::commit;
+use super::retire::{check_calls, commit};
 use super::{Ask, Commit, Delivered, Rules, WrittenSomewhere, objects_asked, objects_set};
-use crate::state::{ApplicationState, LiveVersion, Made, Rotation};
+use crate::Error;
+use crate::state::{ApplicationState, Instant, LiveVersion, Made, Rotation};
 
 /// What Revoke is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,33 +37,35 @@ pub struct Ending {
     pub completes: bool,
 }
 
-/// What ends at once of a kind: everything up to `through`, which was the newest version when the statement came.
+/// What ends at once of a kind: everything up to `through`, which was the newest version when the statement came. "At once"
+/// waits for a call that may still land: ended by that one, the newest version would be gone too.
 pub fn revoke(
     state: &ApplicationState,
     kind: CredentialKind,
     through: Version,
     rules: &Rules,
-    now: Timestamp,
-) -> RevokePlan {
+    now: &Instant,
+) -> Result<RevokePlan, Error> {
     let objects = objects_asked(kind);
     let on_them = |version: &LiveVersion| objects.iter().any(|object| version.lives_on(*object));
     let is_meant = |version: &LiveVersion| version.kind != kind || version.version <= through;
     let nothing_lives = !state.versions.iter().any(|version| on_them(version) && is_meant(version));
     let nothing_may = !state.attempts.iter().any(|attempt| objects.contains(&attempt.object));
     if nothing_lives && nothing_may {
-        return RevokePlan::Done;
+        return Ok(RevokePlan::Done);
     }
     let open = state.rotations.iter().filter(|rotation| rotation.kind == kind && rotation.state.is_open());
     let newest = open.filter_map(|rotation| Some((rotation, rotation.made.as_ref()?))).next_back();
     let Some((rotation, made)) = newest else {
-        return RevokePlan::AwaitsVersion;
+        return Ok(RevokePlan::AwaitsVersion);
     };
-    let ending = ending(state, rotation, made, through, rules, now);
-    match (ending.sets.is_empty() && ending.commits.is_empty(), ending.completes) {
+    let ending = ending(state, rotation, made, through, rules, now.wall);
+    check_calls(state, &ending.commits, rules, now)?;
+    Ok(match (ending.sets.is_empty() && ending.commits.is_empty(), ending.completes) {
         (false, _) => RevokePlan::End(Box::new(ending)),
         (true, true) => RevokePlan::Done,
         (true, false) => RevokePlan::AwaitsVersion,
-    }
+    })
 }
 
 fn ending(
@@ -99,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::plan::Proving;
-    use crate::state::{Attempt, Instant, Proofs, RotationState, Stage, Told, Unsettled};
+    use crate::state::{Attempt, EndCall, Proofs, RotationState, Stage, Told, Unsettled};
 
     const PASSWORD: CredentialKind = CredentialKind::Password;
     const CLIENT: CredentialKind = CredentialKind::Client;
@@ -161,7 +164,11 @@ mod tests {
 
     fn of(kind: CredentialKind, versions: Vec<LiveVersion>, rotations: Vec<Rotation>) -> RevokePlan {
         let state = ApplicationState { rotations, versions, ..ApplicationState::default() };
-        revoke(&state, kind, THROUGH, &rules(), NOW)
+        revoke(&state, kind, THROUGH, &rules(), &now()).unwrap()
+    }
+
+    fn now() -> Instant {
+        Instant { wall: NOW, monotonic: mint_types::Monotonic { boot: "boot".to_owned(), nanos: 1 } }
     }
 
     fn ends(plan: RevokePlan) -> Option<(usize, usize, bool)> {
@@ -192,17 +199,35 @@ mod tests {
         assert_eq!(of(PASSWORD, leaked(), vec![committed]), RevokePlan::Done);
         let client = open(CLIENT, Created, Some(11));
         assert_eq!(ends(of(CLIENT, vec![live(CLIENT, 10)], vec![client])), Some((1, 0, true)), "it is set");
-        let stray = Attempt {
-            object: IssuerObject::User,
-            state: Unsettled::Stray,
-            reason: None,
-            sent: Instant {
-                wall: NOW,
-                monotonic: mint_types::Monotonic { boot: "boot".to_owned(), nanos: 1 },
-            },
-        };
+        let stray =
+            Attempt { object: IssuerObject::User, state: Unsettled::Stray, reason: None, sent: now() };
         let state = ApplicationState { attempts: vec![stray], ..ApplicationState::default() };
-        let unknown = revoke(&state, PASSWORD, THROUGH, &rules(), NOW);
+        let unknown = revoke(&state, PASSWORD, THROUGH, &rules(), &now()).unwrap();
         assert_eq!(unknown, RevokePlan::AwaitsVersion, "what nobody knows ends with a fresh version");
+    }
+
+    #[test]
+    fn revoke_waits_for_what_may_still_land_on_its_objects_like_every_other_end() {
+        let refused = |sent: Option<Instant>, in_flight: bool| {
+            let attempt =
+                Attempt { object: IssuerObject::User, state: Unsettled::Sent, reason: None, sent: now() };
+            let state = ApplicationState {
+                rotations: vec![open(PASSWORD, RotationState::Created, Some(11))],
+                versions: vec![live(PASSWORD, 10)],
+                attempts: in_flight.then_some(attempt).into_iter().collect(),
+                end_calls: sent
+                    .map(|sent| EndCall { object: IssuerObject::User, sent })
+                    .into_iter()
+                    .collect(),
+                ..ApplicationState::default()
+            };
+            revoke(&state, PASSWORD, THROUGH, &rules(), &now()).err().map(|error| error.reason())
+        };
+        assert_eq!(refused(None, false), None);
+        assert_eq!(refused(Some(now()), false), Some("ISSUER_UNKNOWN_OUTCOME"));
+        assert_eq!(refused(None, true), Some("ISSUER_UNKNOWN_OUTCOME"));
+        let before = mint_types::Monotonic { boot: "another".to_owned(), nanos: 99 };
+        let old = Timestamp::from_unix_micros(5 - 12_000_000);
+        assert_eq!(refused(Some(Instant { wall: old, monotonic: before }), false), None, "on another boot");
     }
 }

@@ -16,6 +16,10 @@ pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
         "only when somebody's clock was ahead: coordinator's tests of its leases, tests/peers/clock_jumps.sh",
     ),
     (
+        "rotator.ledger.end_failed",
+        "only when an end or a set had no answer, or was refused: the rotator's own tests of late ends",
+    ),
+    (
         "rotator.ledger.close_what_was_open",
         "only when the state was put back from a backup: the rotator's own tests of its ledger",
     ),

@@ -66,6 +66,15 @@ pub(crate) struct Client {
     pub(crate) ended: bool,
 }
 
+/// What the driver sends to end passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The commit of this one.
+    Commit(String),
+    /// A list that retires so many places, from the oldest on.
+    Retire(usize),
+}
+
 /// It said no, with this status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Denied(pub(crate) u16);
@@ -115,31 +124,35 @@ impl Issuer {
         Ok((handle, plaintext))
     }
 
-    /// Ends the passwords that are older than one.
-    pub(crate) fn end_passwords(
-        &mut self,
-        username: &str,
-        handle: &str,
-        now: Timestamp,
-        grace: Duration,
-    ) -> Result<(), Denied> {
-        match self.manner {
-            Manner::ServiceUser => self.commit_password(username, handle, now, grace),
-            Manner::Glewlwyd => self.retire_places(username, handle),
+    /// What the driver makes of an end: a commit by name, or so many places to retire, by what it reads.
+    pub(crate) fn end_of(&mut self, username: &str, handle: &str) -> Result<End, Denied> {
+        if self.manner == Manner::ServiceUser {
+            return Ok(End::Commit(handle.to_owned()));
         }
-    }
-
-    /// Places count from the oldest, and are good for one end: as the driver sees to it.
-    fn retire_places(&mut self, username: &str, handle: &str) -> Result<(), Denied> {
         let user = self.user(username)?;
         let place: usize = handle.parse().map_err(|_| UNKNOWN)?;
         match user.passwords.len() {
-            length if length == place + 1 => {
-                user.passwords.drain(..place);
+            length if length == place + 1 => Ok(End::Retire(place)),
+            1 => Ok(End::Retire(0)),
+            _ => Err(Denied(409)),
+        }
+    }
+
+    /// Ends the passwords that are older than one; places count from the oldest, whatever stands there by now.
+    pub(crate) fn end_passwords(
+        &mut self,
+        username: &str,
+        end: &End,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<(), Denied> {
+        match end {
+            End::Commit(handle) => self.commit_password(username, handle, now, grace),
+            End::Retire(places) => {
+                let user = self.user(username)?;
+                user.passwords.drain(..user.passwords.len().min(*places));
                 Ok(())
             }
-            1 => Ok(()),
-            _ => Err(Denied(409)),
         }
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mint_api::audit_log::Announced;
-use mint_issuer_contract::{Declaration, Declared, Ends, Handle, MadeBy, NewVersion, Recipe, Subject};
+use mint_issuer_contract::{
+    Declaration, Declared, Ends, Handle, LateEnd, MadeBy, NewVersion, Recipe, Subject,
+};
 use mint_rotator::ports::{
     Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, PublicVerdict,
 };
@@ -15,7 +17,7 @@ use mint_types::{Application, ApplicationId, IssuerObject, Revision};
 use super::issuer::Trouble;
 use super::{NoRecord, outage};
 use crate::faults::{LOGIN, MAKE, SET};
-use crate::outside::{Denied, Manner, Moment, PREFIX, Usable};
+use crate::outside::{Denied, End, Manner, Moment, PREFIX, Usable};
 use crate::scene::{Life, State};
 
 const SERVICE: &str = "rotator";
@@ -105,12 +107,17 @@ impl Issuer for RotatorWorld {
         let (user, handle, life) = (subject.username.to_owned(), keep.to_string(), self.0.clone());
         let grace = self.0.scene.numbers.grace;
         let object = subject.object;
+        let end = match object {
+            IssuerObject::User => self.0.scene.locked().issuer.end_of(&user, &handle),
+            IssuerObject::Client => Ok(End::Commit(handle.clone())),
+        };
+        let end = end.map_err(|denied| IssuerError::Refused { status: denied.0 })?;
         let act = move |state: &mut State| {
             let application = application_of(&user);
             state.log_in_as(&application, Moment::BeforeEnd);
             let now = state.time.now();
             let done = match object {
-                IssuerObject::User => state.issuer.end_passwords(&user, &handle, now, grace),
+                IssuerObject::User => state.issuer.end_passwords(&user, &end, now, grace),
                 IssuerObject::Client => state.issuer.commit_client(&user, &handle),
             };
             state.log_in_as(&application, Moment::Ended);
@@ -118,7 +125,8 @@ impl Issuer for RotatorWorld {
             done
         };
         let on = Some((subject.username, subject.object));
-        // an end by place cannot be repeated whole: nobody sends an answered request twice behind TLS
+        // one by place that comes again after it was answered ends what nobody waits for any more: not survived, and nobody
+        // sends an answered request twice behind TLS. One that was not answered comes late, which is waited for
         let is_by_place = self.0.scene.locked().issuer.manner == Manner::Glewlwyd;
         let kinds = if is_by_place { MAKE } else { SET };
         self.0.at_issuer("commit", kinds, on, act).await.map_err(error_of)
@@ -155,7 +163,11 @@ pub(crate) fn declaration(manner: Manner, grace: Duration) -> Declaration {
         Manner::ServiceUser => (Ends::Commit { grace }, Ends::CommitAtOnce, MadeBy::Issuer),
         Manner::Glewlwyd => (Ends::OwnCall, Ends::Set, MadeBy::Mint(Recipe::default())),
     };
-    let declared = |ends| Declared { ends, made_by: made_by.clone(), lists: false };
+    let declared = |ends| {
+        let by_age = matches!(ends, Ends::Commit { .. });
+        let late_end = if by_age { LateEnd::Harmless } else { LateEnd::MayEndNewer };
+        Declared { ends, late_end, made_by: made_by.clone(), lists: false }
+    };
     Declaration { driver: manner.as_str(), user: declared(user), client: declared(client) }
 }
 

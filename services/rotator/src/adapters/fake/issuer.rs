@@ -1,7 +1,9 @@
 //! The issuer in memory, with the rules of COMPAT section 3.
 
 use async_trait::async_trait;
-use mint_issuer_contract::{Declaration, Declared, Driver, Ends, Handle, MadeBy, NewVersion, Subject};
+use mint_issuer_contract::{
+    Declaration, Declared, Driver, Ends, Handle, LateEnd, MadeBy, NewVersion, Subject,
+};
 use mint_secret::SecretValue;
 use mint_types::{ApplicationId, Clock as _, IssuerObject, Timestamp};
 
@@ -213,10 +215,15 @@ impl Driver for World {
 
 /// COMPAT section 3.
 pub(super) fn service_user() -> Declaration {
-    let declared = |ends| Declared { ends, made_by: MadeBy::Issuer, lists: false };
+    let declared = |ends| Declared { ends, late_end: late_end(ends), made_by: MadeBy::Issuer, lists: false };
     Declaration {
         driver: "service-user",
         user: declared(Ends::Commit { grace: PASSWORD_GRACE }),
         client: declared(Ends::CommitAtOnce),
     }
+}
+
+/// What ends by age can come late; a call of its own is one by place here, and a commit at once ends all others.
+pub(super) fn late_end(ends: Ends) -> LateEnd {
+    if matches!(ends, Ends::Commit { .. }) { LateEnd::Harmless } else { LateEnd::MayEndNewer }
 }

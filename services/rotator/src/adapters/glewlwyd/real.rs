@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mint_issuer_contract::suite::{self, Identity, check};
+use mint_issuer_contract::suite::{self, Bench as _, Identity, check};
 use mint_testkit::SeededEntropy;
 use mint_types::Entropy;
 
@@ -99,4 +99,23 @@ async fn a_real_glewlwyd_keeps_the_contract() {
     let report = check(&real).await;
     assert_eq!(report.broken, []);
     assert!(report.kept.len() >= 6, "{report:?}");
+    let identity = real.identity().await;
+    for (collection, name) in [("user", &identity.username), ("client", &identity.client_id)] {
+        let mut disabled = real.driver.access.shown(&[collection, name]).await.unwrap();
+        disabled.remove("password");
+        disabled.remove("source");
+        disabled.extend([("enabled".to_owned(), json!(false)), ("scope".to_owned(), json!([]))]);
+        real.driver.access.change(&[collection, name], disabled).await.unwrap();
+    }
+    let subject = |object| Subject { object, username: &identity.username, client_id: &identity.client_id };
+    real.driver
+        .create(subject(IssuerObject::User), Some(Recipe::default().make(&real.entropy)))
+        .await
+        .unwrap();
+    real.driver.set(subject(IssuerObject::Client), &Recipe::default().make(&real.entropy)).await.unwrap();
+    for (collection, name) in [("user", &identity.username), ("client", &identity.client_id)] {
+        let shown = real.driver.access.shown(&[collection, name]).await.unwrap();
+        let (enabled, scope) = (shown.get("enabled"), shown.get("scope"));
+        assert_eq!((enabled, scope), (Some(&json!(false)), Some(&json!([]))), "a write enables {name} again");
+    }
 }

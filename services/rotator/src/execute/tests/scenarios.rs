@@ -4,6 +4,7 @@ use super::*;
 
 mod create;
 mod kinds;
+mod late;
 mod lies;
 mod lost_writes;
 mod prove;

@@ -5,6 +5,7 @@ use mint_store::{Transaction, Value};
 use mint_types::mutation::{Mutation, mutated};
 use mint_types::{ApplicationId, FencingToken, IssuerObject, RotationId};
 
+use super::ends::none_in_flight;
 use super::open;
 use crate::Error;
 use crate::ledger::{Ledger, load_in};
@@ -75,6 +76,8 @@ impl Ledger {
                     CreatePlan::Answer(made) => return Ok(Begun::Answer(made)),
                     CreatePlan::Make(make) => make,
                 };
+                none_in_flight(transaction, application, &state, plan::objects_asked(ask.kind), rules, now)
+                    .await?;
                 open(transaction, application, ask, "creating", now).await?;
                 if plan::opens_foreign(&state, ask.kind, foreign) {
                     let args = [

@@ -3,10 +3,11 @@
 use mint_store::{Transaction, Value};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, RotationId, Version};
 
+use super::ends::{EndCalls, answered, intend_ends, none_in_flight};
 use super::key;
 use crate::Error;
 use crate::ledger::{Ledger, load_in};
-use crate::plan::{self, Ask};
+use crate::plan::{self, Ask, Rules};
 use crate::state::{Instant, object_name};
 
 const RETIRING: &str =
@@ -30,35 +31,42 @@ const DEAD: &str = "UPDATE rotation SET dead_at = $2 WHERE rotation = $1 AND dea
 
 #[mint_port::points(service = "rotator", name = "ledger", list = RETIRE_POINTS)]
 impl Ledger {
-    /// Makes the intent of a commit durable.
+    /// Makes the intent of a commit durable, and of those calls (`awaited`) that may not come late.
     pub async fn begin_retire(
         &self,
         application: &ApplicationId,
         token: FencingToken,
         ask: Ask,
-    ) -> Result<(), Error> {
+        awaited: &[IssuerObject],
+        rules: &Rules,
+        now: &Instant,
+    ) -> Result<EndCalls, Error> {
         self.write_fenced(application, token, &|transaction| {
             Box::pin(async move {
+                let state = load_in(transaction, application, ask.rotation).await?;
+                none_in_flight(transaction, application, &state, awaited, rules, now).await?;
                 if transaction.execute(RETIRING, &[ask.rotation.to_string().into()]).await? != 1 {
                     return Err(Error::ReceiptMissing);
                 }
-                Ok(())
+                intend_ends(transaction, application, ask.rotation, awaited, now).await
             })
         })
         .await
     }
 
-    /// Records an answered commit: what it ended, and that every unsettled call on the object is swept.
+    /// Records an answered commit (`call` if it was waited for): what it ended, and that every unsettled call on the object is swept.
     pub async fn committed(
         &self,
         application: &ApplicationId,
         ask: Ask,
         object: IssuerObject,
+        call: Option<i64>,
         now: &Instant,
     ) -> Result<(), Error> {
         self.database
             .write(|transaction| {
                 Box::pin(async move {
+                    answered(transaction, ask.rotation, object, call).await?;
                     let state = load_in(transaction, application, ask.rotation).await?;
                     if !plan::awaits_answer(&state, ask, object) {
                         return Ok(());

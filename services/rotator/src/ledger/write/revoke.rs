@@ -3,10 +3,11 @@
 use mint_store::{Row, Value};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, RotationId, Version};
 
+use super::ends::{EndCalls, answered, intend_ends, none_in_flight};
 use super::retire::committed_in;
 use crate::Error;
 use crate::ledger::{Ledger, load_in, read};
-use crate::plan::Ask;
+use crate::plan::{Ask, Rules};
 use crate::state::Instant;
 use crate::statements::Demand;
 
@@ -37,6 +38,19 @@ pub struct Revocation {
     pub done: bool,
     /// Whether the audit log heard of it.
     pub told: bool,
+}
+
+/// What two operators let a rotation do before its receipt.
+#[derive(Debug, Clone, Copy)]
+pub struct Excuse<'a> {
+    /// Which rotation.
+    pub rotation: RotationId,
+    /// By which statement.
+    pub statement: &'a str,
+    /// The objects on which it ends others by a call that may not come late.
+    pub ends: &'a [IssuerObject],
+    /// The objects on which it sets its value.
+    pub sets: &'a [IssuerObject],
 }
 
 impl Revocation {
@@ -110,21 +124,26 @@ impl Ledger {
         .await
     }
 
-    /// Makes durable that a rotation may end its predecessors before its receipt.
+    /// Makes durable that a rotation may end its predecessors before its receipt, and the intents of its calls.
     pub async fn excuse(
         &self,
         application: &ApplicationId,
         token: FencingToken,
-        rotation: RotationId,
-        statement: &str,
-    ) -> Result<(), Error> {
+        excuse: &Excuse<'_>,
+        rules: &Rules,
+        now: &Instant,
+    ) -> Result<EndCalls, Error> {
+        let Excuse { rotation, statement, ends, sets } = *excuse;
         self.write_fenced(application, token, &|transaction| {
             Box::pin(async move {
+                let state = load_in(transaction, application, rotation).await?;
+                none_in_flight(transaction, application, &state, ends, rules, now).await?;
                 let args = [rotation.to_string().into(), statement.into()];
                 if transaction.execute(EXCUSE, &args).await? != 1 {
                     return Err(Error::RotationClosed { state: "closed", advice: "begin a new rotation" });
                 }
-                Ok(())
+                let calls: Vec<IssuerObject> = ends.iter().chain(sets).copied().collect();
+                intend_ends(transaction, application, rotation, &calls, now).await
             })
         })
         .await
@@ -136,11 +155,13 @@ impl Ledger {
         application: &ApplicationId,
         ask: Ask,
         object: IssuerObject,
+        call: Option<i64>,
         now: &Instant,
     ) -> Result<(), Error> {
         self.database
             .write(|transaction| {
                 Box::pin(async move {
+                    answered(transaction, ask.rotation, object, call).await?;
                     let state = load_in(transaction, application, ask.rotation).await?;
                     // a second answer says nothing new, and must not sweep what was begun since the first
                     if state.rotation(ask.rotation).is_none_or(|own| own.committed_on(object) || !own.excused)

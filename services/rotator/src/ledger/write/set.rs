@@ -6,6 +6,7 @@ use mint_store::Value;
 use mint_types::{ApplicationId, FencingToken, IssuerObject};
 
 use super::deliver::others_are_previous;
+use super::ends::{EndCalls, answered, intend_ends};
 use super::retire::committed_in;
 use crate::Error;
 use crate::ledger::{Ledger, load_in};
@@ -15,20 +16,22 @@ use crate::state::Instant;
 const FIRST_WRITE: &str = "UPDATE rotation SET first_write_at = $2, first_write_boot = $3, first_write_nanos = $4 \
      WHERE rotation = $1 AND state = 'created' AND first_write_at IS NULL";
 const SET: &str = "UPDATE rotation SET set_at = $2, set_window_micros = $3 WHERE rotation = $1";
-const CURRENT: &str =
-    "UPDATE version SET stage = 'current' WHERE rotation = $1 AND stage = 'pending' AND version > 0";
+// found by its application: versions are not listed by rotation
+const CURRENT: &str = "UPDATE version SET stage = 'current' \
+     WHERE application = $1 AND rotation = $2 AND stage = 'pending' AND version > 0";
 
 #[mint_port::points(service = "rotator", name = "ledger", list = SET_POINTS)]
 impl Ledger {
-    /// Records that a destination has the value, which is the intent of setting it; answers since when it is known. From
-    /// here on the rotation cannot be given up before the issuer has the value too.
+    /// Records that a destination has the value, which is the intent of setting it on these objects; answers since when it is
+    /// known. From here on the rotation cannot be given up before the issuer has the value too.
     pub async fn first_write(
         &self,
         application: &ApplicationId,
         token: FencingToken,
         ask: Ask,
+        objects: &[IssuerObject],
         now: &Instant,
-    ) -> Result<Instant, Error> {
+    ) -> Result<(Instant, EndCalls), Error> {
         self.write_fenced(application, token, &|transaction| {
             Box::pin(async move {
                 let args = [
@@ -40,7 +43,10 @@ impl Ledger {
                 transaction.execute(FIRST_WRITE, &args).await?;
                 let state = load_in(transaction, application, ask.rotation).await?;
                 let since = state.rotation(ask.rotation).and_then(|rotation| rotation.first_write.clone());
-                since.ok_or(Error::RotationClosed { state: "given up", advice: "begin a new rotation" })
+                let since = since
+                    .ok_or(Error::RotationClosed { state: "given up", advice: "begin a new rotation" })?;
+                let calls = intend_ends(transaction, application, ask.rotation, objects, now).await?;
+                Ok((since, calls))
             })
         })
         .await
@@ -53,6 +59,7 @@ impl Ledger {
         application: &ApplicationId,
         ask: Ask,
         objects: &[IssuerObject],
+        calls: &EndCalls,
         window: Duration,
         now: &Instant,
     ) -> Result<(), Error> {
@@ -60,13 +67,14 @@ impl Ledger {
             .write(|transaction| {
                 Box::pin(async move {
                     for object in objects {
+                        answered(transaction, ask.rotation, *object, calls.on(*object)).await?;
                         committed_in(transaction, application, ask, *object, now).await?;
                     }
                     others_are_previous(transaction, application, ask).await?;
                     let rotation = Value::from(ask.rotation.to_string());
                     let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
                     transaction.execute(SET, &[rotation.clone(), now.wall.into(), micros.into()]).await?;
-                    transaction.execute(CURRENT, &[rotation]).await?;
+                    transaction.execute(CURRENT, &[application.as_str().into(), rotation]).await?;
                     Ok(())
                 })
             })

@@ -133,6 +133,7 @@ async fn a_value_that_a_destination_has_cannot_be_given_up_before_the_issuer_has
     assert_eq!(bench.rotator.create(&next).await.unwrap_err().reason(), "ROTATION_OPEN");
     bench.rotator.accept_receipt(&create.order, &receipt).await.unwrap();
     assert!(opens(&bench, &create.order, &made));
+    bench.world.clock.advance(REQUEST_LIFE);
     let next = bench.rotator.create(&next).await.unwrap();
     assert_eq!(next.previous, Some(made.version), "what was set is what the next one replaces");
 }
