@@ -36,6 +36,7 @@ fn directory_of(package: &str) -> &'static str {
         "mint.distribution.v1" => "distributor",
         "mint.coordination.v1" => "coordinator",
         "mint.audit.v1" => "audit",
+        "mint.broker.v1" => "broker",
         other => panic!("{other} is served by nobody"),
     }
 }
@@ -53,7 +54,7 @@ fn every_method_has_a_row_and_every_row_a_method() {
             ));
         }
     }
-    assert_eq!(methods.len(), 6);
+    assert_eq!(methods.len(), 7);
     let common: BTreeSet<String> = [
         "grpc.health.v1.Health/Check",
         "grpc.health.v1.Health/Watch",
@@ -72,7 +73,8 @@ fn every_method_has_a_row_and_every_row_a_method() {
 
 #[test]
 fn health_is_open_to_the_trust_domain_and_reflection_to_operators() {
-    for service in ["registry-sync", "identity-provisioner", "rotator", "distributor", "coordinator", "audit"]
+    for service in
+        ["registry-sync", "identity-provisioner", "rotator", "distributor", "coordinator", "audit", "broker"]
     {
         let rows = rpc_rows(service);
         assert_eq!(rows["grpc.health.v1.Health/Check"], ["*"], "{service}");

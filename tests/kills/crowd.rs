@@ -25,7 +25,10 @@ pub(crate) fn replicas(service: ServiceName) -> usize {
     match service {
         ServiceName::Coordinator => 3,
         ServiceName::Rotator | ServiceName::Distributor => 2,
-        ServiceName::Audit | ServiceName::IdentityProvisioner | ServiceName::RegistrySync => 1,
+        ServiceName::Audit
+        | ServiceName::IdentityProvisioner
+        | ServiceName::RegistrySync
+        | ServiceName::Broker => 1,
     }
 }
 

@@ -75,6 +75,11 @@ package!(
     "mint.audit.v1"
 );
 package!(
+    /// Identity tokens for readers, served by `broker`.
+    broker,
+    "mint.broker.v1"
+);
+package!(
     /// What operators see and say, served by `coordinator`.
     coordination,
     "mint.coordination.v1"

@@ -23,6 +23,7 @@ const ROTATOR: &str = include_str!("../../../services/rotator/permissions/aws.js
 const DISTRIBUTOR: &str = include_str!("../../../services/distributor/permissions/aws.json");
 const COORDINATOR: &str = include_str!("../../../services/coordinator/permissions/aws.json");
 const AUDIT: &str = include_str!("../../../services/audit/permissions/aws.json");
+const BROKER: &str = include_str!("../../../services/broker/permissions/aws.json");
 
 /// What the role of a service may do at AWS, as its own directory says it.
 fn aws_json(service: ServiceName) -> &'static str {
@@ -33,6 +34,7 @@ fn aws_json(service: ServiceName) -> &'static str {
         ServiceName::Distributor => DISTRIBUTOR,
         ServiceName::Coordinator => COORDINATOR,
         ServiceName::Audit => AUDIT,
+        ServiceName::Broker => BROKER,
     }
 }
 
@@ -102,7 +104,8 @@ impl Estate<'_> {
             return (self.world.account_of(application) == Some(account))
                 .then(|| self.reader(application, account));
         }
-        let service: ServiceName = name_after_mint.parse().ok()?;
+        // the broker is nobody at AWS
+        let service = ServiceName::ALL.into_iter().find(|service| service.as_str() == name_after_mint)?;
         (account == MINT_ACCOUNT).then(|| self.service(service))
     }
 

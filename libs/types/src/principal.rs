@@ -20,10 +20,13 @@ pub enum ServiceName {
     Coordinator,
     /// Keeps the log.
     Audit,
+    /// Signs identity tokens for readers.
+    Broker,
 }
 
 impl ServiceName {
-    /// Every service.
+    /// The services of the constellation that rotates: what `mint up` runs. The broker stands beside them, where
+    /// applications read; it keeps no state and has no role at AWS, so what is true of each of these is not of it.
     pub const ALL: [Self; 6] = [
         Self::RegistrySync,
         Self::IdentityProvisioner,
@@ -42,6 +45,7 @@ impl ServiceName {
             Self::Distributor => "distributor",
             Self::Coordinator => "coordinator",
             Self::Audit => "audit",
+            Self::Broker => "broker",
         }
     }
 }
@@ -57,6 +61,7 @@ impl FromStr for ServiceName {
     fn from_str(text: &str) -> Result<Self, InvalidSpiffeId> {
         Self::ALL
             .into_iter()
+            .chain([Self::Broker])
             .find(|service| service.as_str() == text)
             .ok_or_else(|| InvalidSpiffeId { id: text.to_owned(), rule: "it names no service of Mint" })
     }
@@ -159,6 +164,7 @@ mod tests {
     fn every_principal_survives_its_text() {
         for text in [
             "spiffe://mint.local/service/registry-sync",
+            "spiffe://mint.local/service/broker",
             "spiffe://mint.local/operator/second",
             "spiffe://mint.local/team/stups/member",
             "spiffe://mint.local/application/kio",

@@ -94,5 +94,6 @@ fn run(service: ServiceName) -> ExitCode {
             mint_runtime::main::<mint_registry_sync::Config, _, _>(service, mint_registry_sync::run)
         }
         ServiceName::Rotator => mint_runtime::main::<mint_rotator::Config, _, _>(service, mint_rotator::run),
+        ServiceName::Broker => refuse("has no broker in it: a constellation that rotates runs none"),
     }
 }
