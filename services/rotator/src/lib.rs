@@ -83,9 +83,10 @@
 //!   completes it. No issuer of ours ends a version without another one, so "at once" is as soon as one is made; an issuer
 //!   with a grace accepts the old one for that long. Neither a halted issuer nor the rate budget holds up its calls.
 //! - *Not there yet: alternate identities for replace* (two clients in turn, where the issuer's policy allows it). The
-//!   declaration would be `OwnCall` with both client ids in the identity, Create would set the secret of the idle one, and
-//!   Retire would disable the other; it needs a second client from identity-provisioner, and the catalog's record to
-//!   name it.
+//!   declaration would be `OwnCall` with two places: Create sets the secret of the idle client, and Retire overwrites the
+//!   other's. But a version that was written somewhere and whose receipt never came is overtaken today by one that lives
+//!   beside it; with two places the next one would take its place and shut out whoever has it. So Create needs a rule that
+//!   counts places, the same that two-slot access keys need.
 //! - *`oauth2` copies the secrets it sends* into strings that it does not wipe. They live as long as the login.
 
 pub mod adapters;

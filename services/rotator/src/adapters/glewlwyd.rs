@@ -42,6 +42,10 @@ const MOST_PASSWORDS: usize = 32;
 /// What a client's PUT need not say: these stay.
 const STAYS: [&str; 7] = ["client_id", "source", "name", "description", "enabled", "confidential", "scope"];
 
+/// A secret that goes before the password, and that the server shows to whoever reads the client. It is forgotten: the
+/// server keeps a hash of the password, and nobody can read that.
+const READABLE: &str = "client_secret";
+
 /// What the admin API is reached with.
 #[derive(Debug)]
 pub struct Access {
@@ -172,9 +176,8 @@ impl Driver for Glewlwyd {
         };
         // a PUT forgets every property that it does not say, and keeps all else
         let mut client = self.access.shown(&["client", subject.client_id]).await?;
-        client.retain(|name, _| !STAYS.contains(&name.as_str()));
+        client.retain(|name, _| !STAYS.contains(&name.as_str()) && name != READABLE);
         client.insert("password".to_owned(), json!(value.expose()));
-        client.insert("client_secret".to_owned(), json!(value.expose()));
         self.access.change(&["client", subject.client_id], client).await
     }
 
