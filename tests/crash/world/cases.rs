@@ -61,6 +61,8 @@ pub(crate) enum Way {
     Abandoned,
     /// Its overlap began on another machine.
     OtherMachine,
+    /// The number of its last lease is one of a backup.
+    Restored,
     /// An instance of it reports what it holds.
     Report,
     /// It is no longer delivered to one of its buckets.

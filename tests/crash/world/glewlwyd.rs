@@ -67,16 +67,26 @@ impl Glewlwyd {
         let text = |field: &str| prober[field].as_str().unwrap().to_owned();
         self.make("client", &confidential(&text("client_id"), &text("client_secret"))).await;
         for id in ids {
-            let identity = until("the identity is known", || async {
-                let request = GetApplicationRequest { application_id: id.to_owned(), ..Default::default() };
-                registry.clone().get_application(request).await.ok()?.into_inner().application?.identity
-            });
-            let identity = identity.await.unwrap();
-            let user =
-                json!({"username": identity.username, "name": id, "enabled": true, "scope": ["uid", "cn"]});
-            self.make("user", &user).await;
-            self.make("client", &confidential(&identity.client_id, "never-used-by-anybody")).await;
+            self.provide_for(registry, id).await.unwrap();
         }
+    }
+
+    /// Makes the user and client of one application.
+    pub(crate) async fn provide_for(
+        &self,
+        registry: &RegistryServiceClient<Channel>,
+        id: &str,
+    ) -> Result<(), String> {
+        let identity = until("the identity is known", || async {
+            let request = GetApplicationRequest { application_id: id.to_owned(), ..Default::default() };
+            registry.clone().get_application(request).await.ok()?.into_inner().application?.identity
+        });
+        let identity = identity.await?;
+        let user =
+            json!({"username": identity.username, "name": id, "enabled": true, "scope": ["uid", "cn"]});
+        self.make("user", &user).await;
+        self.make("client", &confidential(&identity.client_id, "never-used-by-anybody")).await;
+        Ok(())
     }
 
     async fn make(&self, collection: &str, body: &Value) {

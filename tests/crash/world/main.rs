@@ -1,7 +1,8 @@
 //! Every point fires on a running world, and the world is none the worse: the last line says `N passed, N failed`.
 //!
-//! `-- --only TEXT` walks the cases whose point contains the text; `--mutation NAME` (feature `mutations`) switches a
-//! rule off and says whether the harness noticed; `--list` prints the cases; `--keep` keeps the world's directory.
+//! `-- --only TEXT` walks the cases whose point contains the text; `--mutation NAME|all` (feature `mutations`) switches
+//! rules off, walks a few cases and says whether the harness noticed; `--list` prints the cases; `--keep` keeps the
+//! worlds' directories.
 
 #![allow(
     clippy::panic,
@@ -12,21 +13,24 @@
     reason = "a test program: it fails by panicking, prints, watches real processes by the real clock"
 )]
 
+mod again;
 mod arming;
 mod cases;
 mod glewlwyd;
 mod history;
+mod mutations;
 mod programs;
 mod run;
 mod slate;
 mod stage;
+mod turns;
 mod watch;
 mod ways;
 
 use std::process::ExitCode;
 
 /// What the command line asks for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Options {
     only: Option<String>,
     mutation: Option<String>,
@@ -61,10 +65,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let failed = runtime.block_on(run::run(&options));
-    let caught = options.mutation.as_ref().map(|_| failed > 0);
-    if let (Some(name), Some(caught)) = (&options.mutation, caught) {
-        println!("mutation {name}: {}", if caught { "caught" } else { "not caught" });
-    }
-    if caught.unwrap_or(failed == 0) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let failed = match &options.mutation {
+        Some(asked) => runtime.block_on(mutations::run_all(asked, &options)),
+        None => runtime.block_on(run::run(&options)).len(),
+    };
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,6 +1,6 @@
 //! The whole run: boot, walk every case, look back, report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,21 +9,19 @@ use mint_api::coordination::v1::{ApplicationState, ApplicationStatus};
 use mint_port::arm::Shot;
 use mint_tests::world::at_rest;
 use mint_types::ServiceName;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::Options;
 use crate::cases::{self, Case, Issuer, Way};
-use crate::history;
 use crate::stage::Stage;
+use crate::turns;
 use crate::watch::Watch;
+use crate::{history, mutations};
 
-/// Cases under way at once: enough that each service always has somebody to die for, few enough for two cores.
-const AT_ONCE: usize = 24;
 /// How many applications log in all the while.
 const WATCHED: usize = 24;
-/// How long the first deliveries of everybody may take.
-const FIRST_DELIVERIES: Duration = Duration::from_mins(5);
+/// How long may pass between two of the first deliveries, however many there are.
+const FIRST_DELIVERIES: Duration = Duration::from_mins(2);
 
 /// What a run found.
 #[derive(Debug, Default)]
@@ -44,54 +42,62 @@ impl Report {
     }
 }
 
-/// Runs everything; answers how much failed.
-pub(crate) async fn run(options: &Options) -> usize {
-    let wanted = |case: &Case| options.only.as_ref().is_none_or(|text| name(case).contains(text.as_str()));
+/// What a world has seen when everything in it is over.
+#[derive(Debug, Default)]
+struct Seen {
+    report: Report,
+    fired: Vec<(ServiceName, Shot)>,
+    logins: u64,
+}
+
+/// Runs everything, the worlds side by side; answers what failed.
+pub(crate) async fn run(options: &Options) -> Vec<String> {
+    let wanted = |case: &Case| {
+        options.only.as_ref().is_none_or(|text| name(case).contains(text.as_str()))
+            && (options.mutation.is_none() || mutations::is_walked(case))
+    };
     let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
     let started = Instant::now();
-    let (mut report, mut fired, mut logins) = (Report::default(), Vec::new(), 0);
+    let mut worlds = JoinSet::new();
     for issuer in Issuer::ALL {
         let there: Vec<Case> = cases.iter().filter(|case| case.issuer == issuer).cloned().collect();
         if there.is_empty() {
             continue;
         }
+        // one after another: a world's ports are free until it listens there
         let stage = Stage::boot(&there, issuer, options).await;
-        println!(
-            "{:>4} s: {} cases on a running world with {}",
-            seconds(started),
-            there.len(),
-            issuer.name()
-        );
-        logins += walk_all(&stage, &there, &mut report, started).await;
-        let here = ServiceName::ALL.map(|service| (service, stage.arming.fired(service)));
-        fired.extend(
-            here.into_iter().flat_map(|(service, shots)| shots.into_iter().map(move |shot| (service, shot))),
-        );
+        println!("{:>4} s, {}: {} cases on a running world", seconds(started), issuer.name(), there.len());
+        worlds.spawn(async move { live_through(&stage, &there, started).await });
     }
-    report.note("every listed point fires", unfired(&fired, options));
+    let (mut report, mut fired, mut logins) = (Report::default(), Vec::new(), 0);
+    while let Some(seen) = worlds.join_next().await {
+        let seen = seen.expect("a world does not break off");
+        report.passed += seen.report.passed;
+        report.failures.extend(seen.report.failures);
+        fired.extend(seen.fired);
+        logins += seen.logins;
+    }
+    if options.mutation.is_none() {
+        report.note("every listed point fires", unfired(&fired, options));
+    }
     summarize(&fired, &cases, &report, logins, started);
-    report.failures.len()
+    report.failures
 }
 
-/// Walks every case of a world and looks at everything; answers how many logins there were.
-async fn walk_all(stage: &Arc<Stage>, cases: &[Case], report: &mut Report, started: Instant) -> u64 {
-    let world = stage.issuer.name();
-    report.note("the first deliveries", first_deliveries(stage, cases).await);
-    println!("{:>4} s: everybody has the first versions", seconds(started));
+/// Walks every case of a world and looks at everything.
+async fn live_through(stage: &Arc<Stage>, cases: &[Case], started: Instant) -> Seen {
+    let (world, mut report) = (stage.issuer.name(), Report::default());
+    report.note(&format!("the first deliveries ({world})"), first_deliveries(stage, cases).await);
+    println!("{:>4} s, {world}: everybody has the first versions", seconds(started));
 
     let watch = Arc::new(Watch::default());
     let watching = tokio::spawn(Arc::clone(&watch).run(Arc::clone(stage), watched(cases)));
-    let (beside, alone): (Vec<Case>, Vec<Case>) =
-        cases.iter().cloned().partition(|case| is_walked_beside(case.way));
-    for (case, outcome) in side_by_side(stage, mixed(beside), started).await {
-        report.note(&name(&case), outcome);
+    for (case, outcome) in turns::walk_all(stage, cases, started).await {
+        report.note(&name(&case), outcome.map_err(|trouble| trouble.to_string()));
     }
-    println!("{:>4} s: now those that hit whoever comes", seconds(started));
-    for case in &alone {
-        report.note(&name(case), stage.walk(case).await);
-    }
-    println!("{:>4} s: looking back", seconds(started));
-    report.note("everybody is at rest in the end", all_rest(stage).await);
+    println!("{:>4} s, {world}: everything is walked", seconds(started));
+    report.note(&format!("everybody is at rest in the end ({world})"), all_rest(stage).await);
+    println!("{:>4} s, {world}: everybody is at rest", seconds(started));
     watch.stop();
     if watching.await.is_err() {
         report.note("the login loop", Err("it broke off".to_owned()));
@@ -105,7 +111,11 @@ async fn walk_all(stage: &Arc<Stage>, cases: &[Case], report: &mut Report, start
     for (invariant, outcome) in history::look_back(stage, cases).await {
         report.note(&format!("{invariant} ({world})"), outcome);
     }
-    logins
+    println!("{:>4} s, {world}: looked back", seconds(started));
+    let here = ServiceName::ALL.map(|service| (service, stage.arming.fired(service)));
+    let fired =
+        here.into_iter().flat_map(|(service, shots)| shots.into_iter().map(move |shot| (service, shot)));
+    Seen { report, fired: fired.collect(), logins }
 }
 
 fn seconds(started: Instant) -> u64 {
@@ -114,56 +124,6 @@ fn seconds(started: Instant) -> u64 {
 
 fn name(case: &Case) -> String {
     format!("{} {:?} {}", case.point, case.way, case.issuer.name())
-}
-
-/// Whether a case may be walked beside others: those that hit whoever comes next, and what disturbs everybody, may not.
-fn is_walked_beside(way: Way) -> bool {
-    way.is_for_an_application() && way != Way::Lookup
-}
-
-/// Those of different services beside each other: the points of one service kill each other's walks.
-fn mixed(cases: Vec<Case>) -> Vec<Case> {
-    let mut ranked: Vec<(usize, Case)> = Vec::new();
-    let mut totals: BTreeMap<ServiceName, usize> = BTreeMap::new();
-    for case in &cases {
-        *totals.entry(case.service).or_default() += 1;
-    }
-    let mut counted: BTreeMap<ServiceName, usize> = BTreeMap::new();
-    for case in cases {
-        let count = counted.entry(case.service).or_default();
-        *count += 1;
-        ranked.push((*count * 100_000 / totals[&case.service], case));
-    }
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, case)| case).collect()
-}
-
-async fn side_by_side(
-    stage: &Arc<Stage>,
-    cases: Vec<Case>,
-    started: Instant,
-) -> Vec<(Case, Result<(), String>)> {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut walks = JoinSet::new();
-    let total = cases.len();
-    for case in cases {
-        let (stage, places) = (Arc::clone(stage), Arc::clone(&places));
-        walks.spawn(async move {
-            // who mostly waits needs no place
-            let _place = if case.way.takes_long() { None } else { places.acquire_owned().await.ok() };
-            let outcome = stage.walk(&case).await;
-            (case, outcome)
-        });
-    }
-    let mut outcomes = Vec::new();
-    while let Some(walked) = walks.join_next().await {
-        outcomes.push(walked.expect("a walk does not panic"));
-        if outcomes.len().is_multiple_of(25) {
-            let failed = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();
-            println!("{:>4} s: {} of {total} walked, {failed} failed", seconds(started), outcomes.len());
-        }
-    }
-    outcomes
 }
 
 /// Some of those that rotate, and are shut out at no time: not those whose client's secret is replaced.
@@ -178,7 +138,7 @@ fn watched(cases: &[Case]) -> Vec<String> {
 }
 
 async fn first_deliveries(stage: &Stage, cases: &[Case]) -> Result<(), String> {
-    let begun = Instant::now();
+    let (mut last, mut most) = (Instant::now(), 0);
     let expected: BTreeSet<&str> =
         cases.iter().filter(|case| case.way.is_delivered()).map(|case| case.application.as_str()).collect();
     loop {
@@ -188,7 +148,10 @@ async fn first_deliveries(stage: &Stage, cases: &[Case]) -> Result<(), String> {
         if expected.is_subset(&resting) {
             return Ok(());
         }
-        if begun.elapsed() > FIRST_DELIVERIES {
+        if resting.len() > most {
+            (last, most) = (Instant::now(), resting.len());
+        }
+        if last.elapsed() > FIRST_DELIVERIES {
             return Err(format!("not delivered: {:?}", expected.difference(&resting).collect::<Vec<_>>()));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;

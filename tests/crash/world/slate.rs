@@ -7,6 +7,7 @@ use mint_tests::application::Application;
 use serde::Deserialize;
 
 use crate::stage::{Stage, until};
+use crate::ways::Trouble;
 
 /// What an application is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(crate) fn unix_millis() -> u64 {
 
 impl Stage {
     /// A clean slate: exactly one version of each, what is delivered logs in, and nothing is left over.
-    pub(crate) async fn is_clean(&self, id: &str, alive: Alive) -> Result<(), String> {
+    pub(crate) async fn is_clean(&self, id: &str, alive: Alive) -> Result<(), Trouble> {
         if alive == Alive::Enabled {
             self.is_resolved(id).await?;
         }
@@ -57,7 +58,7 @@ impl Stage {
             }
         });
         let outcome = slate.await;
-        outcome.map_err(|late| format!("{late}: {}", last.lock().unwrap()))
+        outcome.map_err(|late| Trouble::Broken(format!("{late}: {}", last.lock().unwrap())))
     }
 
     async fn slate(&self, id: &str, alive: Alive) -> Result<(), String> {
@@ -93,7 +94,7 @@ impl Stage {
     }
 
     /// Calls whose outcome nobody knows may stand; the next rotation sweeps them.
-    async fn is_resolved(&self, id: &str) -> Result<(), String> {
+    async fn is_resolved(&self, id: &str) -> Result<(), Trouble> {
         if self.unresolved(id).await? == 0 {
             return Ok(());
         }
@@ -101,7 +102,7 @@ impl Stage {
         self.rests(id, 1).await?;
         match self.unresolved(id).await? {
             0 => Ok(()),
-            left => Err(format!("{left} calls are unresolved after a fresh rotation")),
+            left => Err(Trouble::Broken(format!("{left} calls are unresolved after a fresh rotation"))),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ use crate::cases::{Case, Issuer, Way};
 use crate::glewlwyd::Glewlwyd;
 use crate::{Options, programs};
 
-/// How long anything may take on a loaded machine while everything dies.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// How long anything may take on a loaded machine while everything dies, in milliseconds.
+static PATIENCE: AtomicU64 = AtomicU64::new(240_000);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 /// The issuer's grace in this world, and how long consumers have.
@@ -43,12 +44,14 @@ pub(crate) struct Stage {
     pub(crate) issuer: Issuer,
     /// Where applications log in.
     pub(crate) token_url: String,
+    /// The server that its rotator speaks to, if that is another than the sandbox's own issuer.
+    pub(crate) glewlwyd: Option<Glewlwyd>,
     pub(crate) arming: Arming,
     pub(crate) coordination: CoordinationServiceClient<Channel>,
     pub(crate) registry: RegistryServiceClient<Channel>,
     pub(crate) rotation: RotationServiceClient<Channel>,
     /// How many applications something may be taken from beyond the budget.
-    pub(crate) released: u64,
+    pub(crate) released: AtomicU64,
     /// What the harness itself asked of the issuer: which call, of whom.
     pub(crate) own_calls: Mutex<BTreeSet<(String, String)>>,
     _directory: Option<tempfile::TempDir>,
@@ -99,19 +102,17 @@ impl Stage {
             let ids = entries.iter().map(|entry| entry.id.as_str());
             glewlwyd.provide(&registry, &world, ids).await;
         }
-        let token_url =
-            glewlwyd.map_or_else(|| world.endpoints.token_url.clone(), |glewlwyd| glewlwyd.token_url());
+        let token_url = glewlwyd
+            .as_ref()
+            .map_or_else(|| world.endpoints.token_url.clone(), |glewlwyd| glewlwyd.token_url());
         let released = u64::try_from(cases.iter().filter(|case| case.way.takes()).count()).unwrap();
-        if released > 0 {
-            release(&world, released).await;
-        }
         let kept = if options.keep {
             println!("the world is kept in {}", directory.keep().display());
             None
         } else {
             Some(directory)
         };
-        Arc::new(Self {
+        let stage = Arc::new(Self {
             world,
             issuer,
             token_url,
@@ -119,20 +120,34 @@ impl Stage {
             coordination,
             registry,
             rotation,
-            released,
+            glewlwyd,
+            released: AtomicU64::new(0),
             own_calls: Mutex::default(),
             _directory: kept,
-        })
+        });
+        if released > 0 {
+            stage.release(released).await.unwrap();
+        }
+        stage
     }
-}
 
-/// Two operators let so much go as the walks take away on purpose, and no more.
-async fn release(world: &World, acts: u64) {
-    let acts = acts.to_string();
-    let signers = ["--signer", "operator/operator", "--signer", "operator/second"];
-    let arguments: Vec<&str> = ["registry", "release", "--acts", &acts].into_iter().chain(signers).collect();
-    let released = world.mint(&arguments).await;
-    assert!(released.status.success(), "{}", String::from_utf8_lossy(&released.stderr));
+    /// Two operators let so much go as the walks take away on purpose, and no more.
+    pub(crate) async fn release(&self, acts: u64) -> Result<(), String> {
+        let count = acts.to_string();
+        let signers = ["--signer", "operator/operator", "--signer", "operator/second"];
+        let arguments: Vec<&str> =
+            ["registry", "release", "--acts", &count].into_iter().chain(signers).collect();
+        let refusal = Mutex::new(String::new());
+        // both who count are told; whoever was dead is told again
+        let released = until("the operators release", || async {
+            let said = self.world.mint(&arguments).await;
+            *refusal.lock().unwrap() = String::from_utf8_lossy(&said.stderr).into_owned();
+            said.status.success().then_some(())
+        });
+        released.await.map_err(|late| format!("{late}: {}", refusal.lock().unwrap()))?;
+        self.released.fetch_add(acts, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 fn arguments() -> Vec<String> {
@@ -161,8 +176,25 @@ fn environment() -> Vec<(String, String)> {
     .to_vec()
 }
 
+/// From now on waits so long and no longer.
+pub(crate) fn be_patient_for(patience: Duration) {
+    PATIENCE.store(u64::try_from(patience.as_millis()).unwrap(), Ordering::Relaxed);
+}
+
 /// Looks until there is something; an error says what was waited for.
-pub(crate) async fn until<T, F>(what: &str, mut look: impl FnMut() -> F) -> Result<T, String>
+pub(crate) async fn until<T, F>(what: &str, look: impl FnMut() -> F) -> Result<T, String>
+where
+    F: Future<Output = Option<T>>,
+{
+    within(Duration::from_millis(PATIENCE.load(Ordering::Relaxed)), what, look).await
+}
+
+/// The same with a patience of its own.
+pub(crate) async fn within<T, F>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> Result<T, String>
 where
     F: Future<Output = Option<T>>,
 {
@@ -174,5 +206,5 @@ where
             tokio::time::sleep(LOOK).await;
         }
     };
-    tokio::time::timeout(PATIENCE, looking).await.map_err(|_| format!("not within {PATIENCE:?}: {what}"))
+    tokio::time::timeout(patience, looking).await.map_err(|_| format!("not within {patience:?}: {what}"))
 }

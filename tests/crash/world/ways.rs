@@ -1,5 +1,7 @@
 //! Walks an application to a point, and on until it has converged.
 
+use std::time::Duration;
+
 use mint_api::coordination::v1::{
     ApplicationState, ApplicationStatus, GetApplicationRequest, RotateApplicationRequest,
 };
@@ -12,21 +14,49 @@ use serde_json::json;
 
 use crate::cases::{Case, Way};
 use crate::slate;
-use crate::stage::{Stage, until};
+use crate::stage::{Stage, until, within};
 
 mod decided;
 mod ordered;
 mod particular;
 
+/// How long a point may take to fire before its case is walked on another application: longer than any walk to it.
+const PATIENCE_TO_FIRE: Duration = Duration::from_secs(90);
+
+/// What a walk met.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The point did not fire. Whoever died between what a point follows and the point never comes back to it, so that
+    /// says nothing while others die for their own points.
+    NotFired(String),
+    /// Something is as it must not be.
+    Broken(String),
+}
+
+impl From<String> for Trouble {
+    fn from(problem: String) -> Self {
+        Self::Broken(problem)
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFired(problem) => write!(formatter, "the point did not fire: {problem}"),
+            Self::Broken(problem) => formatter.write_str(problem),
+        }
+    }
+}
+
 impl Stage {
     /// Fires a case's point and sees everything come to rest.
-    pub(crate) async fn walk(&self, case: &Case) -> Result<(), String> {
+    pub(crate) async fn walk(&self, case: &Case) -> Result<(), Trouble> {
         let walked = self.walk_armed(case).await;
         self.arming.disarm(case);
         walked
     }
 
-    async fn walk_armed(&self, case: &Case) -> Result<(), String> {
+    async fn walk_armed(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         match case.way {
             Way::Password => self.rotates(case, &[CredentialKind::Password]).await,
@@ -34,6 +64,10 @@ impl Stage {
             Way::Combined => self.rotates(case, &[CredentialKind::Combined]).await,
             Way::Public => self.rotates(case, &[CredentialKind::PublicClient]).await,
             Way::OtherMachine => self.continues_elsewhere(case).await,
+            Way::Restored => {
+                self.forgets_its_leases(&case.application)?;
+                self.rotates(case, &[CredentialKind::Password]).await
+            }
             Way::Anybody => self.somebody(case).await,
             Way::First => {
                 self.arming.arm(case);
@@ -114,12 +148,13 @@ impl Stage {
     }
 
     /// Waits until the point has fired.
-    pub(crate) async fn fires(&self, case: &Case) -> Result<(), String> {
-        until("the point fires", || async { self.arming.has_fired(case).then_some(()) }).await
+    pub(crate) async fn fires(&self, case: &Case) -> Result<(), Trouble> {
+        let fired = || async { self.arming.has_fired(case).then_some(()) };
+        within(PATIENCE_TO_FIRE, "the point fires", fired).await.map_err(Trouble::NotFired)
     }
 
     /// Rotates, sees the point fire on the way and the rotation end.
-    pub(crate) async fn rotates(&self, case: &Case, kinds: &[CredentialKind]) -> Result<(), String> {
+    pub(crate) async fn rotates(&self, case: &Case, kinds: &[CredentialKind]) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let before = completed(&self.standing(id).await?, kinds);
         self.arming.arm(case);
@@ -131,10 +166,10 @@ impl Stage {
         if let Err(late) = ended.await {
             let status =
                 self.standing(id).await.map(|status| format!("{status:?}")).unwrap_or_else(|error| error);
-            return Err(format!("{late}; fired: {}; {status}", self.arming.has_fired(case)));
+            return Err(Trouble::Broken(format!("{late}; fired: {}; {status}", self.arming.has_fired(case))));
         }
         if !self.arming.has_fired(case) {
-            return Err("the rotation ended, and the point was not reached".to_owned());
+            return Err(Trouble::NotFired("the rotation ended".to_owned()));
         }
         self.is_clean(id, slate::Alive::Enabled).await
     }
@@ -161,7 +196,7 @@ impl Stage {
     }
 
     /// Waits until everything of an application is delivered and nothing is under way.
-    pub(crate) async fn rests(&self, id: &str, deliveries: u64) -> Result<(), String> {
+    pub(crate) async fn rests(&self, id: &str, deliveries: u64) -> Result<(), Trouble> {
         let rests = until("it is delivered and at rest", || async {
             let status = self.status(id).await?;
             let delivered = status.credentials.iter().all(|line| line.completed_rotations >= deliveries);
@@ -169,7 +204,7 @@ impl Stage {
         });
         match rests.await {
             Ok(()) => Ok(()),
-            Err(late) => Err(format!("{late}; {:?}", self.standing(id).await)),
+            Err(late) => Err(Trouble::Broken(format!("{late}; {:?}", self.standing(id).await))),
         }
     }
 
@@ -182,7 +217,7 @@ impl Stage {
         .await
     }
 
-    pub(crate) async fn comes_back(&self, id: &str) -> Result<(), String> {
+    pub(crate) async fn comes_back(&self, id: &str) -> Result<(), Trouble> {
         self.put(json!({"id": id, "active": true})).await;
         self.rests(id, 1).await?;
         self.is_clean(id, slate::Alive::Enabled).await

@@ -40,7 +40,7 @@ fn at_service_user(call: &str) -> Vec<Way> {
     use Way::{
         Abandoned, Adopted, Anybody, Client, Combined, Decision, Delete, Disable, Enable, Facts, First, Lied,
         Look, Lookup, Orphan, OtherMachine, Password, Pause, PauseAll, Public, RateLimited, Reconcile,
-        Refused, Release, Report, Resume, Revoke, Settings, Start, Sync, Tombstone, Vanished,
+        Refused, Release, Report, Restored, Resume, Revoke, Settings, Start, Sync, Tombstone, Vanished,
     };
     match call {
         "rotator.issuer.create" | "rotator.issuer.end" => vec![Password, Client, Combined],
@@ -72,6 +72,7 @@ fn at_service_user(call: &str) -> Vec<Way> {
         "rotator.ledger.resume_issuer" => vec![Resume],
         "rotator.ledger.abandon" | "coordinator.rotator.abandon" => vec![Abandoned],
         "rotator.ledger.begin_overlap" => vec![OtherMachine],
+        "coordinator.store.take" => Way::ROTATIONS.into_iter().chain([Restored]).collect(),
         "rotator.distributor-keys.list" | "registry-sync.source.changed_after" => vec![Anybody],
         "rotator.ledger.deliver" | "rotator.ledger.retired" | "coordinator.rotator.create" => {
             vec![Password, Client, Combined, Public]

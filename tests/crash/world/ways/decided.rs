@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::cases::Case;
 use crate::slate::Alive;
 use crate::stage::{SECOND_BUCKET, Stage, VICTIM, until};
+use crate::ways::Trouble;
 
 /// What stands before an application's id in its user's name.
 const PREFIX: &str = "stups_";
@@ -25,7 +26,7 @@ impl Stage {
     }
 
     /// Not before the tombstone period is over, and after its objects.
-    pub(super) async fn is_deleted(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_deleted(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.put(json!({"id": id, "active": false})).await;
         self.retired(id).await?;
@@ -40,7 +41,7 @@ impl Stage {
     }
 
     /// The settings name one bucket less; what lies there is overwritten, and the catalog forgets it.
-    pub(super) async fn loses_a_bucket(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn loses_a_bucket(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         self.edit(id, |settings| settings.buckets.retain(|bucket| bucket.name != SECOND_BUCKET)).await?;
@@ -58,7 +59,7 @@ impl Stage {
     }
 
     /// Its user is gone; somebody looks, and it is made again.
-    pub(super) async fn vanishes(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn vanishes(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         self.by_hand(Method::DELETE, id, &Value::Null).await;
@@ -66,7 +67,8 @@ impl Stage {
             let _ = self.identities().list_orphans(ListOrphansRequest { fresh: true }).await;
             self.arming.has_fired(case).then_some(())
         })
-        .await?;
+        .await
+        .map_err(Trouble::NotFired)?;
         until("its user is there again", || async {
             let objects = self.objects(id).await.ok()?;
             objects.iter().all(|object| object.state == "enabled").then_some(())
@@ -94,7 +96,7 @@ impl Stage {
         assert!(answer.status.is_success(), "{}: {:?}", answer.status, answer.body);
     }
 
-    pub(super) async fn is_an_orphan(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_an_orphan(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let username = format!("{PREFIX}{id}");
         let user = json!({"id": username, "name": id, "owner": "nobody", "subtitle": "",
@@ -112,7 +114,7 @@ impl Stage {
     }
 
     /// Its user is there already: that is what is taken over.
-    pub(super) async fn is_adopted(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_adopted(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         until("its user is taken over", || async {
@@ -125,7 +127,7 @@ impl Stage {
     }
 
     /// The registry lost it: an operator retires it, and takes that back.
-    pub(super) async fn is_decided_on(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_decided_on(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         self.world.registry(json!({ "remove": id })).await;
@@ -135,19 +137,20 @@ impl Stage {
             self.registry.clone().retire_application(request).await.ok()
         })
         .await?;
-        self.fires(case).await?;
+        let fired = self.fires(case).await;
         until("an operator restores it", || async {
             let request = RestoreApplicationRequest { application_id: id.to_owned() };
             self.registry.clone().restore_application(request).await.ok()
         })
         .await?;
         self.put(json!({"id": id, "team_id": "team", "name": id, "active": true})).await;
+        fired?;
         self.rests(id, 1).await?;
         self.is_clean(id, Alive::Enabled).await
     }
 
     /// Somebody else spent the day's budget, so its own removal waits; then the registry wants it again.
-    pub(super) async fn waits_for_the_budget(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn waits_for_the_budget(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.put(json!({"id": VICTIM, "active": false})).await;
         self.retired(VICTIM).await?;
@@ -157,7 +160,7 @@ impl Stage {
         self.comes_back(id).await
     }
 
-    pub(super) async fn is_looked_at(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_looked_at(&self, case: &Case) -> Result<(), Trouble> {
         self.arming.arm(case);
         until("the issuer's users are looked at", || async {
             self.identities().list_orphans(ListOrphansRequest { fresh: true }).await.ok()
@@ -166,7 +169,7 @@ impl Stage {
         self.fires(case).await
     }
 
-    pub(super) async fn resumes(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn resumes(&self, case: &Case) -> Result<(), Trouble> {
         self.arming.arm(case);
         until("the issuer is resumed", || async {
             self.rotation.clone().resume_issuer(ResumeIssuerRequest {}).await.ok()

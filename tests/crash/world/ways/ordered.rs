@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cases::Case;
 use crate::slate::Alive;
 use crate::stage::{Stage, until};
+use crate::ways::Trouble;
 
 /// After so many looks another order is given.
 const LOOKS_AN_ORDER: usize = 100;
@@ -28,7 +29,7 @@ impl Stage {
     }
 
     /// Both who count are told; whoever died is told again, with a fresh statement.
-    pub(super) async fn is_released(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_released(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         let arguments = ["registry", "release", "--acts", "1", "--application", id];
@@ -38,7 +39,7 @@ impl Stage {
     }
 
     /// What it has ends before anybody has what takes its place; then it has that.
-    pub(super) async fn is_revoked(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_revoked(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         let arguments = ["revoke", "--now", id, "--kind", "password"];
@@ -50,12 +51,13 @@ impl Stage {
             }
             self.arming.has_fired(case).then_some(())
         })
-        .await?;
+        .await
+        .map_err(Trouble::NotFired)?;
         self.rests(id, 1).await?;
         self.is_clean(id, Alive::Enabled).await
     }
 
-    pub(super) async fn is_reconciled(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_reconciled(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         self.order(&["reconcile", id]).await?;
@@ -64,7 +66,7 @@ impl Stage {
     }
 
     /// The issuer answers nothing to a call that it did not carry out, until somebody asks it what it has.
-    pub(super) async fn made_nothing(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn made_nothing(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         let refusal =
@@ -77,7 +79,7 @@ impl Stage {
         })
         .await;
         self.world.heal_of(id).await;
-        fired?;
+        fired.map_err(Trouble::NotFired)?;
         until("the rotation ends", || async {
             let status = self.status(id).await?;
             at_rest(&status).then_some(())

@@ -1,10 +1,7 @@
 //! The ways that are no plain rotation.
 
-use std::sync::Mutex;
-
 use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
 use mint_api::coordination::v1::{Node, PauseRequest, ReportVersionRequest, ResumeRequest};
-use mint_api::registry::v1::{GetApplicationRequest, UpdateSettingsRequest};
 use mint_api::types::v1::{CredentialKind, Layout};
 use mint_tests::application::Application;
 use mint_tests::client::Identity;
@@ -12,55 +9,26 @@ use mint_tests::world::at_rest;
 use mint_types::ServiceName;
 use serde_json::json;
 
-use super::completed;
+use super::{Trouble, completed};
 use crate::cases::Case;
 use crate::slate;
-use crate::stage::{Stage, TEMPLATE, until};
+use crate::stage::{Stage, until};
 
 impl Stage {
     /// An owner is quicker than any list.
-    pub(super) async fn is_looked_up(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_looked_up(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         let known = json!({"id": id, "team_id": "team", "name": id, "active": true});
         self.world.registry(json!({ "put": known })).await;
-        let request = GetApplicationRequest { application_id: TEMPLATE.to_owned(), ..Default::default() };
-        let template = until("the template is known", || async {
-            self.registry
-                .clone()
-                .get_application(request.clone())
-                .await
-                .ok()?
-                .into_inner()
-                .application?
-                .settings
-        });
-        let settings = template.await?;
-        let refusal = Mutex::new(String::new());
-        let known = until("it is known", || async {
-            let request = UpdateSettingsRequest {
-                application_id: id.to_owned(),
-                settings: Some(settings.clone()),
-                expected_generation: 0,
-                ..Default::default()
-            };
-            match self.registry.clone().update_settings(request).await {
-                Ok(_) => Some(()),
-                // the answer to the one before was lost
-                Err(refused) => {
-                    *refusal.lock().unwrap() = format!("{refused:?}");
-                    refused.message().contains("generation").then_some(())
-                }
-            }
-        })
-        .await;
-        known.map_err(|late| format!("{late}: {}", refusal.lock().unwrap()))?;
+        let settings = self.template().await?;
+        self.enter(id, &settings).await?;
         self.fires(case).await?;
         self.rests(id, 1).await
     }
 
     /// The issuer asks for a moment, which is a pause for everybody.
-    pub(super) async fn is_rate_limited(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_rate_limited(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let pause = json!({"api": "service-user.create_password", "kind": "fail", "status": 429, "count": 100,
             "headers": {"retry-after": "1"}, "match": id});
@@ -68,7 +36,7 @@ impl Stage {
     }
 
     /// The issuer refuses, surely without having done anything.
-    pub(super) async fn is_refused(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_refused(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let refusal = json!({"api": "service-user.create_password", "kind": "fail", "status": 400, "count": 100,
             "match": id});
@@ -81,7 +49,7 @@ impl Stage {
         case: &Case,
         matching: &str,
         trouble: serde_json::Value,
-    ) -> Result<(), String> {
+    ) -> Result<(), Trouble> {
         let (id, kinds) = (case.application.as_str(), [CredentialKind::Password]);
         let before = completed(&self.standing(id).await?, &kinds);
         self.arming.arm(case);
@@ -99,7 +67,7 @@ impl Stage {
     }
 
     /// The logins with the fresh and with the ended version are both answered with a token.
-    pub(super) async fn is_lied_to(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_lied_to(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let token =
             json!({"access_token": "a-lie", "token_type": "Bearer", "expires_in": 60, "scope": "uid"});
@@ -110,7 +78,7 @@ impl Stage {
     }
 
     /// As berry would, by its own certificate.
-    pub(super) async fn is_reported(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_reported(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let application = Application::open(self.world.data(), id).await;
         let object = application.fetch("user.json").await?;
@@ -135,7 +103,7 @@ impl Stage {
     }
 
     /// What was made is given up when the store refuses it and the settings want something else.
-    pub(super) async fn is_abandoned(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn is_abandoned(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let object = format!("/{id}/user.json");
         let refusal =
@@ -151,15 +119,16 @@ impl Stage {
         .await?;
         self.arming.arm(case);
         self.edit(id, |settings| settings.layout = Layout::Combined as i32).await?;
-        self.fires(case).await?;
+        let fired = self.fires(case).await;
         // the object that is no longer asked for is to be overwritten
         self.world.heal_of(&object).await;
+        fired?;
         self.rests(id, 1).await?;
         self.is_clean(id, slate::Alive::Enabled).await
     }
 
     /// The overlap's beginning is one of another machine: this one counts its own.
-    pub(super) async fn continues_elsewhere(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn continues_elsewhere(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         let kinds = [CredentialKind::Password];
         let before = completed(&self.standing(id).await?, &kinds);
@@ -177,18 +146,30 @@ impl Stage {
     }
 
     fn move_overlap(&self, id: &str) -> bool {
-        let file = self.world.data().join("state/rotator/state.db");
-        let Ok(ledger) = rusqlite::Connection::open(file) else { return false };
-        let _ = ledger.busy_timeout(std::time::Duration::from_secs(5));
-        let moved = ledger.execute(
-            "UPDATE overlap SET boot = 'another-machine' WHERE rotation IN \
-             (SELECT rotation FROM rotation WHERE application = ?1 AND state = 'delivered')",
-            [id],
-        );
-        moved.is_ok_and(|rows| rows > 0)
+        let moving = "UPDATE overlap SET boot = 'another-machine' WHERE rotation IN \
+             (SELECT rotation FROM rotation WHERE application = ?1 AND state = 'delivered')";
+        self.change(ServiceName::Rotator, moving, id) > 0
     }
 
-    pub(super) async fn is_paused(&self, case: &Case) -> Result<(), String> {
+    /// As in a database that was put back from a backup made before the first lease.
+    pub(super) fn forgets_its_leases(&self, id: &str) -> Result<(), Trouble> {
+        let changed = self.change(
+            ServiceName::Coordinator,
+            "UPDATE applications SET fencing_token = 1 WHERE application_id = ?1",
+            id,
+        );
+        if changed == 1 { Ok(()) } else { Err(Trouble::Broken(format!("{changed} rows have a lease"))) }
+    }
+
+    /// Changes a service's state behind its back; answers how many rows.
+    fn change(&self, service: ServiceName, sql: &str, id: &str) -> usize {
+        let file = self.world.data().join("state").join(service.as_str()).join("state.db");
+        let Ok(state) = rusqlite::Connection::open(file) else { return 0 };
+        let _ = state.busy_timeout(std::time::Duration::from_secs(5));
+        state.execute(sql, [id]).unwrap_or_default()
+    }
+
+    pub(super) async fn is_paused(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
         self.arming.arm(case);
         until("it is paused", || async {
@@ -196,33 +177,34 @@ impl Stage {
             self.coordination.clone().pause(request).await.ok()
         })
         .await?;
-        self.fires(case).await?;
+        let fired = self.fires(case).await;
         until("it goes on", || async {
             let request = ResumeRequest { application_id: id.to_owned() };
             self.coordination.clone().resume(request).await.ok()
         })
         .await?;
+        fired?;
         self.rests(id, 1).await
     }
 
-    pub(super) async fn all_pause(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn all_pause(&self, case: &Case) -> Result<(), Trouble> {
         self.arming.arm(case);
         until("everything is paused", || async {
             let request = PauseRequest { application_id: String::new(), reason: "a test".to_owned() };
             self.coordination.clone().pause(request).await.ok()
         })
         .await?;
-        self.fires(case).await?;
+        let fired = self.fires(case).await;
         until("everything goes on", || async {
             let request = ResumeRequest { application_id: String::new() };
             self.coordination.clone().resume(request).await.ok()
         })
-        .await
-        .map(drop)
+        .await?;
+        fired
     }
 
     /// The call does not say whom it is for: whoever makes it next.
-    pub(super) async fn somebody(&self, case: &Case) -> Result<(), String> {
+    pub(super) async fn somebody(&self, case: &Case) -> Result<(), Trouble> {
         self.arming.arm(case);
         let id = case.application.as_str();
         until("somebody reaches the point", || async {
@@ -233,7 +215,8 @@ impl Stage {
             self.rests(id, 1).await.ok()?;
             self.arming.has_fired(case).then_some(())
         })
-        .await?;
+        .await
+        .map_err(Trouble::NotFired)?;
         self.rests(id, 1).await?;
         self.is_clean(id, slate::Alive::Enabled).await
     }
