@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::Ground;
+use crate::federation::Federation;
 use crate::platform::Platform;
 use crate::policies::{Delivery, Estate, Role};
 use crate::private_file;
@@ -20,6 +21,7 @@ use crate::world::{ExistingBucket, World};
 pub(crate) struct Cloud {
     pub(crate) ground: Ground,
     pub(crate) platform: Platform,
+    pub(crate) federation: Option<Federation>,
     pub(crate) sessions: Sessions,
     pub(crate) objects: Objects,
     changing: Mutex<Changing>,
@@ -59,6 +61,7 @@ impl Cloud {
         };
         let cloud = Self {
             platform: Platform::open(ground)?,
+            federation: ground.broker_issuer.as_ref().map(Federation::new),
             sessions: Sessions::open(&kept, &*ground.entropy)?,
             objects,
             changing: Mutex::new(changing),

@@ -61,6 +61,7 @@ impl Fixture {
             clock: Arc::new(SystemClock) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy) as Arc<dyn Entropy>,
             default_region: REGION.to_owned(),
+            broker_issuer: None,
             address: main.local_addr().unwrap(),
             s3_address: s3_listener.local_addr().unwrap(),
             shutdown: CancellationToken::new(),
@@ -99,6 +100,7 @@ impl Fixture {
             role_arn: role_arn.to_owned(),
             name: "test".to_owned(),
             expires: SystemClock.now().unix_millis() / 1000 + seconds,
+            tags: std::collections::BTreeMap::new(),
         };
         let secret = sessions.secret(&session.access_key).unwrap();
         let token = sessions.token(&session).unwrap();

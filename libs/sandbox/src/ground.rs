@@ -27,6 +27,8 @@ pub(crate) struct Ground {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) default_region: String,
+    /// The credential broker, if there is one.
+    pub(crate) broker_issuer: Option<mint_types::OutboundUrl>,
     /// Where the main listener really listens.
     pub(crate) address: SocketAddr,
     /// Where S3 really listens.

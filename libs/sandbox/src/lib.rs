@@ -8,7 +8,8 @@
 //! to them.
 //!
 //! # Permission
-//! None outside this machine: it listens on loopback and calls nobody.
+//! None outside this machine: it listens on loopback, and calls nobody but a credential broker on loopback, for its
+//! published keys.
 //!
 //! # Never
 //! - keeps a secret in plaintext: `no_issued_secret_is_in_the_state_in_plaintext`
@@ -25,6 +26,9 @@
 //! - does at S3 what the caller's policy does not allow: `every_principal_has_its_one_power_and_no_other`
 //! - shows an application another one's directory: `an_application_reads_its_own_directory_only`
 //! - opens a role to another subject than its own: `a_role_trusts_one_subject_only`
+//! - opens a directory to a session without its own tag, or a tagged role to a token without one:
+//!   `the_brokers_reader_lists_and_reads_its_own_directory_and_no_other`,
+//!   `an_untagged_token_is_refused_by_the_role_whoever_signs_it`
 //! - takes an access key without its session token: `a_stolen_access_key_is_worth_nothing_without_its_own_session_token`
 //! - takes a presigned write after its time: `a_presigned_put_is_good_until_it_expires_and_for_nothing_else`
 //! - keeps an object outside of `DIR/sandbox/s3`: `a_key_never_leaves_its_bucket`
@@ -65,6 +69,9 @@
 //! - *`POST /registry` outlives a restart* until the file's text of that application changes.
 //! - *AWS sessions have no table.* The secret key is computed from the access key id, and the session token proves the
 //!   rest, so that they survive a restart with one key file; nothing is swept.
+//! - *One role per account reads for every application by its session tag* (`mint-tagged-reader`), where the world has a
+//!   credential broker (`--broker-issuer`). An application called like another one's prefix reads below that prefix: who
+//!   gives tags to applications gives them no prefix of that name, or a role for each.
 //! - *The teams are taken to trust Mint's account.* A real distributor needs the bucket's policy too, because the bucket
 //!   is another account's; here only the `Deny` of `world.refuse_writes` is one. A bucket is granted with the prefixes
 //!   that the registry has in it, and whole if it has none.
@@ -84,6 +91,7 @@ mod cloud;
 mod cloud_fixture;
 mod error;
 mod faults;
+mod federation;
 mod gate;
 mod glewlwyd;
 mod ground;

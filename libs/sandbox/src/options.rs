@@ -30,6 +30,9 @@ pub struct Options {
     /// What stands before an application's id in its user name; only for the request log
     #[arg(long, value_name = "PREFIX", default_value = "stups_")]
     pub username_prefix: String,
+    /// The credential broker, if this world has one: the teams' accounts trust its session tags (http, on this machine)
+    #[arg(long, value_name = "URL")]
+    pub broker_issuer: Option<mint_types::OutboundUrl>,
     /// End when the process that started this one ends
     #[arg(long)]
     pub die_with_parent: bool,

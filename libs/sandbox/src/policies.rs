@@ -14,6 +14,12 @@ pub(crate) const MINT_ACCOUNT: &str = "000000000000";
 /// What a web identity token must be made for.
 pub(crate) const AUDIENCE: &str = "sts.amazonaws.com";
 
+/// The session tag that the broker's reader role looks at.
+pub(crate) const TAG_KEY: &str = "mint_application";
+
+const READER_TRUST: &str = include_str!("../../../services/broker/permissions/reader-trust.json");
+const READER_POLICY: &str = include_str!("../../../services/broker/permissions/reader-policy.json");
+
 const BERRY: &str = include_str!("../../../services/berry/permissions/aws.json");
 
 const REGISTRY_SYNC: &str = include_str!("../../../services/registry-sync/permissions/aws.json");
@@ -43,9 +49,18 @@ fn aws_json(service: ServiceName) -> &'static str {
 pub(crate) struct Role {
     pub(crate) account: String,
     pub(crate) name: String,
-    /// The subject of the only platform token that may assume it.
-    pub(crate) subject: String,
+    /// Who may assume it.
+    pub(crate) trusted: Trusted,
     pub(crate) policies: Vec<Policy>,
+}
+
+/// Whom a role trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trusted {
+    /// The one platform token of this subject.
+    Subject(String),
+    /// Whomever the broker gives the session tag.
+    Tagged,
 }
 
 impl Role {
@@ -53,15 +68,34 @@ impl Role {
         format!("arn:aws:iam::{}:role/{}", self.account, self.name)
     }
 
-    /// The trust policy: this provider, this audience, this one subject.
-    pub(crate) fn trust(&self, provider: &str) -> Result<Policy, mint_permissions::Error> {
+    /// The trust policy. `broker` is none where the world has none: then a tagged role trusts nobody.
+    pub(crate) fn trust(
+        &self,
+        platform: &str,
+        broker: Option<&str>,
+    ) -> Result<Policy, mint_permissions::Error> {
+        match (&self.trusted, broker) {
+            (Trusted::Subject(subject), _) => self.trust_subject(platform, subject),
+            (Trusted::Tagged, Some(broker)) => {
+                let document = READER_TRUST
+                    .replace("<account>", &self.account)
+                    .replace("<provider>", broker)
+                    .replace("<tag-key>", TAG_KEY);
+                Policy::trust(&document)
+            }
+            (Trusted::Tagged, None) => Policy::trust(r#"{"Version": "2012-10-17", "Statement": []}"#),
+        }
+    }
+
+    /// This provider, this audience, this one subject.
+    fn trust_subject(&self, provider: &str, subject: &str) -> Result<Policy, mint_permissions::Error> {
         let document = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
             "Principal": {"Federated": provider_arn(&self.account, provider)},
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": {"StringEquals": {
                 format!("{provider}:aud"): AUDIENCE,
-                format!("{provider}:sub"): self.subject,
+                format!("{provider}:sub"): subject,
             }},
         }]});
         Policy::trust(&document.to_string())
@@ -99,6 +133,10 @@ impl Estate<'_> {
         let rest = arn.strip_prefix("arn:aws:iam::")?;
         let (account, name) = rest.split_once(":role/")?;
         let name_after_mint = name.strip_prefix("mint-")?;
+        if name_after_mint == "tagged-reader" {
+            let is_teams = self.world.teams.iter().any(|team| team.account_id == account);
+            return is_teams.then(|| self.tagged_reader(account));
+        }
         if let Some(id) = name_after_mint.strip_prefix("reader-") {
             let application = self.world.application(id)?;
             return (self.world.account_of(application) == Some(account))
@@ -121,7 +159,7 @@ impl Estate<'_> {
         Role {
             account: MINT_ACCOUNT.to_owned(),
             name: format!("mint-{service}"),
-            subject: service_subject(service),
+            trusted: Trusted::Subject(service_subject(service)),
             policies,
         }
     }
@@ -148,7 +186,24 @@ impl Estate<'_> {
         Role {
             account: account.to_owned(),
             name: format!("mint-reader-{}", application.id),
-            subject: application_subject(&application.id),
+            trusted: Trusted::Subject(application_subject(&application.id)),
+            policies,
+        }
+    }
+
+    /// The directory that the session's tag names, in every bucket of the account.
+    fn tagged_reader(self, account: &str) -> Role {
+        let document = READER_POLICY.replace("<tag-key>", TAG_KEY);
+        let mut policies = Vec::new();
+        for bucket in self.buckets.values().filter(|bucket| bucket.account_id == account) {
+            for prefix in self.prefixes(&bucket.name) {
+                push_filled(&mut policies, &document, &bucket.name, &prefix);
+            }
+        }
+        Role {
+            account: account.to_owned(),
+            name: "mint-tagged-reader".to_owned(),
+            trusted: Trusted::Tagged,
             policies,
         }
     }

@@ -61,6 +61,7 @@ impl Sandbox {
             clock,
             entropy,
             default_region: options.default_region.clone(),
+            broker_issuer: options.broker_issuer.clone(),
             address: listener.local_addr().map_err(files("the listener's address"))?,
             s3_address: s3_listener.local_addr().map_err(files("the listener's address"))?,
             shutdown: CancellationToken::new(),

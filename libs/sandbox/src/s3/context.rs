@@ -40,6 +40,9 @@ pub(crate) fn context(
     context.insert("aws:SourceIp", "127.0.0.1");
     context.insert("s3:authType", if signed.presigned { "REST-QUERY-STRING" } else { "REST-HEADER" });
     context.insert("s3:signatureversion", "AWS4-HMAC-SHA256");
+    for (key, value) in &session.tags {
+        context.insert(&format!("aws:PrincipalTag/{key}"), value.clone());
+    }
     if let Some(bucket) = bucket {
         context.insert("aws:ResourceAccount", bucket.account_id.clone());
         context.insert("s3:ResourceAccount", bucket.account_id.clone());

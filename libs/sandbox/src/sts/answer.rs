@@ -6,7 +6,7 @@ use mint_types::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Session;
-use crate::policies::AUDIENCE;
+use crate::policies::{AUDIENCE, TAG_KEY};
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
@@ -21,7 +21,8 @@ pub(super) struct Granted {
 
 impl Granted {
     pub(super) fn application(&self) -> Option<&str> {
-        self.subject.strip_prefix("system:serviceaccount:applications:")
+        let tagged = self.session.tags.get(TAG_KEY).map(String::as_str);
+        tagged.or_else(|| self.subject.strip_prefix("system:serviceaccount:applications:"))
     }
 
     pub(super) fn response(&self, request_id: &str) -> Response {
@@ -80,6 +81,10 @@ impl Refusal {
 
     pub(super) fn invalid_token(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "InvalidIdentityToken", message)
+    }
+
+    pub(super) fn unreachable_provider() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "IDPCommunicationError", "the provider's keys cannot be fetched")
     }
 
     pub(super) fn expired_token() -> Self {

@@ -1,6 +1,7 @@
 //! STS: `AssumeRoleWithWebIdentity` and nothing else (Query API, XML answers).
 
 mod answer;
+mod identity;
 mod session;
 
 use std::collections::BTreeMap;
@@ -11,17 +12,16 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use axum::routing::post;
-use mint_permissions::{Caller as IamCaller, Context, Request, decide};
+use mint_permissions::{Caller as IamCaller, Request, decide};
 use mint_types::RequestId;
-use serde_json::Value;
 
 use crate::calls::Caller;
 use crate::cloud::Cloud;
-use crate::jwt;
-use crate::platform;
-use crate::policies::{AUDIENCE, Role, provider_arn};
+use crate::federation::Federation;
+use crate::policies::{Role, provider_arn};
 use crate::reply::on_behalf;
 use answer::{Granted, Refusal};
+use identity::Identity;
 pub(crate) use session::{Refusal as SessionRefusal, Session, Sessions};
 
 /// AWS's bounds and default for `DurationSeconds`.
@@ -42,7 +42,7 @@ async fn answer_call(State(cloud): State<Arc<Cloud>>, RawQuery(query): RawQuery,
         Ok(parameters) => parameters,
         Err(refusal) => return refusal.response(&request_id),
     };
-    match assume(&cloud, &parameters) {
+    match assume(&cloud, &parameters).await {
         Ok(granted) => {
             let caller = Caller::principal(&granted.subject);
             let caller = match granted.application() {
@@ -70,7 +70,7 @@ fn parameters(query: &str, body: &[u8]) -> Result<Parameters, Refusal> {
     Ok(parameters)
 }
 
-fn assume(cloud: &Cloud, parameters: &Parameters) -> Result<Granted, Refusal> {
+async fn assume(cloud: &Cloud, parameters: &Parameters) -> Result<Granted, Refusal> {
     let text = |name: &str| parameters.get(name).map_or("", String::as_str);
     match text("Action") {
         "AssumeRoleWithWebIdentity" => {}
@@ -98,12 +98,12 @@ fn assume(cloud: &Cloud, parameters: &Parameters) -> Result<Granted, Refusal> {
         return Err(Refusal::malformed("RoleSessionName must have 2 to 64 characters of [A-Za-z0-9_=,.@-]"));
     }
     let duration = duration(text("DurationSeconds"))?;
-    let claims = verified(cloud, text("WebIdentityToken"))?;
-    let role = cloud.role(text("RoleArn")).filter(|role| trusts(cloud, role, &claims));
+    let identity = Identity::of(cloud, text("WebIdentityToken")).await?;
+    let role = cloud.role(text("RoleArn")).filter(|role| trusts(cloud, role, &identity));
     let Some(role) = role else {
         return Err(Refusal::access_denied("not authorized to perform sts:AssumeRoleWithWebIdentity"));
     };
-    grant(cloud, &role, name, duration, claims["sub"].as_str().unwrap_or_default())
+    grant(cloud, &role, name, duration, identity)
 }
 
 fn is_known(parameter: &str) -> bool {
@@ -127,79 +127,42 @@ fn duration(text: &str) -> Result<i64, Refusal> {
     seconds.ok_or_else(|| Refusal::malformed("DurationSeconds must be between 900 and 43200"))
 }
 
-/// The claims of a token of the platform, made for STS, valid now.
-fn verified(cloud: &Cloud, token: &str) -> Result<Value, Refusal> {
-    let now = cloud.ground.clock.now().unix_millis().div_euclid(1000);
-    let claims = match cloud.platform.verify(token) {
-        Ok(claims) => claims,
-        Err(jwt::Refused::Malformed) => return Err(Refusal::invalid_token("the token is malformed")),
-        Err(jwt::Refused::Signature) => {
-            return Err(Refusal::invalid_token("no key of the provider verifies the token"));
-        }
-        // The signature was good; the key does not tell "not any more" from "not yet", STS does.
-        Err(jwt::Refused::Expired) => {
-            let expires = platform::claims_of(token).and_then(|claims| claims["exp"].as_i64()).unwrap_or(now);
-            return Err(if expires <= now {
-                Refusal::expired_token()
-            } else {
-                Refusal::rejected_claim("nbf")
-            });
-        }
-    };
-    if claims["iss"] != cloud.platform.issuer() {
-        return Err(Refusal::invalid_token("the issuer is not a provider of this account"));
-    }
-    if !has_audience(&claims["aud"]) {
-        return Err(Refusal::invalid_token("incorrect token audience"));
-    }
-    if claims["sub"].as_str().is_none_or(str::is_empty) {
-        return Err(Refusal::rejected_claim("sub"));
-    }
-    Ok(claims)
+fn trusts(cloud: &Cloud, role: &Role, identity: &Identity) -> bool {
+    let broker = cloud.federation.as_ref().map(Federation::provider);
+    let Ok(trust) = role.trust(cloud.platform.provider(), broker) else { return false };
+    let actions = ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"];
+    // who brings tags needs to be allowed to
+    let needed = if identity.tags.is_empty() { &actions[..1] } else { &actions[..] };
+    needed.iter().all(|action| {
+        let request = Request {
+            caller: IamCaller::Federated(provider_arn(&role.account, &identity.provider)),
+            action: (*action).to_owned(),
+            resource: role.arn(),
+            context: identity.context(),
+        };
+        decide([&trust], &request).is_allow()
+    })
 }
 
-/// One audience, or a list with it.
-fn has_audience(audience: &Value) -> bool {
-    match audience {
-        Value::String(one) => one == AUDIENCE,
-        Value::Array(many) => many.iter().any(|one| one == AUDIENCE),
-        _ => false,
-    }
-}
-
-fn trusts(cloud: &Cloud, role: &Role, claims: &Value) -> bool {
-    let provider = cloud.platform.provider();
-    let Ok(trust) = role.trust(provider) else { return false };
-    let mut context = Context::default();
-    context.insert(&format!("{provider}:aud"), AUDIENCE);
-    context.insert(&format!("{provider}:sub"), claims["sub"].as_str().unwrap_or_default());
-    let request = Request {
-        caller: IamCaller::Federated(provider_arn(&role.account, provider)),
-        action: "sts:AssumeRoleWithWebIdentity".to_owned(),
-        resource: role.arn(),
-        context,
-    };
-    decide([&trust], &request).is_allow()
-}
-
-fn grant(cloud: &Cloud, role: &Role, name: &str, duration: i64, subject: &str) -> Result<Granted, Refusal> {
+fn grant(
+    cloud: &Cloud,
+    role: &Role,
+    name: &str,
+    duration: i64,
+    identity: Identity,
+) -> Result<Granted, Refusal> {
     let now = cloud.ground.clock.now().unix_millis().div_euclid(1000);
     let session = Session {
         access_key: cloud.sessions.new_access_key(&*cloud.ground.entropy),
         role_arn: role.arn(),
         name: name.to_owned(),
         expires: now.saturating_add(duration),
+        tags: identity.tags,
     };
     let secret_key = cloud.sessions.secret(&session.access_key);
     let token = cloud.sessions.token(&session);
     let (Some(secret_key), Some(token)) = (secret_key, token) else { return Err(Refusal::internal()) };
-    Ok(Granted {
-        session,
-        secret_key,
-        token,
-        subject: subject.to_owned(),
-        provider: cloud.platform.issuer().to_owned(),
-    })
+    Ok(Granted { session, secret_key, token, subject: identity.subject, provider: identity.issuer })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The secret key is computed from the access key id, and the session token says and proves the rest, so that sessions
 //! survive a restart of this world with one key file, and nothing is ever swept.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -24,6 +25,9 @@ pub(crate) struct Session {
     pub(crate) name: String,
     /// Unix seconds.
     pub(crate) expires: i64,
+    /// Its session tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 impl Session {
@@ -168,6 +172,7 @@ mod tests {
             role_arn: "arn:aws:iam::123456789012:role/mint-reader-kio".to_owned(),
             name: "test".to_owned(),
             expires: 100,
+            tags: BTreeMap::new(),
         }
     }
 

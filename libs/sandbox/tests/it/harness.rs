@@ -94,6 +94,7 @@ impl World {
             trust_domain: "mint.local".to_owned(),
             default_region: "eu-central-1".to_owned(),
             username_prefix: "stups_".to_owned(),
+            broker_issuer: None,
             die_with_parent: false,
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
