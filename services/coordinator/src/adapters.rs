@@ -3,6 +3,7 @@
 mod catalog;
 mod distributor;
 mod identities;
+mod pages;
 mod revocations;
 mod rotator;
 mod rows;

@@ -2,22 +2,25 @@
 //!
 //! The credentials are worked on side by side, each step's outcome is one write, the last one gives the lease back.
 
+mod leave;
+
 use futures::future::join_all;
-use mint_saga::{Cause, Event, Node, Step, Written, apply, plan};
-use mint_types::{ApplicationId, CredentialKind, FencingToken, Monotonic, RotationId, Timestamp};
+use mint_saga::{Event, Node, Step, Written, apply, plan};
+use mint_types::{ApplicationId, CredentialKind, Monotonic, RotationId, Timestamp};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use crate::desk::Desk;
 use crate::error::BurstError;
 use crate::identity;
-use crate::lease::{Reservation, Reservations};
-use crate::plan::{Decision, World, decide, share_an_object};
+use crate::lease::Reservations;
+use crate::plan::Decision;
 use crate::policy::Parts;
 use crate::ports::{Call, RotationCall};
 use crate::removal;
 use crate::steps::{self, Outcome};
-use crate::store::{Change, Control, Decide, Held, Lease, LeaseFate, Store, StoreError, Taker};
+use crate::store::{Held, Lease};
+use crate::take::{go_on, take};
 
 /// Works on an application if it needs it and nobody else does.
 pub(crate) async fn work(
@@ -36,89 +39,6 @@ pub(crate) async fn work(
     parts.bell.changed();
     let progress = Mutex::new(Progress { desk, until, kept_at, active: 0 });
     Burst { parts, reservations, lease, progress }.run(&decision).await
-}
-
-/// Goes on with a reserved lease, without a write: only if the next steps need none, and nothing happened meanwhile.
-async fn go_on(
-    parts: &Parts,
-    reservations: &Reservations,
-    application: &ApplicationId,
-) -> Result<Option<Held>, BurstError> {
-    let Some(Reservation { lease, until, .. }) = reservations.claim(application, parts.clock.as_ref()) else {
-        return Ok(None);
-    };
-    let Some((desk, control)) = parts.store.reserved(&lease).await? else {
-        return Ok(None);
-    };
-    let decision = decide(&desk, &world(parts, control));
-    let needs_a_write = decision.identity.is_some() || !decision.open.is_empty() || decision.is_idle();
-    Ok((!needs_a_write).then_some(Held { lease, desk, decision, until, unless_begun: None }))
-}
-
-/// What holds for everybody, as the store and this process know it.
-fn world(parts: &Parts, control: Control) -> World {
-    if let Some(until) = control.issuer_paused_until {
-        parts.issuer.pause(until);
-    }
-    let now = parts.clock.now();
-    World { now, issuer_paused_until: parts.issuer.paused_until(now), paused: control.paused }
-}
-
-async fn take(parts: &Parts, application: &ApplicationId) -> Result<Option<Held>, BurstError> {
-    let now = parts.clock.now();
-    let decide_and_open = move |desk: &mut Desk, control: Control| {
-        let decision = decide(desk, &World { now, ..world(parts, control) });
-        open_all(parts, desk, &decision, now);
-        decision
-    };
-    Ok(take_to(parts, application, now, &decide_and_open).await?)
-}
-
-/// Takes the lease to do what `decide` says; none if it is somebody else's, or may be.
-pub(crate) async fn take_to(
-    parts: &Parts,
-    application: &ApplicationId,
-    now: Timestamp,
-    decide: &Decide<'_>,
-) -> Result<Option<Held>, StoreError> {
-    let taker = Taker { holder: &parts.policy.holder, now, until: now.plus(parts.policy.lease) };
-    let held = parts.store.take(application, taker, decide).await?;
-    let has_begun = |held: &Held| held.unless_begun.is_some_and(|begins| parts.clock.now() >= begins);
-    if held.as_ref().is_some_and(has_begun) {
-        // the write came late: whoever reserved the application may be acting under the token before ours
-        tracing::info!("a reserved application was taken too late, and is left alone until the lease ends");
-        return Ok(None);
-    }
-    Ok(held)
-}
-
-fn open_all(parts: &Parts, desk: &mut Desk, decision: &Decision, now: Timestamp) {
-    for (kind, cause) in &decision.open {
-        let span = mint_runtime::trace::span_from(None, "rotation");
-        let traceparent = span.in_scope(mint_runtime::trace::current_traceparent);
-        open(desk, *kind, *cause, RotationId::random(parts.entropy.as_ref()), traceparent, now);
-    }
-}
-
-/// Opens a rotation on a desk. What other kinds had delivered on the same issuer object ends with it: if they come
-/// back, they begin anew.
-pub(crate) fn open(
-    desk: &mut Desk,
-    kind: CredentialKind,
-    cause: Cause,
-    id: RotationId,
-    traceparent: Option<String>,
-    now: Timestamp,
-) {
-    let Ok(opened) = apply(&desk.credential(kind), Event::Opened { id, cause, traceparent }, now) else {
-        return;
-    };
-    for other in desk.credentials.values_mut() {
-        if other.kind != kind && share_an_object(other.kind, kind) {
-            other.supersede();
-        }
-    }
-    desk.credentials.insert(kind, opened);
 }
 
 struct Progress {
@@ -324,85 +244,6 @@ impl Burst<'_> {
         }
         Ok(Event::Failed { node, failures, written: written.unwrap_or(Written::Unknown), delay })
     }
-
-    async fn park(&self, kind: CredentialKind, unwritten: bool) -> Result<Pace, BurstError> {
-        let mut progress = self.progress.lock().await;
-        self.leave(&mut progress, unwritten.then_some(kind)).await
-    }
-
-    /// One credential has nothing more to do; the last one gives the lease back.
-    async fn leave(
-        &self,
-        progress: &mut Progress,
-        write: Option<CredentialKind>,
-    ) -> Result<Pace, BurstError> {
-        progress.active = progress.active.saturating_sub(1);
-        if progress.active == 0 {
-            self.release(progress, write, write.is_some()).await?;
-        } else if write.is_some() {
-            self.keep(progress, write).await?;
-        }
-        Ok(Pace::Parked)
-    }
-
-    /// Writes and keeps the lease; answers whether to pause.
-    async fn keep(&self, progress: &mut Progress, kind: Option<CredentialKind>) -> Result<bool, BurstError> {
-        let kept_at = self.parts.clock.monotonic();
-        let until = self.parts.clock.now().plus(self.parts.policy.lease);
-        let paused = self.commit(progress, kind, LeaseFate::KeepUntil(until)).await?;
-        progress.until = until;
-        progress.kept_at = kept_at;
-        Ok(paused)
-    }
-
-    /// Writes and gives the lease back.
-    async fn release(
-        &self,
-        progress: &mut Progress,
-        kind: Option<CredentialKind>,
-        changed: bool,
-    ) -> Result<(), BurstError> {
-        let now = self.parts.clock.now();
-        let world = World { now, issuer_paused_until: self.parts.issuer.paused_until(now), paused: false };
-        let decision = decide(&progress.desk, &world);
-        let wake_at = if decision.is_idle() { decision.wake_at } else { now };
-        if !is_worth_reserving(&progress.desk, now, wake_at) {
-            self.commit(progress, kind, LeaseFate::Release { wake_at, changed }).await?;
-            self.parts.bell.ring();
-            return Ok(());
-        }
-        let token = FencingToken::after(self.lease.token, now);
-        let until = wake_at.plus(self.parts.policy.lease);
-        let lease = Lease { token, ..self.lease.clone() };
-        let reservation = Reservation::new(lease, wake_at, until, self.parts.clock.as_ref());
-        self.commit(progress, kind, LeaseFate::Reserve { token, wake_at, until, changed }).await?;
-        self.reservations.keep(reservation);
-        self.parts.bell.ring();
-        Ok(())
-    }
-
-    async fn commit(
-        &self,
-        progress: &Progress,
-        kind: Option<CredentialKind>,
-        fate: LeaseFate,
-    ) -> Result<bool, BurstError> {
-        let change = Change {
-            credential: kind.map(|kind| progress.desk.credential(kind)),
-            standing: progress.desk.standing.clone(),
-            now: self.parts.clock.now(),
-            lease: fate,
-        };
-        let paused = self.parts.store.commit(&self.lease, &change).await?;
-        self.parts.bell.changed();
-        Ok(paused)
-    }
-}
-
-/// An open rotation waits for a time that is known: the same coordinator goes on then, without another write.
-fn is_worth_reserving(desk: &Desk, now: Timestamp, wake_at: Timestamp) -> bool {
-    let waits = now < wake_at && wake_at < mint_saga::schedule::NEVER;
-    waits && desk.record.active && desk.credentials.values().any(|credential| credential.rotation.is_some())
 }
 
 fn log_failure(kind: CredentialKind, rotation: RotationId, node: Node, failure: &mint_saga::Failure) {

@@ -6,12 +6,12 @@ use mint_api::Fault;
 use mint_saga::Credential;
 use mint_types::{ApplicationId, Code, CredentialKind, Timestamp};
 
-use crate::burst;
 use crate::desk::Desk;
 use crate::plan::Decision;
 use crate::policy::Parts;
 use crate::ports::Call;
 use crate::store::{Change, Control, Held, LeaseFate, Store as _, StoreError};
+use crate::take;
 
 /// Whoever holds the application ends a step within seconds; then it is tried again so often, with a pause in between.
 const TRIES: u32 = 50;
@@ -44,7 +44,7 @@ pub(crate) async fn take(parts: &Parts, application: &ApplicationId) -> Result<O
         drive: vec![CredentialKind::Password],
         wake_at: NOW,
     };
-    burst::take_to(parts, application, now, &decide).await
+    take::take_to(parts, application, now, &decide).await
 }
 
 /// Who is worked on, by the right of this lease.

@@ -59,7 +59,7 @@
 //! # Shape
 //! `intake` (catalog → store) · `store` (port: one row per application and credential), `watched` (whether it can
 //! be written) · `lease` (pure: who may act), `overlong` (pure: leases of clocks that are ahead) · `engine` (who is due) →
-//! `burst` (one lease: `identity`, then `steps` side by side) · `plan`, `removal` and `status` (pure, from a `desk`) ·
+//! `burst` (one lease, got by `take`: `identity`, then `steps` side by side) · `plan`, `removal` and `status` (pure, from a `desk`) ·
 //! `operator`, `adopt`, `feed` and `reports` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
 //!
 //! # Decisions
@@ -129,6 +129,7 @@ mod rpc;
 mod status;
 mod steps;
 mod store;
+mod take;
 mod watched;
 
 use std::sync::Arc;

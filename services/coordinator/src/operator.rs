@@ -17,7 +17,7 @@ use crate::policy::Parts;
 use crate::ports::Finding;
 use crate::status::{Status, status};
 use crate::store::{Revocation, Started, Store};
-use crate::{burst, errand, reconciliation, steps};
+use crate::{errand, reconciliation, steps, take};
 
 /// Who asked, and in which request.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl Operator {
             );
             if open.is_none() {
                 let traceparent = mint_runtime::trace::current_traceparent();
-                burst::open(desk, kind, Cause::Requested, rotation, traceparent, now);
+                take::open(desk, kind, Cause::Requested, rotation, traceparent, now);
             }
             answers.push(Started { kind, rotation, started: open.is_none() });
         }

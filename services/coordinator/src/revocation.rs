@@ -15,7 +15,7 @@ use crate::plan::is_occupied;
 use crate::policy::Parts;
 use crate::ports::RotationCall;
 use crate::store::{Held, Revocation, Store as _};
-use crate::{burst, errand, steps};
+use crate::{errand, steps, take};
 
 /// Between two looks while something is to end.
 const URGENT: Duration = Duration::from_millis(200);
@@ -195,6 +195,6 @@ fn opened(parts: &Parts, desk: &mut Desk, kind: CredentialKind, now: Timestamp) 
         return None;
     }
     let id = RotationId::random(parts.entropy.as_ref());
-    burst::open(desk, kind, Cause::Revoked, id, mint_runtime::trace::current_traceparent(), now);
+    take::open(desk, kind, Cause::Revoked, id, mint_runtime::trace::current_traceparent(), now);
     desk.credentials.get(&kind).cloned()
 }

@@ -1,23 +1,23 @@
 //! The catalog: every record, and one number that grows with every change.
 
+mod edits;
+
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use mint_store::{Database, Migration, Transaction, Value};
-use mint_types::{
-    ApplicationId, Clock, Identity, Presence, Problem, RemovedDestination, Revision, Timestamp,
-};
+use mint_store::{Database, Migration, Value};
+use mint_types::{ApplicationId, Clock, Identity, Problem, RemovedDestination, Revision, Timestamp};
 use tokio::sync::watch;
 
 use crate::{
     Error,
     destinations::Entry,
     guard::Release,
-    model::{Decision, Record, revised},
+    model::{Decision, Record},
     plan::{Change, Snapshot},
     rows::{columns, from_json, record, release, to_json, without_settings_problems},
-    settings::{Defaults, Entered},
+    settings::Defaults,
 };
+use edits::{Edit, ONE, PUT, decided, edited, next_revision};
 
 /// The schema's name on PostgreSQL.
 pub const SCHEMA: &str = "registry_sync";
@@ -47,9 +47,6 @@ pub struct Catalog {
     clock: Arc<dyn Clock>,
     latest: watch::Sender<Revision>,
 }
-
-/// What an edit makes of a record; nothing leaves it as it was.
-type Edit<'e> = dyn Fn(Option<&Record>, Timestamp) -> Result<Option<Record>, Error> + Send + Sync + 'e;
 
 #[mint_port::points(service = "registry-sync", name = "catalog", list = POINTS)]
 impl Catalog {
@@ -305,71 +302,11 @@ impl Catalog {
     }
 }
 
-impl Record {
-    /// Whether these settings were entered by the same call before.
-    pub fn is_repetition(&self, expected: u64, settings: &Entered) -> bool {
-        let generation = self.settings_generation;
-        self.settings.as_ref() == Some(settings) && (generation == expected || generation == expected + 1)
-    }
-
-    /// Refuses a caller who has not read the settings in force.
-    pub fn expect_generation(&self, expected: u64) -> Result<(), Error> {
-        let actual = self.settings_generation;
-        if actual == expected { Ok(()) } else { Err(Error::SettingsChanged { expected, actual }) }
-    }
-}
-
-/// What an operator's decision makes of the one that stands.
-fn decided(record: &Record, wanted: Decision) -> Result<Option<Decision>, Error> {
-    match (wanted, record.presence) {
-        (Decision::Retired, Presence::Held | Presence::Retired) => Ok(Some(Decision::Retired)),
-        // what an operator kept in use goes the way of the registry again
-        (Decision::Retired, Presence::Present) if !record.facts.active => Ok(None),
-        (Decision::Retired, Presence::Present) => Err(Error::InRegistry(record.id.clone())),
-        (Decision::Restored, _) if record.facts.active => Ok(None),
-        (Decision::Restored, _) => Ok(Some(Decision::Restored)),
-    }
-}
-
 const SPEND: &str = "UPDATE releases SET spent = spent + 1 WHERE id = $1";
 const RELEASES: &str = "SELECT * FROM releases WHERE expires_at > $1 ORDER BY expires_at";
 const RELEASE: &str = "SELECT * FROM releases WHERE id = $1";
 const ACCEPT: &str = "INSERT INTO releases (id, acts, spent, applications, accepted_at, expires_at) \
      VALUES ($1, $2, 0, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
-const ONE: &str = "SELECT * FROM applications WHERE id = $1";
 const LATEST: &str = "SELECT MAX(modified_at) AS latest FROM applications";
 const PAGE: &str =
     "SELECT * FROM applications WHERE revision > $1 AND revision <= $2 ORDER BY revision LIMIT $3";
-const PUT: &str = include_str!("sql/applications/put.sql");
-
-/// The record as it stands after the edit, and the revision if it changed.
-type Edited = (Option<Record>, Option<Revision>);
-
-fn edited<'t>(
-    transaction: &'t mut Transaction<'_>,
-    id: &'t ApplicationId,
-    now: Timestamp,
-    edit: &'t Edit<'_>,
-) -> BoxFuture<'t, Result<Edited, Error>> {
-    Box::pin(async move {
-        let row = transaction.query_optional(ONE, &[id.as_str().into()]).await?;
-        let before = row.as_ref().map(record).transpose()?;
-        let Some(after) = edit(before.as_ref(), now)? else { return Ok((before, None)) };
-        if revised(before.as_ref(), after.clone(), Revision(0)).is_none() {
-            return Ok((before, None));
-        }
-        let next = next_revision(transaction, now).await?;
-        let Some(after) = revised(before.as_ref(), after, next) else { return Ok((before, None)) };
-        transaction.execute(PUT, &columns(&after)?).await?;
-        Ok((Some(after), Some(next)))
-    })
-}
-
-/// `max(last + 1, unix milliseconds)`: a restored backup cannot make revisions run backwards.
-async fn next_revision(transaction: &mut Transaction<'_>, now: Timestamp) -> Result<Revision, Error> {
-    let row = transaction.query_optional("SELECT revision FROM catalog WHERE id = 1", &[]).await?;
-    let last = row.map_or(Ok(0), |row| row.unsigned("revision"))?;
-    let next = (last + 1).max(u64::try_from(now.unix_millis()).unwrap_or(0));
-    transaction.execute("UPDATE catalog SET revision = $1 WHERE id = 1", &[Value::unsigned(next)?]).await?;
-    Ok(Revision(next))
-}

@@ -1,17 +1,17 @@
 //! The store on SQLite or PostgreSQL.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mint_saga::{Credential, Roster};
-use mint_store::{Database, Migration, Row, Value};
-use mint_types::{Application, ApplicationId, CredentialKind, Revision, TeamId, Timestamp};
+use mint_store::{Database, Migration, Value};
+use mint_types::{Application, ApplicationId, Revision, TeamId, Timestamp};
 
-use super::writes::{CONTROL, ONE, control, hear, micros, take_in_one, try_to_commit, try_to_take};
-use super::{revocations, rows};
+use super::writes::{
+    CONTROL, ONE, control, edit_one, hear_all, micros, take_in_one, try_to_commit, try_to_take,
+};
+use super::{pages, revocations, rows};
 use crate::desk::{Adoption, Desk};
 use crate::overlong::Overlong;
 use crate::store::{
@@ -29,7 +29,6 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "revocations", sql: include_str!("../sql/0003_revocations.sql") },
 ];
 
-const STIR: &str = include_str!("../sql/applications_stir.sql");
 const DUE: &str = include_str!("../sql/applications_due.sql");
 const PAUSE: &str = include_str!("../sql/applications_pause.sql");
 
@@ -54,13 +53,6 @@ const PROBE: &str = "UPDATE control SET reason = reason WHERE id = 1";
 const SET_CONTROL: &str = "UPDATE control SET paused = $1, reason = $2 WHERE id = 1";
 const WAKE_ALL: &str = "UPDATE applications SET wake_at = 0, stir = stir + 1";
 const CHANGED: &str = "SELECT application_id, change FROM applications WHERE changed_at >= $1";
-const PAGE: &str = "SELECT * FROM applications WHERE application_id > $1 ORDER BY application_id LIMIT $2";
-const TEAM_PAGE: &str = "SELECT * FROM applications WHERE application_id > $1 AND team_id = $3 \
-     ORDER BY application_id LIMIT $2";
-const ROSTERS_OF_PAGE: &str = "SELECT application_id, roster FROM adoption \
-     WHERE application_id >= $1 AND application_id <= $2";
-const CREDENTIALS_OF_PAGE: &str = "SELECT application_id, saga FROM credentials \
-     WHERE application_id >= $1 AND application_id <= $2";
 
 /// The store.
 #[derive(Debug, Clone)]
@@ -91,37 +83,6 @@ impl SqlStore {
         self.commits.fetch_add(1, Ordering::Relaxed);
         &self.database
     }
-
-    async fn desks_of(&self, rows: &[Row]) -> Result<Vec<Desk>, StoreError> {
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-            return Ok(Vec::new());
-        };
-        let range: [Value; 2] = [first.text("application_id")?.into(), last.text("application_id")?.into()];
-        let mut credentials: BTreeMap<String, BTreeMap<CredentialKind, Credential>> = BTreeMap::new();
-        for row in self.database.query(CREDENTIALS_OF_PAGE, &range).await? {
-            let application = row.text("application_id")?;
-            let (kind, credential) = rows::credential(&application, &row)?;
-            credentials.entry(application).or_default().insert(kind, credential);
-        }
-        let mut rosters: BTreeMap<String, Roster> = BTreeMap::new();
-        for row in self.database.query(ROSTERS_OF_PAGE, &range).await? {
-            let application = row.text("application_id")?;
-            let roster = rows::roster(&application, &row)?;
-            rosters.insert(application, roster);
-        }
-        rows.iter()
-            .map(|row| {
-                let application = row.text("application_id")?;
-                let roster = rosters.remove(&application).unwrap_or_default();
-                let adoption = Adoption { roster, longest: self.longest_adoption };
-                rows::desk(row, credentials.remove(&application).unwrap_or_default(), adoption)
-            })
-            .collect()
-    }
-}
-
-fn limit(limit: usize) -> Value {
-    i64::try_from(limit).unwrap_or(i64::MAX).into()
 }
 
 #[async_trait]
@@ -166,7 +127,7 @@ impl Store for SqlStore {
         now: Timestamp,
         at_most: usize,
     ) -> Result<Vec<ApplicationId>, StoreError> {
-        let rows = self.database.query(DUE, &[micros(now), limit(at_most), holder.into()]).await?;
+        let rows = self.database.query(DUE, &[micros(now), pages::limit(at_most), holder.into()]).await?;
         rows.iter().map(rows::application_id).collect()
     }
 
@@ -212,7 +173,8 @@ impl Store for SqlStore {
             lease.stir.into(),
         ];
         let rows = self.database.query(RESERVED, &args).await?;
-        let Some(desk) = self.desks_of(&rows).await?.into_iter().next() else { return Ok(None) };
+        let desks = pages::desks_of(&self.database, &rows, self.longest_adoption).await?;
+        let Some(desk) = desks.into_iter().next() else { return Ok(None) };
         let control = control(self.database.query_optional(CONTROL, &[]).await?.as_ref())?;
         Ok(Some((desk, control)))
     }
@@ -223,26 +185,7 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<Vec<Result<(), NotKept>>, StoreError> {
         let longest = self.longest_adoption;
-        let mut by_application: BTreeMap<&ApplicationId, Vec<usize>> = BTreeMap::new();
-        for (index, reported) in reports.iter().enumerate() {
-            by_application.entry(&reported.application).or_default().push(index);
-        }
-        self.writing()
-            .write(|transaction| {
-                let by_application = &by_application;
-                Box::pin(async move {
-                    let mut answers = vec![Ok(()); reports.len()];
-                    for (application, indices) in by_application {
-                        let theirs: Vec<&Reported> = indices.iter().map(|index| &reports[*index]).collect();
-                        let heard = hear(transaction, application, &theirs, now, longest).await?;
-                        for (index, answer) in indices.iter().zip(heard) {
-                            answers[*index] = answer;
-                        }
-                    }
-                    Ok(answers)
-                })
-            })
-            .await
+        self.writing().write(|transaction| Box::pin(hear_all(transaction, reports, now, longest))).await
     }
 
     async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
@@ -256,7 +199,7 @@ impl Store for SqlStore {
 
     async fn desk(&self, application: &ApplicationId) -> Result<Option<Desk>, StoreError> {
         let rows = self.database.query(ONE, &[application.as_str().into()]).await?;
-        Ok(self.desks_of(&rows).await?.into_iter().next())
+        Ok(pages::desks_of(&self.database, &rows, self.longest_adoption).await?.into_iter().next())
     }
 
     async fn desks(
@@ -265,16 +208,7 @@ impl Store for SqlStore {
         team: Option<&TeamId>,
         at_most: usize,
     ) -> Result<Vec<Desk>, StoreError> {
-        let mut args: Vec<Value> = vec![after.map_or("", ApplicationId::as_str).into(), limit(at_most)];
-        let sql = match team {
-            None => PAGE,
-            Some(team) => {
-                args.push(team.as_str().into());
-                TEAM_PAGE
-            }
-        };
-        let rows = self.database.query(sql, &args).await?;
-        self.desks_of(&rows).await
+        pages::desks(&self.database, after, team, at_most, self.longest_adoption).await
     }
 
     async fn changed_since(&self, since: Timestamp) -> Result<Vec<(ApplicationId, u64)>, StoreError> {
@@ -288,23 +222,7 @@ impl Store for SqlStore {
         now: Timestamp,
         edit: &Edit<'_>,
     ) -> Result<Option<Vec<Started>>, StoreError> {
-        self.writing()
-            .write(|transaction| {
-                Box::pin(async move {
-                    let longest = Adoption::LONGEST;
-                    let Some((_, before)) = rows::load(transaction, application, longest).await? else {
-                        return Ok(None);
-                    };
-                    let mut desk = before.clone();
-                    let started = edit(&mut desk);
-                    rows::put_changed(transaction, &before, &desk).await?;
-                    transaction
-                        .execute(STIR, &[application.as_str().into(), micros(now), micros(now)])
-                        .await?;
-                    Ok(Some(started))
-                })
-            })
-            .await
+        self.writing().write(|transaction| Box::pin(edit_one(transaction, application, now, edit))).await
     }
 
     async fn set_paused(

@@ -10,13 +10,16 @@ use mint_types::{Application, ApplicationId, FencingToken, Timestamp};
 use super::rows;
 use crate::desk::{Adoption, Conditions, Desk, Standing, calls_for_another_try};
 use crate::lease::{Free, HEADSTART};
-use crate::store::{Change, Control, Decide, Held, Lease, LeaseFate, NotKept, Reported, StoreError, Taker};
+use crate::store::{
+    Change, Control, Decide, Edit, Held, Lease, LeaseFate, NotKept, Reported, Started, StoreError, Taker,
+};
 
 const INSERT: &str = include_str!("../sql/applications_insert.sql");
 const TAKE_IN: &str = include_str!("../sql/applications_take_in.sql");
 const LEASE: &str = include_str!("../sql/applications_lease.sql");
 const COMMIT: &str = include_str!("../sql/applications_commit.sql");
 const RELEASE: &str = include_str!("../sql/applications_release.sql");
+const STIR: &str = include_str!("../sql/applications_stir.sql");
 const RESERVE: &str = include_str!("../sql/applications_reserve.sql");
 
 const SET_WAKE: &str = "UPDATE applications SET wake_at = $2 WHERE application_id = $1";
@@ -171,8 +174,47 @@ pub(super) async fn try_to_commit(
     Ok(row.boolean("paused")? || control_within(transaction).await?.paused)
 }
 
+/// An operator changes a desk beside the holder of its lease.
+pub(super) async fn edit_one(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    now: Timestamp,
+    edit: &Edit<'_>,
+) -> Result<Option<Vec<Started>>, StoreError> {
+    let Some((_, before)) = rows::load(transaction, application, Adoption::LONGEST).await? else {
+        return Ok(None);
+    };
+    let mut desk = before.clone();
+    let started = edit(&mut desk);
+    rows::put_changed(transaction, &before, &desk).await?;
+    transaction.execute(STIR, &[application.as_str().into(), micros(now), micros(now)]).await?;
+    Ok(Some(started))
+}
+
+/// Keeps what instances of some applications reported; answers each.
+pub(super) async fn hear_all(
+    transaction: &mut Transaction<'_>,
+    reports: &[Reported],
+    now: Timestamp,
+    longest: Duration,
+) -> Result<Vec<Result<(), NotKept>>, StoreError> {
+    let mut by_application: BTreeMap<&ApplicationId, Vec<usize>> = BTreeMap::new();
+    for (index, reported) in reports.iter().enumerate() {
+        by_application.entry(&reported.application).or_default().push(index);
+    }
+    let mut answers = vec![Ok(()); reports.len()];
+    for (application, indices) in by_application {
+        let theirs: Vec<&Reported> = indices.iter().map(|index| &reports[*index]).collect();
+        let heard = hear(transaction, application, &theirs, now, longest).await?;
+        for (index, answer) in indices.iter().zip(heard) {
+            answers[*index] = answer;
+        }
+    }
+    Ok(answers)
+}
+
 /// Keeps the reports of one application.
-pub(super) async fn hear(
+async fn hear(
     transaction: &mut Transaction<'_>,
     application: &ApplicationId,
     reports: &[&Reported],
