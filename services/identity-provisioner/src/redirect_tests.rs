@@ -37,10 +37,10 @@ fn signed(world: &World, signer: &str, seed: u64) -> Vec<u8> {
     SignedStatement::sign(statement, &key(signer)).unwrap().to_bytes()
 }
 
-fn asks_for(world: &World, url: &str, statement: Vec<u8>) {
+fn asks_for(world: &World, url: &str, statement: &[u8]) {
     world.edit("kio", |record| {
         record.settings.as_mut().unwrap().redirect_url = Some(url.to_owned());
-        record.destinations_statement.clone_from(&statement);
+        record.destinations_statement = statement.to_vec();
     });
 }
 
@@ -68,16 +68,16 @@ async fn contract_a_hostile_registry_sync_changes_no_redirect_url() {
         assert_eq!(ensured(&world).await, pair(OWN, None));
 
         // without a word, with garbage, and with the word of who does not own it
-        asks_for(&world, EVIL, vec![]);
+        asks_for(&world, EVIL, &[]);
         assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
         let by_other = signed(&world, "team/other", 1);
         let by_nobody = signed(&world, "team/evil", 2);
         for lie in [by_other, by_nobody, b"{}".to_vec()] {
-            asks_for(&world, EVIL, lie);
+            asks_for(&world, EVIL, &lie);
             assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
         }
         world.clock.advance(DAY * 30);
-        asks_for(&world, EVIL, vec![]);
+        asks_for(&world, EVIL, &[]);
         assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)), "no time confirms it");
         let refused = Some(Told::Failure { reason: "REDIRECT_URL_UNCONFIRMED" });
         assert_eq!(told(&world, "redirect.change"), [None, refused], "said once");
@@ -104,22 +104,22 @@ async fn contract_the_owner_or_an_operator_confirms_a_redirect_url_and_no_word_c
         let world = world.with_statements(statements(directory.path()));
         ensured(&world).await;
         let next = "https://new.example/cb";
-        asks_for(&world, next, vec![]);
+        asks_for(&world, next, &[]);
         let by_owner = signed(&world, "team/stups", 1);
         assert_eq!(ensured(&world).await, pair(OWN, Some(next)));
-        asks_for(&world, next, by_owner.clone());
+        asks_for(&world, next, &by_owner);
         assert_eq!(ensured(&world).await, pair(next, None));
         assert_eq!(told(&world, "redirect.confirm").len(), 2);
 
         world.clock.advance(Duration::from_secs(1));
-        asks_for(&world, OWN, vec![]);
+        asks_for(&world, OWN, &[]);
         let by_operator = signed(&world, "operator/ada", 2);
-        asks_for(&world, OWN, by_operator);
+        asks_for(&world, OWN, &by_operator);
         assert_eq!(ensured(&world).await, pair(OWN, None));
         // what the owner once signed is no word for going back to it
-        asks_for(&world, next, by_owner);
+        asks_for(&world, next, &by_owner);
         assert_eq!(ensured(&world).await, pair(OWN, Some(next)));
-        asks_for(&world, OWN, vec![]);
+        asks_for(&world, OWN, &[]);
         assert_eq!(ensured(&world).await, pair(OWN, None), "nothing waits any more");
     }
 }

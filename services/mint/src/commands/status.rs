@@ -85,8 +85,9 @@ pub(crate) async fn run(
     let provisioner = ServiceName::IdentityProvisioner.as_str();
     match orphans {
         Ok(orphans) => {
-            let own = services.iter_mut().find(|service| service.name == provisioner);
-            own.into_iter().for_each(|service| service.problems.clone_from(&orphans));
+            if let Some(own) = services.iter_mut().find(|service| service.name == provisioner) {
+                own.problems = orphans;
+            }
         }
         // a team or an application may not ask
         Err(Error::Refused { code: tonic::Code::PermissionDenied, .. }) => {}
