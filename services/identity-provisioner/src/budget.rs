@@ -39,9 +39,9 @@ impl Release {
 /// Who pays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charge {
-    /// Something was taken from the same application within a day: it counts once.
+    /// A release did already: something was taken from the same application within a day.
     Paid,
-    /// The budget.
+    /// The budget. Whoever is in its books already counts once, but the later taking is what leaves them last.
     Budget,
     /// A release, by its statement's id.
     Release(String),
@@ -75,8 +75,11 @@ pub fn charge(
     budget: Budget,
     fleet: u64,
 ) -> Result<Charge, Standing> {
-    if day.iter().any(|spent| spent.subject == subject) {
-        return Ok(Charge::Paid);
+    let lines: Vec<&Spent> = day.iter().filter(|spent| spent.subject == subject).collect();
+    if !lines.is_empty() {
+        // what is taken again an hour before its line is a day old is one of the next day's takings, too
+        let by_budget = lines.iter().any(|spent| spent.release.is_none());
+        return Ok(if by_budget { Charge::Budget } else { Charge::Paid });
     }
     let named = |release: &&Release| release.applications.contains(subject);
     let anybodys = |release: &&Release| release.applications.is_empty();
@@ -115,7 +118,11 @@ mod tests {
         };
         let exhausted = Err(Standing { spent: 2, allowed: 2, fleet: 20 });
         let by = |id: &str| Ok(Charge::Release(id.into()));
-        assert_eq!(charged("a", 20, &[]), Ok(Charge::Paid));
+        assert_eq!(
+            charged("a", 20, &[]),
+            Ok(Charge::Budget),
+            "it counts once, and until its last line is old"
+        );
         assert_eq!(charged("c", 20, &[]), Ok(Charge::Paid));
         assert_eq!(charged("d", 30, &[]), Ok(Charge::Budget));
         assert_eq!(charged("d", 20, &[]), exhausted);

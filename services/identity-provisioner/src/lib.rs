@@ -57,7 +57,7 @@
 //!   only once two operators released its name, because whoever has it now need not be who had it then.
 //! - *One budget for everything that is taken away*: disables, deletions, scopes, and the permits without which the
 //!   distributor overwrites nothing. It counts applications, as `libs/invariants` does: whatever is taken from one within a
-//!   day is one act, counted when it begins. A removal is counted where it begins (the disable) and again, as one act, on
+//!   day is one act, counted when it begins, and until the last of it is a day old. A removal is counted where it begins (the disable) and again, as one act, on
 //!   the day on which it ends (permit, deletion): else a coordinator could save up disabled ones and end them all at once.
 //! - *The budget is spent before the act and not given back*: a failed attempt may have had its effect.
 //! - *A release adds acts until it expires*; one that names applications is for these only and pays for them first. It
