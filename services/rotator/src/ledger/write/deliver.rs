@@ -13,7 +13,8 @@ const DELIVERED: &str = "UPDATE rotation SET state = 'delivered', delivery_envel
      WHERE rotation = $1 AND state = 'created'";
 const PREVIOUS: &str = "UPDATE version SET stage = 'previous' \
      WHERE application = $1 AND kind = $2 AND version = $3 AND stage = 'current'";
-const CURRENT: &str = "UPDATE version SET stage = 'current', delivered_at = $2 WHERE rotation = $1 \
+// found by its application: versions are not listed by rotation
+const CURRENT: &str = "UPDATE version SET stage = 'current', delivered_at = $3 WHERE application = $1 AND rotation = $2 \
      AND stage IN ('pending', 'current') AND delivered_at IS NULL AND version > 0";
 const OVERLAP: &str =
     "INSERT INTO overlap (rotation, boot, nanos) VALUES ($1, $2, $3) ON CONFLICT (rotation, boot) DO NOTHING";
@@ -35,7 +36,8 @@ impl Ledger {
                     return Ok(());
                 }
                 others_are_previous(transaction, application, ask).await?;
-                transaction.execute(CURRENT, &[rotation, now.wall.into()]).await?;
+                let current = [application.as_str().into(), rotation, now.wall.into()];
+                transaction.execute(CURRENT, &current).await?;
                 stamp(transaction, ask.rotation, now).await
             })
         })
