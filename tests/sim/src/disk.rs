@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use mint_store::{Classified, Database, Engine, Error, Migrate, Migration, Row, Value, Write};
+use rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
 use rusqlite::{CachedStatement, Connection, types::ValueRef};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -48,6 +49,10 @@ impl Disk {
     pub fn new() -> Result<Self, Error> {
         let connection = Connection::open_in_memory().map_err(|error| classify(&error).error)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // a plan is made once for a statement, and not again for every other limit
+        connection
+            .set_db_config(SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(|error| classify(&error).error)?;
         connection.execute_batch("PRAGMA foreign_keys = ON").map_err(|error| classify(&error).error)?;
         let spindle = Arc::new(Mutex::new(Spindle { connection, columns: HashMap::new() }));
         Ok(Self { spindle, migrated: Arc::default() })

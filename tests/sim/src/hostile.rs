@@ -13,14 +13,17 @@ use mint_api::rotation::v1::{AcceptReceiptRequest, RetireRequest};
 use mint_coordinator::{Call, RotationCall};
 use mint_invariants::{Invariant, Violation};
 use mint_saga::Sealed;
-use mint_secret::{KeyRing, KeyUse, ObjectBody, Purpose, SecretValue, Stamp, Subject, seal};
+use mint_secret::{
+    Expected, KeyRing, KeyUse, ObjectBody, Purpose, SecretValue, Stamp, Subject, VerifyKeys, open, seal,
+};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version, VersionId};
 use tonic::Request;
 
 use crate::outside::Moment;
 use crate::ports::Network;
-use crate::rng::SimulatedEntropy;
-use crate::scene::State;
+use crate::rng::{SimulatedEntropy, derived};
+use crate::scene::{Scene, State};
+use crate::services::keys;
 
 /// So much is remembered of an application.
 const REMEMBERED: usize = 12;
@@ -45,6 +48,26 @@ impl Carried {
 
     fn of(call: &RotationCall, sealed: &Sealed, is_receipt: bool) -> Self {
         Self { kind: call.kind, rotation: call.rotation, is_receipt, bytes: sealed.as_bytes().to_vec() }
+    }
+}
+
+/// A sealing key that the distributor retired, and that somebody stole.
+pub(crate) fn stolen_key(seed: u64) -> KeyRing {
+    keys(&[KeyUse::DistributorSeal], derived(seed, 9))
+}
+
+impl Scene {
+    /// Whoever stole a retired key tries it on all that is carried (I4).
+    pub(crate) fn try_stolen_key(&self, call: &RotationCall, envelope: &Sealed) {
+        let application = &call.call.application;
+        let stolen = stolen_key(self.locked().seed);
+        let verifiers = VerifyKeys::of(KeyUse::RotatorSign, self.rotator_keys.published());
+        let expected = Expected { purpose: Purpose::Delivery, application, rotation: None };
+        let opens = |keys| open(keys, &verifiers, envelope.as_bytes(), expected).is_ok();
+        if stolen.seal_keys(KeyUse::DistributorSeal).is_ok_and(opens) {
+            let detail = "a sealing key that was retired opens a new envelope".to_owned();
+            self.locked().violated(Violation::of(Invariant::NoPlaintext, application, detail));
+        }
     }
 }
 
@@ -91,6 +114,7 @@ const TRICKS: u64 = 7;
 /// One try, on some application.
 pub(crate) async fn trick(network: &Arc<Network>, forger: &KeyRing, entropy: &SimulatedEntropy) {
     let Some((call, old, chosen)) = choose(network) else { return };
+    network.scene.locked().hostile = true;
     match chosen {
         0 | 1 => replay_envelope(network, &call, old).await,
         2 => forge_envelope(network, &call, old, forger, entropy).await,
@@ -99,6 +123,7 @@ pub(crate) async fn trick(network: &Arc<Network>, forger: &KeyRing, entropy: &Si
         5 => disable(network, &call).await,
         _ => delete(network, &call).await,
     }
+    network.scene.locked().hostile = false;
 }
 
 /// A call under a token that a lease could have, and something that was carried for its application.

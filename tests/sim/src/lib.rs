@@ -35,7 +35,12 @@
 //!   as much for one as for all.
 //! - *Stores forget expired requests, the issuer old calls*, at the ends of the terms that DESIGN gives: what is later than
 //!   allowed is no fault to survive.
-//! - *Nobody sends an answered request twice behind TLS*: duplicates are of our own calls, whole, and later.
+//! - *Nobody sends an answered request twice behind TLS*: duplicates are of our own calls, whole, and later; and of those
+//!   to the issuer only such as change nothing by being repeated.
+//! - *No two calls are under way on one issuer object*, whichever processes make them, but for those of whoever has fallen:
+//!   he asks beside the holder of the lease.
+//! - *Each application has a period of its own*: in step, each death would strike all of them at once, and most of what is
+//!   simulated would be repetitions. A process is back soon, and one time in eight later than its leases end.
 
 mod clock;
 mod disk;

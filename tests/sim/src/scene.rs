@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) completed: BTreeSet<RotationId>,
     /// What was carried, for whoever replays it.
     pub(crate) carried: BTreeMap<String, Vec<crate::hostile::Carried>>,
+    /// Whether somebody who keeps no lease is asking right now.
+    pub(crate) hostile: bool,
     /// Since when a value is at a destination that its issuer and other destinations do not have, by application.
     pub(crate) windows: BTreeMap<String, Duration>,
     pub(crate) admitted: BTreeMap<(&'static str, String), u64>,

@@ -14,7 +14,7 @@ use mint_rotator::{ErrorBudget, KnownKeys, Ledger, Metrics, Proving, RateBudget,
 use mint_saga::Backoff;
 use mint_secret::{KeyRing, KeyUse};
 use mint_store::{Database, Error, Migration};
-use mint_types::{Budget, Clock, Entropy};
+use mint_types::{Budget, Clock, Entropy, RequestId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -114,7 +114,8 @@ impl Machines {
         let lease = self.scene.numbers.lease;
         let parts = Arc::new(Parts {
             policy: Policy {
-                holder: format!("coordinator-{replica}"),
+                // each life has a name of its own: what the last one asked for may still be under way
+                holder: RequestId::random(being.entropy.as_ref()).to_string(),
                 concurrency: 32,
                 lease,
                 call_deadline: lease * 2 / 3,

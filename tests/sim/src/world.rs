@@ -50,7 +50,10 @@ pub fn run(plan: &Plan) -> Outcome {
     runtime.expect("a runtime").block_on(live(plan)).expect("disks in memory")
 }
 
-const PERIOD: Period = Period::from_seconds(30 * 60);
+/// The shortest. Each application has another one, so that they come together and part again: in step, each death would
+/// strike all of them, and most calls would be repetitions.
+const PERIOD: Duration = Duration::from_mins(30);
+const APART: Duration = Duration::from_mins(1);
 /// A world that does not get on at all ends nevertheless.
 const LONGEST_PER_ROTATION: Duration = Duration::from_mins(20);
 const LOOK: Duration = Duration::from_mins(1);
@@ -72,6 +75,7 @@ async fn live(plan: &Plan) -> Result<Outcome, mint_store::Error> {
         processes,
         completed: BTreeSet::new(),
         carried: BTreeMap::new(),
+        hostile: false,
         windows: BTreeMap::new(),
         admitted: BTreeMap::new(),
         hash: 0xcbf2_9ce4_8422_2325,
@@ -194,10 +198,15 @@ fn populate(state: &mut State, numbers: &Numbers) {
         ("combined-old", &[Combined], 2, true),
     ];
     let each = layouts.iter().flat_map(|layout| TEAMS.iter().map(move |team| (layout, team)));
+    let mut period = PERIOD;
     for ((name, kinds, buckets, foreign), team) in each {
+        period += APART;
         let (name, kinds, buckets, foreign) = (&format!("{name}-{team}"), *kinds, *buckets, *foreign);
         let revision = state.catalog.revision.0 + 1;
-        let Some(record) = record(name, kinds, buckets, PERIOD, revision) else { continue };
+        let Some(record) = record(name, kinds, buckets, Period::from_seconds(period.as_secs()), revision)
+        else {
+            continue;
+        };
         state.catalog.revision = record.revision;
         if foreign {
             in_use_before(state, numbers, &record);
@@ -242,12 +251,20 @@ fn in_use_before(state: &mut State, numbers: &Numbers, record: &mint_types::Appl
     }
 }
 
+const BACK_SOON: Duration = Duration::from_secs(3);
+const LONG_AWAY: Duration = Duration::from_mins(1);
+
 /// Starts again whatever died, after a while.
 async fn supervise(machines: Arc<Machines>, mut deaths: UnboundedReceiver<ProcessId>) {
     while let Some(process) = deaths.recv().await {
         let machines = Arc::clone(&machines);
         tokio::spawn(async move {
-            let pause = machines.scene.locked().within(Duration::from_secs(20));
+            let pause = {
+                let mut state = machines.scene.locked();
+                // at once usually; sometimes later than its leases end
+                let longest = if state.rng.below(8) == 0 { LONG_AWAY } else { BACK_SOON };
+                state.within(longest)
+            };
             tokio::time::sleep(pause).await;
             if let Err(error) = machines.start(process).await {
                 let detail = format!("a service does not start: {error}");

@@ -7,7 +7,6 @@ use mint_invariants::Taking;
 use mint_types::{ApplicationId, IssuerObject, Timestamp};
 
 use super::Usable;
-use crate::scene::ProcessId;
 
 /// Which IAM solution it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +36,8 @@ pub(crate) struct Issuer {
     made: u64,
     /// Whatever was taken away from an application: I6 counts it.
     pub(crate) takings: Vec<Taking>,
-    /// Calls under way, by which processes: I3.
-    pub(crate) acting: BTreeMap<(String, IssuerObject), Vec<ProcessId>>,
+    /// Calls under way: I3.
+    pub(crate) acting: BTreeMap<(String, IssuerObject), usize>,
 }
 
 /// A service user.

@@ -326,6 +326,7 @@ impl Distributor for Wire {
             envelope: envelope.as_bytes().to_vec(),
             replaces,
         };
+        self.life.scene.try_stolen_key(asked, envelope);
         self.life.scene.locked().carry(&asked.call.application, Carried::envelope(asked, envelope));
         let answer = ask!(self, "deliver", distributors, &asked.call, deliver, message)
             .map_err(|status| failure(&status));

@@ -8,7 +8,7 @@ use mint_types::{ApplicationId, IssuerObject};
 
 use crate::faults::Fault;
 use crate::outside::{Denied, Moment, PREFIX};
-use crate::scene::{Life, ProcessId, Scene, State};
+use crate::scene::{Life, Scene, State};
 
 /// Why there is no good answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +25,17 @@ pub(crate) enum Trouble {
 struct Acting {
     scene: Arc<Scene>,
     key: (String, IssuerObject),
-    process: ProcessId,
 }
 
 impl Acting {
-    /// A call that was admitted under an older lease may be finished beside the next holder's at another replica, as in the
-    /// model; one process never has two.
-    fn begin(life: &Life, username: &str, object: IssuerObject) -> Self {
-        let (scene, process) = (&life.scene, life.process);
+    fn begin(scene: &Arc<Scene>, username: &str, object: IssuerObject) -> Self {
         let key = (username.to_owned(), object);
         let mut state = scene.locked();
         let others = state.issuer.acting.entry(key.clone()).or_default();
-        let is_twice = others.contains(&process);
-        others.push(process);
-        if is_twice {
+        *others += 1;
+        let is_alone = *others == 1;
+        // whoever has fallen asks beside the holder of the lease: what comes of that is judged by what becomes of credentials
+        if !is_alone && !state.hostile {
             let id = username.strip_prefix(PREFIX).unwrap_or(username).parse::<ApplicationId>();
             let detail = format!("two calls to the issuer are under way on {object:?} of {username}");
             state.violated(id.map_or_else(
@@ -47,16 +44,15 @@ impl Acting {
             ));
         }
         drop(state);
-        Self { scene: Arc::clone(scene), key, process }
+        Self { scene: Arc::clone(scene), key }
     }
 }
 
 impl Drop for Acting {
     fn drop(&mut self) {
         let mut state = self.scene.locked();
-        if let Some(acting) = state.issuer.acting.get_mut(&self.key) {
-            let own = acting.iter().position(|process| *process == self.process);
-            own.map(|own| acting.swap_remove(own));
+        if let Some(count) = state.issuer.acting.get_mut(&self.key) {
+            *count -= 1;
         }
     }
 }
@@ -76,7 +72,7 @@ impl Life {
     {
         let deadline = self.scene.numbers.issuer_deadline;
         let fault = self.meets(point, kinds).await;
-        let _acting = on.map(|(username, object)| Acting::begin(self, username, object));
+        let _acting = on.map(|(username, object)| Acting::begin(&self.scene, username, object));
         match fault {
             Some(Fault::NotSent) => return Err(Trouble::NotSent),
             Some(Fault::RateLimited) => {

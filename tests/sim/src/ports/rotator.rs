@@ -11,12 +11,13 @@ use mint_rotator::ports::{
     Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, PublicVerdict,
 };
 use mint_rotator::{Delivered, Error, IssuerError, WrittenSomewhere};
-use mint_secret::{PublishedKey, SecretValue};
+use mint_secret::{KeyStage, PublishedKey, SecretValue};
 use mint_types::{Application, ApplicationId, IssuerObject, Revision};
 
 use super::issuer::Trouble;
 use super::{NoRecord, outage};
 use crate::faults::{LOGIN, MAKE, SET};
+use crate::hostile::stolen_key;
 use crate::outside::{Denied, End, Manner, Moment, PREFIX, Usable};
 use crate::scene::{Life, State};
 
@@ -125,10 +126,12 @@ impl Issuer for RotatorWorld {
             done
         };
         let on = Some((subject.username, subject.object));
-        // one by place that comes again after it was answered ends what nobody waits for any more: not survived, and nobody
-        // sends an answered request twice behind TLS. One that was not answered comes late, which is waited for
-        let is_by_place = self.0.scene.locked().issuer.manner == Manner::Glewlwyd;
-        let kinds = if is_by_place { MAKE } else { SET };
+        // one by place, or of all others, that comes again after it was answered ends what nobody waits for any more: not
+        // survived, and nobody sends an answered request twice behind TLS. One that was not answered comes late, which is
+        // waited for
+        let manner = self.0.scene.locked().issuer.manner;
+        let late_end = declaration(manner, grace).of(object).late_end;
+        let kinds = if late_end == LateEnd::Harmless { SET } else { MAKE };
         self.0.at_issuer("commit", kinds, on, act).await.map_err(error_of)
     }
 
@@ -231,7 +234,10 @@ impl Catalog for RotatorWorld {
 impl DistributorKeys for RotatorWorld {
     async fn list(&self) -> Result<Vec<PublishedKey>, Error> {
         if self.0.reads("distributor.keys").await {
-            return Ok(self.0.scene.distributor_keys.published().to_vec());
+            let mut published = stolen_key(self.0.scene.locked().seed).published().to_vec();
+            published.iter_mut().for_each(|key| key.stage = KeyStage::Retiring);
+            published.extend_from_slice(self.0.scene.distributor_keys.published());
+            return Ok(published);
         }
         Err(Error::KeysUnavailable("injected".to_owned()))
     }
