@@ -232,3 +232,54 @@ impl ServiceConfig for Config {
         self.grant_table().map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use mint_runtime::config::{Sources, load};
+
+    use super::*;
+
+    fn example(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples/broker.toml");
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let prefix = "MINT_BROKER__".to_owned();
+        load(&Sources { file: Some(&file), environment, prefix, migrate: false })
+    }
+
+    #[test]
+    fn the_example_is_a_configuration_and_what_it_leaves_out_is_its_default() {
+        let config = example(&[]).unwrap();
+        assert_eq!(config.grant_table().unwrap().algorithms().count(), 2);
+        let session = &config.session;
+        assert_eq!((session.cache, session.ca.is_none()), (ten_minutes(), true));
+        assert_eq!((config.signing.lifetime, config.signing.jwks_cache), (five_minutes(), an_hour()));
+        assert_eq!((config.sts.deadline, config.http.legacy_aws_creds), (five_seconds(), Switch::On));
+        let limits = LimitsConfig::default();
+        assert_eq!((config.limits.per_minute, config.limits.burst), (limits.per_minute, limits.burst));
+        let off = example(&[("MINT_BROKER__HTTP__LEGACY_AWS_CREDS", "off")]).unwrap();
+        assert_eq!(off.http.legacy_aws_creds, Switch::Off);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_refused_by_its_key() {
+        for (variable, value, key) in [
+            ("HTTP__LISTEN", "0.0.0.0:8080", "http.listen"),
+            ("HTTP__ISSUER", "https://broker.example.org:8443", "http.issuer"),
+            ("HTTP__ISSUER", "https://broker.example.org/?a=b", "http.issuer"),
+            ("SIGNING__LIFETIME", "59s", "signing.lifetime"),
+            ("SIGNING__LIFETIME", "61m", "signing.lifetime"),
+            ("SIGNING__JWKS_CACHE", "1s", "signing.jwks_cache"),
+            ("STS__DEADLINE", "1h", "sts.deadline"),
+            ("STS__MARGIN", "0s", "sts.margin"),
+            ("SESSION__AUDIENCE", "", "session"),
+            ("LIMITS__BURST", "0", "limits"),
+            ("ROLES__READER__SESSION", "13h", "roles.reader.session"),
+        ] {
+            let refused = example(&[(&format!("MINT_BROKER__{variable}"), value)]).unwrap_err();
+            assert!(refused.key.starts_with(key), "{variable}={value}: {refused}");
+        }
+    }
+}

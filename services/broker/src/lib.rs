@@ -194,10 +194,13 @@ async fn serve_http(config: &Config, process: &Process, broker: Arc<Broker>) -> 
         TcpListener::bind(address).await.map_err(|source| mint_runtime::Error::Listen { address, source })?;
     let shutdown = process.shutdown();
     tracing::info!(%address, issuer = edge.issuer, "answers over http");
+    let whole = process.clone();
     process.spawn("http", async move {
         let served = axum::serve(listener, router(edge)).with_graceful_shutdown(shutdown.cancelled_owned());
         if let Err(error) = served.await {
             tracing::error!(code = "HTTP_ENDED", %error, "the calls over http are not served any more");
+            // half a broker looks alive and is not
+            whole.fail(mint_runtime::Error::TaskEnded("http"));
         }
     });
     Ok(())

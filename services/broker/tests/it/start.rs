@@ -31,10 +31,12 @@ async fn what_cannot_be_right_ends_the_start_with_one_sentence() {
     assert!(ended.stderr.contains("AWS_SECRET_ACCESS_KEY") && !ended.stderr.contains("hunter2"));
     // a role that wants a signature for which there is no key
     let ended = run(&[("MINT_BROKER__ROLES__READER__ALGORITHM", "RS256")]);
-    assert!(ended.code() != Some(0) && ended.stderr.contains("no active RS256 key"), "{}", ended.stderr);
+    assert_eq!(ended.code(), Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no active RS256 key"), "{}", ended.stderr);
     std::fs::remove_dir_all(stage.keys()).unwrap();
     let ended = run(&[]);
-    assert!(ended.code() != Some(0) && ended.stderr.contains("mint-broker keys"), "{}", ended.stderr);
+    assert_eq!(ended.code(), Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("mint-broker keys"), "{}", ended.stderr);
     assert!(!stage.keys().exists(), "nothing was made");
 }
 
