@@ -25,6 +25,8 @@
 //! - believes a session that is forged, of another issuer, or over:
 //!   `a_session_is_believed_only_with_a_good_signature_of_the_pinned_algorithm`,
 //!   `a_session_of_another_issuer_audience_or_time_is_none`, `at_its_end_a_session_has_ended_whatever_the_leeway`.
+//! - lets callers queue up for an IAM solution that does not answer:
+//!   `while_the_keys_cannot_be_fetched_callers_do_not_queue_up_for_them`.
 //! - calls STS for an invalid session, or says that one is invalid when nobody can know:
 //!   `an_invalid_session_is_401_and_sts_is_not_called`, `an_iam_solution_that_is_down_is_502_and_an_outcome_of_its_own`.
 //! - signs or hands out anything that the audit log did not take:

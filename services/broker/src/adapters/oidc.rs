@@ -23,6 +23,10 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const LONGEST_SET: usize = 64 * 1024;
 /// Unknown key ids are free to make: they fetch the set no more often than this.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(10);
+/// After a failure nobody waits for the next one: whoever queued for the keys hears at once what the first one heard.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+const UNKNOWN_KEY: Refusal = Refusal::NoSession("no key of the issuer has its id");
 
 /// What is believed.
 #[derive(Debug, Clone)]
@@ -43,40 +47,51 @@ pub struct Oidc {
     settings: OidcSettings,
     http: HttpClient,
     clock: Arc<dyn Clock>,
-    held: tokio::sync::Mutex<Option<Held>>,
+    known: tokio::sync::Mutex<Known>,
 }
 
-#[derive(Debug)]
-struct Held {
-    keys: Arc<JwkSet>,
-    fetched: Monotonic,
+#[derive(Debug, Default)]
+struct Known {
+    keys: JwkSet,
+    fetched: Option<Monotonic>,
+    failed: Option<Monotonic>,
+}
+
+impl Known {
+    /// Never is as long ago as can be.
+    fn age(now: &Monotonic, then: Option<&Monotonic>) -> Duration {
+        then.and_then(|then| now.since(then)).unwrap_or(Duration::MAX)
+    }
 }
 
 impl Oidc {
     /// Nothing is fetched yet.
     pub fn new(settings: OidcSettings, http: HttpClient, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, http, clock, held: tokio::sync::Mutex::new(None) }
+        Self { settings, http, clock, known: tokio::sync::Mutex::default() }
     }
 
     /// The key of an id. Fetched keys serve for their time; an id that they lack is asked for again, within bounds.
     async fn key(&self, kid: &str) -> Result<Jwk, Refusal> {
         // one fetch at a time: the others wait and find what it brought
-        let mut held = self.held.lock().await;
+        let mut known = self.known.lock().await;
         let now = self.clock.monotonic();
-        if let Some(known) = held.as_ref() {
-            let age = now.since(&known.fetched).unwrap_or(Duration::MAX);
-            let found = known.keys.find(kid);
-            match found {
-                Some(key) if age < self.settings.cache.as_duration() => return Ok(key.clone()),
-                None if age < BETWEEN_FETCHES => {
-                    return Err(Refusal::NoSession("no key of the issuer has its id"));
-                }
-                Some(_) | None => {}
+        let age = Known::age(&now, known.fetched.as_ref());
+        match known.keys.find(kid) {
+            Some(key) if age < self.settings.cache.as_duration() => return Ok(key.clone()),
+            None if age < BETWEEN_FETCHES => return Err(UNKNOWN_KEY),
+            Some(_) | None => {}
+        }
+        if Known::age(&now, known.failed.as_ref()) < AFTER_FAILURE {
+            return Err(Refusal::BackendUnreachable);
+        }
+        match self.fetch().await {
+            Ok(keys) => *known = Known { keys, fetched: Some(now), failed: None },
+            Err(refusal) => {
+                known.failed = Some(self.clock.monotonic());
+                return Err(refusal);
             }
         }
-        let keys = Arc::new(self.fetch().await?);
-        *held = Some(Held { keys: Arc::clone(&keys), fetched: now });
-        keys.find(kid).cloned().ok_or(Refusal::NoSession("no key of the issuer has its id"))
+        known.keys.find(kid).cloned().ok_or(UNKNOWN_KEY)
     }
 
     async fn fetch(&self) -> Result<JwkSet, Refusal> {

@@ -138,8 +138,24 @@ async fn nobody_is_recognized_with_keys_that_are_too_old_and_that_is_not_the_cal
         assert_eq!(sessions.recognize(&session(&own)).await, Err(Refusal::BackendUnreachable));
     }
     iam.says(set(&[]));
+    iam.clock.advance(AFTER_FAILURE);
     assert!(
         matches!(sessions.recognize(&session(&own)).await, Err(Refusal::NoSession(_))),
         "a key that was withdrawn is believed no more"
     );
+}
+
+#[tokio::test]
+async fn while_the_keys_cannot_be_fetched_callers_do_not_queue_up_for_them() {
+    let own = key(Algorithm::Es256);
+    let iam = Iam::start(&[&own]);
+    iam.says(StubAnswer::HangUp);
+    let sessions = iam.sessions();
+    for _ in 0..20 {
+        assert_eq!(sessions.recognize(&session(&own)).await, Err(Refusal::BackendUnreachable));
+    }
+    assert_eq!(iam.stub.requests().len(), 1);
+    iam.says(set(&[&own]));
+    iam.clock.advance(AFTER_FAILURE);
+    assert!(sessions.recognize(&session(&own)).await.is_ok());
 }
