@@ -146,7 +146,8 @@ impl PrivateKey {
         match self {
             Self::Es256(pair) => {
                 // SEC 1, 2.3.3: 0x04, 32 bytes of x, 32 bytes of y
-                let (x, y) = pair.public_key().as_ref().get(1..).unwrap_or_default().split_at(32);
+                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+                let (x, y) = point.split_at_checked(32).unwrap_or_default();
                 let members = vec![
                     ("crv", "P-256".to_owned()),
                     ("kty", "EC".to_owned()),
