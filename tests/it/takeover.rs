@@ -6,6 +6,7 @@
 mod coordinator;
 mod hostile;
 mod others;
+mod redirect;
 
 use std::time::Duration;
 

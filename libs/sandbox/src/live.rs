@@ -33,6 +33,9 @@ pub(crate) struct Object {
     pub(crate) versions: Vec<Version>,
     /// Refresh tokens outlive their password at Glewlwyd; other objects have none.
     pub(crate) refresh_tokens: u64,
+    /// Where logins by a service user's client are sent back to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) redirect_urls: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -85,6 +88,7 @@ impl Object {
             live: versions.iter().filter(|version| version.opens).count(),
             versions,
             refresh_tokens: 0,
+            redirect_urls: Vec::new(),
         }
     }
 

@@ -54,6 +54,9 @@ pub struct Object {
     pub live: usize,
     /// The credentials that have not ended.
     pub versions: Vec<Value>,
+    /// Where logins by a client are sent back to.
+    #[serde(default)]
+    pub redirect_urls: Vec<String>,
 }
 
 impl World {

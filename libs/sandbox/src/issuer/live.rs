@@ -11,6 +11,7 @@ const PASSWORDS: &str = "SELECT txid, committed, valid_until, created FROM passw
      WHERE username = $1 AND (valid_until IS NULL OR valid_until > $2) ORDER BY sequence";
 const CLIENTS: &str = "SELECT client_id, txid, hash IS NULL AS secretless, public, committed, created FROM client \
      WHERE username = $1 AND ended = 0 ORDER BY created, txid IS NOT NULL, client_id";
+const REDIRECTS: &str = "SELECT redirect_urls FROM service_user WHERE username = $1";
 const DELETED: &str = "SELECT deleted FROM deleted_identity WHERE kind = 'service-user' AND name = $1";
 
 impl Issuer {
@@ -28,9 +29,12 @@ impl Issuer {
         let passwords = passwords.iter().map(|row| password(row, enabled)).collect::<Result<_, _>>()?;
         let clients = self.database.query(CLIENTS, &[username.into()]).await?;
         let clients = clients.iter().map(|row| client(row, enabled)).collect::<Result<_, _>>()?;
+        let urls = self.database.query_optional(REDIRECTS, &[username.into()]).await?;
+        let redirect_urls = urls.map_or(Ok(String::new()), |row| row.text("redirect_urls"))?;
+        let redirect_urls = super::user::names(&redirect_urls);
         Ok(vec![
             Object::new(ISSUER, "user", username, enabled, passwords),
-            Object::new(ISSUER, "client", username, enabled, clients),
+            Object { redirect_urls, ..Object::new(ISSUER, "client", username, enabled, clients) },
         ])
     }
 }

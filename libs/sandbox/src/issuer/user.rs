@@ -203,6 +203,6 @@ fn list(names: &[String]) -> Result<String, Refusal> {
     serde_json::to_string(names).map_err(|problem| Refusal::Malformed(problem.to_string()))
 }
 
-fn names(list: &str) -> Vec<String> {
+pub(super) fn names(list: &str) -> Vec<String> {
     serde_json::from_str(list).unwrap_or_default()
 }
