@@ -58,15 +58,17 @@ fn at_service_user(call: &str) -> Vec<Way> {
         | "coordinator.rotator.revoke"
         | "coordinator.store.keep_revocations"
         | "coordinator.store.close_revocation" => vec![Revoke],
-        "coordinator.rotator.reconcile" => vec![Reconcile],
+        "coordinator.rotator.reconcile" | "rotator.ledger.overtake" => vec![Reconcile],
         "rotator.login.password" => vec![Password],
         "rotator.login.client" => vec![Client],
         "rotator.login.password_and_client" => vec![Combined],
         "rotator.login.public_client" => vec![Public],
         "rotator.login.revoke" => vec![Client, Combined],
-        "rotator.ledger.committed" | "rotator.ledger.dead" | "coordinator.rotator.prove" => {
-            vec![Password, Client, Combined]
-        }
+        "rotator.ledger.dead" | "coordinator.rotator.prove" => vec![Password, Client, Combined],
+        // the answer of the last call is written with the end of the rotation
+        "rotator.ledger.committed" => vec![Combined],
+        // a password's commit harms nothing when it comes late: its receipt is the intent
+        "rotator.ledger.begin_retire" => vec![Client, Combined],
         "rotator.ledger.attempt_failed" => vec![Refused],
         "rotator.ledger.lied" | "rotator.ledger.proof_failed" => vec![Lied],
         "rotator.ledger.resume_issuer" => vec![Resume],
@@ -136,17 +138,16 @@ fn at_service_user(call: &str) -> Vec<Way> {
 fn at_glewlwyd(call: &str) -> Vec<Way> {
     use Way::{Client, MadeNothing, OverBudget, Password, Reconcile};
     match call {
-        "rotator.issuer.create" | "rotator.issuer.end" | "rotator.login.password" => vec![Password],
+        "rotator.issuer.create"
+        | "rotator.issuer.end"
+        | "rotator.ledger.begin_retire"
+        | "rotator.login.password" => vec![Password],
         "rotator.issuer.set" | "rotator.ledger.first_write" | "rotator.ledger.value_set" => vec![Client],
         "rotator.login.client" => vec![Client],
-        "rotator.ledger.admit"
-        | "rotator.ledger.begin_create"
+        "rotator.ledger.begin_create"
         | "rotator.ledger.store_made"
         | "rotator.ledger.deliver"
-        | "rotator.ledger.begin_retire"
-        | "rotator.ledger.committed"
         | "rotator.ledger.retired"
-        | "rotator.ledger.told"
         | "rotator.ledger.write_fenced"
         | "rotator.ledger.dead"
         | "rotator.audit.announce"
