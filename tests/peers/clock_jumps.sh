@@ -48,7 +48,7 @@ applications:
 world: {password_grace: 1s}
 REGISTRY
 programs=$directory/programs
-world_up "$programs" "$data" --registry "$directory/registry.yaml" --min-overlap 3s --lease 5s
+world_up "$programs" "$data" --registry "$directory/registry.yaml" --min-overlap 3s --lease 3s
 mint() { "$executables/mint" "$@" --data "$data"; }
 applications=$(world_delivered 3)
 check "three applications are delivered" test "$(echo "$applications" | wc -w)" = 3
@@ -97,7 +97,7 @@ turn() { # turn SENTENCE OFFSET SERVICES…: jumps in the middle of rotations, a
   rotate_all
   sleep 1
   jump "$offset" "$@"
-  sleep 8
+  sleep 5
   jump +0 "$@"
   check "$sentence" rotated "$count"
 }
