@@ -113,9 +113,9 @@ async fn contract_a_clock_that_jumps_an_hour_frees_no_budget_and_ends_no_tombsto
         jump(1);
         assert_eq!(reason(world.provisioner.disable(&order(&names[1], 1)).await), refused);
         jump(-1);
-        world.clock.advance(HOUR);
+        world.clock.advance(HOUR * 2);
         world.provisioner.disable(&order(&names[1], 1)).await.unwrap();
-        world.clock.advance(WEEK.saturating_sub(HOUR * 26));
+        world.clock.advance(WEEK.saturating_sub(HOUR * 27));
         jump(1);
         assert_eq!(reason(world.provisioner.delete(&order(&names[0], 1)).await), "TOMBSTONE_NOT_PASSED");
         jump(-2);
@@ -153,7 +153,7 @@ async fn contract_acts_on_one_application_within_a_day_are_one_act() {
             (budget.waiting[0].subject.as_str(), budget.waiting[0].act.as_str()),
             (&*names[1], "disable")
         );
-        world.clock.advance(HOUR * 24);
+        world.clock.advance(HOUR * 25);
         world.provisioner.disable(&order(&names[1], 1)).await.unwrap();
         assert_eq!(world.provisioner.budget().await.unwrap().accounts.waiting, []);
     }
