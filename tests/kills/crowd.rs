@@ -15,6 +15,8 @@ use mint_types::ServiceName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
+use crate::postgres;
+
 /// Before a program that died at once is started again.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Where replicas listen: below the ports that the kernel gives to outgoing connections.
@@ -54,6 +56,7 @@ pub(crate) fn run(service: ServiceName, arguments: &[String]) -> ExitCode {
 }
 
 async fn serve(service: ServiceName, config: &Path, arguments: &[String]) {
+    migrate(service, config).await;
     let data = config.parent().and_then(Path::parent).unwrap();
     std::fs::create_dir_all(data.join("replicas")).unwrap();
     let listen = listen_of(config);
@@ -78,6 +81,34 @@ async fn serve(service: ServiceName, config: &Path, arguments: &[String]) {
     }
 }
 
+/// What an administrator does before the first start: the owner makes the schema, and grants the service's role its part.
+async fn migrate(service: ServiceName, config: &Path) {
+    let url = format!("{}STATE__URL", variables_of(service));
+    let owner = postgres::owner_of(&std::env::var(&url).expect("mint-kills names the database"), service);
+    postgres::administer(service, &owner);
+    let migrated = Command::new(program_of(service))
+        .arg("migrate")
+        .arg("--config")
+        .arg(config)
+        .env(url, &owner)
+        .status()
+        .await
+        .expect("the service's program");
+    assert!(migrated.success(), "{service} is not migrated: {migrated}");
+    postgres::administer(service, &owner);
+}
+
+/// The real program of a service.
+fn program_of(service: ServiceName) -> PathBuf {
+    let own = std::fs::canonicalize("/proc/self/exe").unwrap();
+    own.with_file_name(format!("mint-{service}"))
+}
+
+/// What the names of a service's environment variables begin with.
+pub(crate) fn variables_of(service: ServiceName) -> String {
+    format!("MINT_{}__", service.as_str().replace('-', "_").to_ascii_uppercase())
+}
+
 fn listen_of(config: &Path) -> SocketAddr {
     let text = std::fs::read_to_string(config).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("listen = ")).expect("a service listens");
@@ -98,9 +129,7 @@ fn live_again<'a>(
     data: &'a Path,
     arguments: &'a [String],
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + 'a>> {
-    let own = format!("MINT_{}__", service.as_str().replace('-', "_").to_ascii_uppercase());
-    let executable = std::fs::canonicalize("/proc/self/exe").unwrap();
-    let executable = executable.parent().unwrap().join(format!("mint-{service}"));
+    let (own, executable) = (variables_of(service), program_of(service));
     Box::pin(async move {
         loop {
             let mut command = Command::new(&executable);

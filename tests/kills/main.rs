@@ -2,11 +2,16 @@
 //! while every application logs in and rotates without end. No login may fail, and nothing may be done twice.
 //!
 //! `mint-kills [--kills N] [--seed N]`, with the other programs beside it (`cargo build --workspace --bins`) and
-//! PostgreSQL installed. The last line says `N passed, N failed`.
+//! PostgreSQL installed. The last line says `N passed, N failed`. Every service connects as the role of its
+//! `permissions/postgres.sql`, which owns nothing.
+//!
+//! `mint-kills --syncs N` kills nobody: it rotates N applications at once and prints how often PostgreSQL wrote to the
+//! disk for each.
 //!
 //! # Shape
 //! `crowd` (this program under a service's name: its replicas behind one address), `postgres` (a private cluster),
-//! `logins` (the applications), `storm` (deaths and rotations), `acts` (what was done twice).
+//! `logins` (the applications), `storm` (deaths and rotations), `acts` (what was done twice), `syncs` (what reaches the
+//! disk).
 
 #![allow(
     clippy::panic,
@@ -21,6 +26,7 @@ mod crowd;
 mod logins;
 mod postgres;
 mod storm;
+mod syncs;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,10 +66,14 @@ fn main() -> ExitCode {
         let at = arguments.iter().position(|argument| argument == name)?;
         Some(arguments.get(at + 1).and_then(|text| text.parse().ok()).expect("a number"))
     };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if let Some(count) = number("--syncs") {
+        runtime.block_on(syncs::measure(usize::try_from(count).expect("a number of applications")));
+        return ExitCode::SUCCESS;
+    }
     let seed = number("--seed").unwrap_or_else(rand::random::<u64>);
     let kills = number("--kills").map_or(100, |kills| usize::try_from(kills).expect("a number of kills"));
     println!("seed: {seed} (--seed {seed} draws the same victims and pauses again)");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let failures = runtime.block_on(run(&Options { kills, seed }));
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -98,7 +108,7 @@ async fn run(options: &Options) -> usize {
     let postgres = Postgres::start(&directory.path().join("postgres"));
     let entries = fleet();
     let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-    let world = boot(directory.path(), &entries, postgres.url()).await;
+    let world = boot(directory.path(), &entries, &postgres).await;
     world.until_at_rest(&ids, PATIENCE).await;
     println!("{:>4} s: {} applications are delivered", started.elapsed().as_secs(), ids.len());
 
@@ -141,13 +151,13 @@ async fn run(options: &Options) -> usize {
 }
 
 fn fleet() -> Vec<Entry> {
-    let split = (0..5).map(|number| Entry::new(&format!("split-{number}")));
-    let combined = (0..2).map(|number| Entry::new(&format!("combined-{number}")).combined());
+    let split = (0..11).map(|number| Entry::new(&format!("split-{number}")));
+    let combined = (0..4).map(|number| Entry::new(&format!("combined-{number}")).combined());
     let two = Entry::new("two-buckets").buckets(&["team-credentials", "spare-credentials"]);
     split.chain(combined).chain([two]).collect()
 }
 
-async fn boot(directory: &Path, entries: &[Entry], postgres: &str) -> World {
+async fn boot(directory: &Path, entries: &[Entry], postgres: &Postgres) -> World {
     let mut environment: Vec<(String, String)> = [
         ("COORDINATOR__ROTATION__RETRY_BASE", "200ms"),
         ("COORDINATOR__ROTATION__RETRY_CAP", "2s"),
@@ -161,13 +171,11 @@ async fn boot(directory: &Path, entries: &[Entry], postgres: &str) -> World {
     .map(|(name, value)| (format!("MINT_{name}"), value.to_owned()))
     .to_vec();
     for service in ServiceName::ALL {
-        let own = format!("MINT_{}__STATE", service.as_str().replace('-', "_").to_ascii_uppercase());
-        environment.push((format!("{own}__URL"), postgres.to_owned()));
-        environment.push((format!("{own}__MIGRATE"), "true".to_owned()));
+        environment.push((format!("{}STATE__URL", crowd::variables_of(service)), postgres.url_of(service)));
     }
     World::boot(WorldOptions {
         registry: Some(registry(entries, &["password_grace: 1s"])),
-        arguments: ["--min-overlap", "6s", "--lease", "5s"].map(ToOwned::to_owned).to_vec(),
+        arguments: ["--min-overlap", "6s", "--lease", "3s"].map(ToOwned::to_owned).to_vec(),
         environment,
         data: Some(directory.join("data")),
         programs: Some(gather(&directory.join("bin"))),

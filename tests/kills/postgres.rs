@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mint_types::ServiceName;
+
 /// A running cluster; dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Postgres {
@@ -18,8 +20,9 @@ impl Postgres {
         Self { directory: directory.to_owned(), url: words(&output.stdout) }
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// As the role of a service, which owns nothing.
+    pub(crate) fn url_of(&self, service: ServiceName) -> String {
+        self.url.replacen(SUPERUSER, &role_of(service), 1)
     }
 
     /// The rows of a question.
@@ -32,6 +35,33 @@ impl Postgres {
         let text = String::from_utf8(output.stdout).expect("text");
         text.lines().map(|line| line.split('|').map(ToOwned::to_owned).collect()).collect()
     }
+}
+
+/// How a URL of the cluster names the superuser.
+const SUPERUSER: &str = "postgres@";
+
+/// How it names a service's role.
+fn role_of(service: ServiceName) -> String {
+    format!("mint_{}@", service.as_str().replace('-', "_"))
+}
+
+/// The superuser's URL for a service's own.
+pub(crate) fn owner_of(url: &str, service: ServiceName) -> String {
+    url.replacen(&role_of(service), SUPERUSER, 1)
+}
+
+/// Makes a service's role and schema, and grants it the tables that are there: what an administrator runs before its
+/// schema is migrated, and again after it.
+pub(crate) fn administer(service: ServiceName, owner: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let file = root.join("services").join(service.as_str()).join("permissions/postgres.sql");
+    let output = Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file"])
+        .arg(&file)
+        .arg(owner)
+        .output()
+        .expect("psql is installed");
+    assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
 }
 
 impl Drop for Postgres {

@@ -69,14 +69,16 @@ impl<'a> Storm<'a> {
         let replicas = self.replicas();
         let mut killed: BTreeMap<String, usize> =
             replicas.iter().map(|replica| (replica.name.clone(), 0)).collect();
-        // everybody once in a random order, then whoever
-        let mut first: Vec<usize> = (0..replicas.len()).collect();
-        first.shuffle(&mut random);
+        // everybody once in a random order, then everybody in another one: who died just now lives for a while
+        let mut round: Vec<usize> = Vec::new();
         let mut deaths = 0;
         while deaths < self.kills {
             tokio::time::sleep(Duration::from_millis(random.random_range(PAUSES))).await;
-            let number = first.get(deaths).copied();
-            let victim = &replicas[number.unwrap_or_else(|| random.random_range(0..replicas.len()))];
+            if round.is_empty() {
+                round = (0..replicas.len()).collect();
+                round.shuffle(&mut random);
+            }
+            let Some(victim) = round.pop().map(|number| &replicas[number]) else { continue };
             if !victim.kill() {
                 continue;
             }
