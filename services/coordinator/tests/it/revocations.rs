@@ -1,10 +1,14 @@
 //! What two operators have ended at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mint_coordinator::{ApplicationState, Revocation, Store as _, Waiting, carry};
+use mint_api::audit_log::{AuditLog, MemoryAuditLog};
+use mint_coordinator::{ApplicationState, Asked, Operator, Revocation, Store as _, Waiting, carry};
+use mint_port::Port;
 use mint_saga::{Failure, Sealed};
-use mint_types::{Clock as _, CredentialKind};
+use mint_testkit::SeededEntropy;
+use mint_types::{Clock as _, CredentialKind, Principal, RequestId};
 
 use crate::stage::{Stage, application};
 use crate::world::{Fault, OVERLAP};
@@ -166,6 +170,24 @@ async fn what_nobody_accounts_for_is_a_problem_until_a_later_look_does_not_find_
     stage.world.has_a_stranger("app-a", false);
     mint_coordinator::reconcile_all(&stage.parts).await.unwrap();
     assert_eq!(stage.status("app-a").await.problems, []);
+}
+
+#[tokio::test]
+async fn what_is_found_while_a_rotation_is_open_is_told_and_is_no_problem() {
+    let mut stage = delivered().await;
+    let id = "app-a".parse().unwrap();
+    stage.world.refuse("app-a", true);
+    let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
+    let operator = Operator::new(Arc::clone(&stage.parts), audit);
+    let request = RequestId::random(&SeededEntropy::new(1));
+    let asked = Asked { by: Principal::Operator("second".into()), request };
+    operator.rotate(&id, &[KIND], &asked).await.unwrap();
+    stage.turn().await;
+    stage.world.has_a_stranger("app-a", true);
+    let found = operator.reconcile(&id, false).await.unwrap();
+    assert!(found.iter().any(|finding| finding.reason == "UNACCOUNTED_VERSION"), "{found:?}");
+    let problems = stage.status("app-a").await.problems;
+    assert!(problems.iter().all(|problem| problem.kind != "unaccounted_version"), "{problems:?}");
 }
 
 #[tokio::test]
