@@ -40,14 +40,6 @@ pub struct Identity {
     pub foreign: bool,
 }
 
-impl Identity {
-    /// The id of the second client of an identity that has two in turn, where a client has one secret and setting it
-    /// ends the previous one. No application's id has a dot, so no other identity has it.
-    pub fn alternate_client(client_id: &str) -> String {
-        format!("{client_id}.alternate")
-    }
-}
-
 /// An object that the settings no longer ask for and that nobody reported overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RemovedDestination {

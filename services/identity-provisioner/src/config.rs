@@ -55,9 +55,6 @@ pub struct IssuerSection {
     base_scopes: Vec<String>,
     #[serde(default)]
     reserved_scopes: Vec<Scope>,
-    /// Driver `glewlwyd`: each user has two clients, which the rotator sets in turn (`issuer.alternate_clients` there).
-    #[serde(default)]
-    pub alternate_clients: bool,
     /// How often the list of users is looked at.
     #[serde(default = "ten_minutes")]
     pub check_interval: Period,
@@ -153,10 +150,6 @@ impl ServiceConfig for Config {
         if self.issuer.base_scopes.is_empty() {
             let problem = "must not be empty: a user without any scope is a disabled one";
             return Err(ConfigError::new("issuer.base_scopes", problem));
-        }
-        if self.issuer.alternate_clients && self.issuer.driver != Driver::Glewlwyd {
-            let problem = "belongs to the driver glewlwyd: elsewhere a client's secrets live side by side";
-            return Err(ConfigError::new("issuer.alternate_clients", problem));
         }
         if self.issuer.check_interval.as_duration().is_zero() {
             return Err(ConfigError::new("issuer.check_interval", "must be positive"));

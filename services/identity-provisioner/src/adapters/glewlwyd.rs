@@ -1,7 +1,6 @@
 //! The driver `glewlwyd`: the admin API of Glewlwyd 2.7, as far as users and clients go.
 //!
-//! A user has one client, whose id is the user's name, or two (`alternate_clients`): a client has one secret here, and
-//! with two in turn the next one is there before the previous one ends. Neither is read before it is changed: a `PUT` says all that this
+//! A user has one client, whose id is the user's name. Neither is read before it is changed: a `PUT` says all that this
 //! service decides, and 404 means that it must be made. So no answer brings a client's secret here (the server shows
 //! the property `client_secret` in plain text to whoever reads a client), and a late repetition says what was true then,
 //! never half of it. Passwords stay, because no body names them. Every other property of the client goes with the `PUT`:
@@ -15,7 +14,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use http::Method;
 use mint_api::audit_log::Announced;
-use mint_types::{Identity, OutboundUrl};
+use mint_types::OutboundUrl;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,7 +42,6 @@ const LONGEST_DESCRIPTION: usize = 512;
 #[derive(Debug)]
 pub struct Glewlwyd {
     api: AdminApi,
-    alternate_clients: bool,
 }
 
 /// What is kept, in which collection.
@@ -58,18 +56,7 @@ struct Kept<'a> {
 impl Glewlwyd {
     /// At a URL, with the API key in a file that is read for each call.
     pub fn open(url: OutboundUrl, token_file: &Path, ca_file: Option<&Path>) -> Result<Self, Error> {
-        Ok(Self { api: AdminApi::open(url, "token", token_file, ca_file)?, alternate_clients: false })
-    }
-
-    /// Every user has two clients instead of one.
-    #[must_use]
-    pub fn with_alternate_clients(self, alternate_clients: bool) -> Self {
-        Self { alternate_clients, ..self }
-    }
-
-    fn clients_of(&self, username: &str) -> Vec<String> {
-        let second = self.alternate_clients.then(|| Identity::alternate_client(username));
-        std::iter::once(username.to_owned()).chain(second).collect()
+        Ok(Self { api: AdminApi::open(url, "token", token_file, ca_file)? })
     }
 
     /// Changes it, or makes it if there is none.
@@ -136,32 +123,25 @@ impl IdentityIssuer for Glewlwyd {
 
     /// The user goes last: where it exists, its client does.
     async fn put(&self, _announced: &Announced, user: &ServiceUser) -> Result<String, IssuerError> {
-        for (number, client) in self.clients_of(&user.username).iter().enumerate() {
-            let provided = self.provide(client_of(client), client_body(user)).await;
-            provided.map_err(|error| if number == 0 { error } else { after_the_first(error) })?;
-        }
+        self.provide(client_of(&user.username), client_body(user)).await?;
         self.provide(user_of(&user.username), user_body(user)).await.map_err(after_the_first)?;
         Ok(user.username.clone())
     }
 
     /// The user goes last: while it exists, something is left to be deleted.
     async fn delete(&self, _announced: &Announced, username: &str) -> Result<(), IssuerError> {
-        // the second one too if there ever was one: what an earlier configuration made does not stay
         self.remove(client_of(username)).await?;
-        self.remove(client_of(&Identity::alternate_client(username))).await.map_err(after_the_first)?;
         self.remove(user_of(username)).await.map_err(after_the_first)
     }
 }
 
-/// Of several changes the first was made: whatever a later one met, it is not true that nothing happened. Even after a
-/// refusal the identity is neither as it was nor as it should be, until the repetition of all.
+/// Of two changes the first was made: whatever the second met, it is not true that nothing happened. Even after a
+/// refusal the identity is neither as it was nor as it should be, until the repetition of both.
 fn after_the_first(error: IssuerError) -> IssuerError {
     if !error.surely_not_done() {
         return error;
     }
-    IssuerError::UnknownOutcome {
-        detail: format!("the client was changed; then, at another change, {error}"),
-    }
+    IssuerError::UnknownOutcome { detail: format!("the client was changed; then, for the user, {error}") }
 }
 
 fn user_body(user: &ServiceUser) -> Value {

@@ -68,25 +68,8 @@ async fn what_exists_is_changed_and_what_does_not_is_made_the_user_last_and_noth
 
     let mut gone = told(vec![done(), unknown()]).await;
     gone.api.delete(&announced().await, "stups_kio").await.unwrap();
-    let deletions = [
-        "DELETE /api/client/stups_kio HTTP/1.1",
-        "DELETE /api/client/stups_kio.alternate HTTP/1.1",
-        "DELETE /api/user/stups_kio HTTP/1.1",
-    ];
+    let deletions = ["DELETE /api/client/stups_kio HTTP/1.1", "DELETE /api/user/stups_kio HTTP/1.1"];
     assert_eq!(lines(&mut gone), deletions);
-}
-
-#[tokio::test]
-async fn with_alternate_clients_a_user_has_two_of_which_the_first_is_named() {
-    let Told { api, requests, directory } = told(vec![done()]).await;
-    let mut two = Told { api: api.with_alternate_clients(true), requests, directory };
-    assert_eq!(two.api.put(&announced().await, &canned::user(Stage::Enabled)).await.unwrap(), "stups_kio");
-    let changes = [
-        "PUT /api/client/stups_kio HTTP/1.1",
-        "PUT /api/client/stups_kio.alternate HTTP/1.1",
-        "PUT /api/user/stups_kio HTTP/1.1",
-    ];
-    assert_eq!(lines(&mut two), changes);
 }
 
 #[tokio::test]
