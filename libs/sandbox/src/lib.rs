@@ -40,7 +40,7 @@
 //!
 //! For tests only, on the main listener: `GET /calls?since=N`, `GET|POST|DELETE /faults` (`DELETE …?match=PART` takes only the orders with that match back), `POST /registry`, and
 //! `GET /live?application=ID`: `{"application", "objects": [{"issuer": "service-user"|"glewlwyd", "object":
-//! "user"|"client", "name", "state": "enabled"|"disabled"|"deleted", "deleted_us", "live", "versions", "refresh_tokens"}]}`.
+//! "user"|"client", "name", "state": "enabled"|"disabled"|"deleted", "deleted_us", "live", "versions", "refresh_tokens", "redirect_urls"}]}`.
 //! `versions` are the credentials that have not ended: `{"id", "transaction", "state":
 //! "pending"|"committed"|"in_grace", "opens", "created_us", "valid_until_us"}`; `live` is how many of them open the door
 //! now. `transaction` is the `txid` of the service-user API, `id` a client's id or an id inside Glewlwyd, never a secret.
