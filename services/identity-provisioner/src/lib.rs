@@ -133,13 +133,10 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         Database::open(&config.state.url, state::SCHEMA, state::MIGRATIONS, config.state.migration());
     let database = database.await.map_err(Error::opening)?;
 
-    let IssuerSection { url, token_file, ca_file, alternate_clients, .. } = &config.issuer;
+    let IssuerSection { url, token_file, ca_file, .. } = &config.issuer;
     let issuer: Arc<dyn ports::IdentityIssuer> = match config.issuer.driver {
         Driver::ServiceUser => Arc::new(ServiceUserApi::open(url.clone(), token_file, ca_file.as_deref())?),
-        Driver::Glewlwyd => {
-            let glewlwyd = Glewlwyd::open(url.clone(), token_file, ca_file.as_deref())?;
-            Arc::new(glewlwyd.with_alternate_clients(*alternate_clients))
-        }
+        Driver::Glewlwyd => Arc::new(Glewlwyd::open(url.clone(), token_file, ca_file.as_deref())?),
     };
     let provisioner = Provisioner::new(Parts {
         issuer: Port::new(issuer),
