@@ -4,15 +4,25 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A TCP port of loopback that nobody listens on. Another process may take it before you do.
+/// A port of loopback that nobody has, and that no other caller in this process gets. It is below those that the kernel
+/// gives to outgoing connections: one of them could take it before the service under test does.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 89).unwrap() * 100;
+    loop {
+        let offset = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 9_000;
+        let port = 10_000 + offset;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A running service.

@@ -134,12 +134,13 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database = database.await.map_err(Error::opening)?;
 
     let IssuerSection { url, token_file, ca_file, .. } = &config.issuer;
-    let issuer: Arc<dyn ports::IdentityIssuer> = match config.issuer.driver {
-        Driver::ServiceUser => Arc::new(ServiceUserApi::open(url.clone(), token_file, ca_file.as_deref())?),
-        Driver::Glewlwyd => Arc::new(Glewlwyd::open(url.clone(), token_file, ca_file.as_deref())?),
+    let (url, ca_file) = (url.clone(), ca_file.as_deref());
+    let issuer: Port<dyn ports::IdentityIssuer> = match config.issuer.driver {
+        Driver::ServiceUser => Port::new(Arc::new(ServiceUserApi::open(url, token_file, ca_file)?)),
+        Driver::Glewlwyd => Port::new(Arc::new(Glewlwyd::open(url, token_file, ca_file)?)),
     };
     let provisioner = Provisioner::new(Parts {
-        issuer: Port::new(issuer),
+        issuer,
         catalog: Port::new(Arc::new(RegistryCatalog::new(process.peer(ServiceName::RegistrySync)?))),
         audit: Port::held_by(
             ServiceName::IdentityProvisioner.as_str(),
