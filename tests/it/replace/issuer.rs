@@ -20,6 +20,8 @@ pub(crate) struct Glewlwyd {
     rotator: PathBuf,
     /// The file with identity-provisioner's key.
     provisioner_key: PathBuf,
+    /// Whether it is no server of ours.
+    pub(crate) is_real: bool,
 }
 
 impl Glewlwyd {
@@ -38,6 +40,7 @@ impl Glewlwyd {
             api: format!("http://127.0.0.1:{port}/glewlwyd/api"),
             rotator: secrets.join("rotator"),
             provisioner_key: secrets.join("identity-provisioner").join(KEY),
+            is_real: false,
         }
     }
 
@@ -59,6 +62,7 @@ impl Glewlwyd {
             api: told("MINT_PEER_GLEWLWYD"),
             rotator: directory.to_owned(),
             provisioner_key: directory.join(KEY),
+            is_real: true,
         }
     }
 

@@ -235,7 +235,9 @@ impl DistributorKeys for RotatorWorld {
     async fn list(&self) -> Result<Vec<PublishedKey>, Error> {
         if self.0.reads("distributor.keys").await {
             let mut published = stolen_key(self.0.scene.locked().seed).published().to_vec();
-            published.iter_mut().for_each(|key| key.stage = KeyStage::Retiring);
+            for key in &mut published {
+                key.stage = KeyStage::Retiring;
+            }
             published.extend_from_slice(self.0.scene.distributor_keys.published());
             return Ok(published);
         }
