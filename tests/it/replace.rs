@@ -158,6 +158,7 @@ async fn a_real_glewlwyd_keeps_users_and_clients_and_rotates_them_under_logins()
     rotate_under_logins(boot(|_| Glewlwyd::real(secrets.path())).await).await;
 }
 
+#[expect(clippy::print_stdout, reason = "how many logins there were is what a reader of the run asks")]
 async fn rotate_under_logins((world, glewlwyd, _directory): (World, Glewlwyd, tempfile::TempDir)) {
     world.until_at_rest(&APPLICATIONS, Duration::from_mins(3)).await;
     let stop = Arc::new(AtomicBool::new(false));

@@ -267,7 +267,7 @@ mod tests {
             ("act.rotation_id", |r| r.act.as_mut().unwrap().rotation_id = "x".into()),
             ("act.request_id", |r| r.act.as_mut().unwrap().request_id = String::new()),
             ("act.requested_role", |r| {
-                r.act.as_mut().unwrap().requested_role = "arn:aws:iam::1:role/x".into()
+                r.act.as_mut().unwrap().requested_role = "arn:aws:iam::1:role/x".into();
             }),
             ("act.subject", |r| r.act.as_mut().unwrap().subject = "a\nb".into()),
             ("act.subject", |r| r.act.as_mut().unwrap().subject = "x".repeat(LONGEST_SUBJECT + 1)),

@@ -55,7 +55,7 @@ async fn an_end_that_was_not_answered_is_repeated_only_when_it_can_no_longer_com
             assert!(lost.is_some_and(|lost| lost == LOST || lost == "DIED"), "{lost:?}");
             assert_eq!(waits(&bench, &order).await, REQUEST_LIFE, "{kind} {fault:?}");
             bench.restart();
-            bench.world.clock.advance(REQUEST_LIFE - Duration::from_secs(1));
+            bench.world.clock.advance(REQUEST_LIFE.saturating_sub(Duration::from_secs(1)));
             assert_eq!(waits(&bench, &order).await, Duration::from_secs(1), "whoever asks");
             bench.world.clock.advance(Duration::from_secs(1));
             bench.rotator.retire(&order).await.unwrap();
