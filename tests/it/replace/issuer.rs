@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -27,9 +28,10 @@ pub(crate) struct Glewlwyd {
 impl Glewlwyd {
     /// The sandbox's, whose port is chosen before the world is up because configurations name it.
     pub(crate) fn in_world(data: &Path) -> Self {
-        // below the ports that the kernel gives to outgoing connections
-        let port = (20_000..30_000)
-            .rev()
+        static GIVEN: AtomicU16 = AtomicU16::new(29_000);
+        // below the ports that the kernel gives to outgoing connections, and never that of another world of this process
+        let port = std::iter::repeat_with(|| GIVEN.fetch_sub(1, Ordering::Relaxed))
+            .take(9_000)
             .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
             .expect("a free port");
         let run = data.join("run");
