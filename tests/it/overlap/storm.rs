@@ -75,7 +75,7 @@ impl<'a> Storm<'a> {
     pub(super) async fn rotate_everything(&self) {
         let coordination = self.world.coordination();
         let coordination = &coordination;
-        eventually("all have rotated and rest", Duration::from_mins(12), || async move {
+        eventually("all have rotated and rest", Duration::from_mins(20), || async move {
             tokio::time::sleep(LOOK).await;
             let statuses = statuses(coordination.clone()).await?;
             let mut open = self.ids.len();
