@@ -17,6 +17,10 @@ use crate::{Error, ports::IssuerError};
 
 /// The issuer's own operations take well under a second.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// An answer is a name or two, or a few words and lists.
+const LARGEST_ANSWER: usize = 1 << 20;
+/// A list of a hundred thousand users.
+const LARGEST_LIST: usize = 16 << 20;
 /// COMPAT section 4: the pause after a 429 that does not say how long.
 const PAUSE: Duration = Duration::from_secs(90);
 /// An issuer that asks for more than this is wrong about itself.
@@ -51,8 +55,40 @@ impl AdminApi {
         self.url.join(path)
     }
 
+    /// Reads a list.
+    pub(super) async fn list(&self, url: Url) -> Result<HttpResponse, IssuerError> {
+        self.call(Method::GET, url, None, LARGEST_LIST).await
+    }
+
+    /// Reads one thing; none if there is none.
+    pub(super) async fn find(&self, url: Url) -> Result<Option<HttpResponse>, IssuerError> {
+        match self.call(Method::GET, url, None, LARGEST_ANSWER).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(IssuerError::Refused { status: 404 }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes or changes one thing.
+    pub(super) async fn write(
+        &self,
+        method: Method,
+        url: Url,
+        body: &Value,
+    ) -> Result<HttpResponse, IssuerError> {
+        self.call(method, url, Some(body), LARGEST_ANSWER).await
+    }
+
+    /// Deletes one thing; what is gone already is deleted.
+    pub(super) async fn remove(&self, url: Url) -> Result<(), IssuerError> {
+        match self.call(Method::DELETE, url, None, LARGEST_ANSWER).await {
+            Ok(_) | Err(IssuerError::Refused { status: 404 }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One call. An answer is a success of at most `limit` bytes.
-    pub(super) async fn call(
+    async fn call(
         &self,
         method: Method,
         url: Url,

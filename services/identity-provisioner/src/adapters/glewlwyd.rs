@@ -25,10 +25,6 @@ use crate::{
     ports::{IdentityIssuer, IssuerError},
 };
 
-/// A user is a few words and lists.
-const LARGEST_ANSWER: usize = 1 << 20;
-/// A page of users.
-const LARGEST_PAGE: usize = 16 << 20;
 /// The server holds this many users in memory for us at a time.
 const PAGE: usize = 1000;
 /// A million users: more is a list that never ends.
@@ -62,28 +58,24 @@ impl Glewlwyd {
     /// Changes it, or makes it if there is none.
     async fn provide(&self, kept: Kept<'_>, mut body: Value) -> Result<(), IssuerError> {
         let url = self.api.at(&[kept.collection, kept.name]);
-        match self.api.call(Method::PUT, url, Some(&body), LARGEST_ANSWER).await {
+        match self.api.write(Method::PUT, url, &body).await {
             Err(IssuerError::Refused { status: 404 }) => {}
             changed => return changed.map(drop),
         }
         body[kept.key] = kept.name.into();
-        self.api.call(Method::POST, self.api.at(&[kept.collection, ""]), Some(&body), LARGEST_ANSWER).await?;
+        self.api.write(Method::POST, self.api.at(&[kept.collection, ""]), &body).await?;
         Ok(())
     }
 
     async fn remove(&self, kept: Kept<'_>) -> Result<(), IssuerError> {
-        let url = self.api.at(&[kept.collection, kept.name]);
-        match self.api.call(Method::DELETE, url, None, LARGEST_ANSWER).await {
-            Ok(_) | Err(IssuerError::Refused { status: 404 }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.api.remove(self.api.at(&[kept.collection, kept.name])).await
     }
 
     async fn page(&self, number: usize) -> Result<Vec<Named>, IssuerError> {
         let mut url = self.api.at(&["user", ""]);
         let offset = number.saturating_mul(PAGE);
         url.set_query(Some(&format!("offset={offset}&limit={PAGE}")));
-        decoded(&self.api.call(Method::GET, url, None, LARGEST_PAGE).await?, "it is no list of users")
+        decoded(&self.api.list(url).await?, "it is no list of users")
     }
 }
 
@@ -111,14 +103,9 @@ impl IdentityIssuer for Glewlwyd {
     }
 
     async fn exists(&self, username: &str) -> Result<bool, IssuerError> {
-        match self.api.call(Method::GET, self.api.at(&["user", username]), None, LARGEST_ANSWER).await {
-            Ok(answer) => {
-                let user: Named = decoded(&answer, "it is no user")?;
-                if user.username == username { Ok(true) } else { Err(malformed("it is about another user")) }
-            }
-            Err(IssuerError::Refused { status: 404 }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let Some(answer) = self.api.find(self.api.at(&["user", username])).await? else { return Ok(false) };
+        let user: Named = decoded(&answer, "it is no user")?;
+        if user.username == username { Ok(true) } else { Err(malformed("it is about another user")) }
     }
 
     /// The user goes last: where it exists, its client does.

@@ -20,10 +20,6 @@ use crate::{
     ports::{IdentityIssuer, IssuerError},
 };
 
-/// An answer is a name or two.
-const LARGEST_ANSWER: usize = 1 << 20;
-/// A list of a hundred thousand users.
-const LARGEST_LIST: usize = 16 << 20;
 /// Longer names are no client ids.
 const LONGEST_NAME: usize = 255;
 
@@ -47,25 +43,20 @@ impl ServiceUserApi {
 #[async_trait]
 impl IdentityIssuer for ServiceUserApi {
     async fn list(&self) -> Result<Vec<String>, IssuerError> {
-        let answer = self.api.call(Method::GET, self.api.at(&["services"]), None, LARGEST_LIST).await?;
+        let answer = self.api.list(self.api.at(&["services"])).await?;
         let users: Vec<Named> = decoded(&answer, "it is no list of users")?;
         Ok(users.into_iter().map(|user| user.id).collect())
     }
 
     async fn exists(&self, username: &str) -> Result<bool, IssuerError> {
-        match self.api.call(Method::GET, self.user(username), None, LARGEST_ANSWER).await {
-            Ok(answer) => {
-                let user: Named = decoded(&answer, "it is no user")?;
-                if user.id == username { Ok(true) } else { Err(malformed("it is about another user")) }
-            }
-            Err(IssuerError::Refused { status: 404 }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let Some(answer) = self.api.find(self.user(username)).await? else { return Ok(false) };
+        let user: Named = decoded(&answer, "it is no user")?;
+        if user.id == username { Ok(true) } else { Err(malformed("it is about another user")) }
     }
 
     async fn put(&self, _announced: &Announced, user: &ServiceUser) -> Result<String, IssuerError> {
         let (url, body) = (self.user(&user.username), body(user));
-        let answer = self.api.call(Method::PUT, url, Some(&body), LARGEST_ANSWER).await?;
+        let answer = self.api.write(Method::PUT, url, &body).await?;
         let client: Client = decoded(&answer, "it names no client")?;
         let id = client.client_id;
         if id.is_empty() || id.len() > LONGEST_NAME || id.chars().any(char::is_control) {
@@ -75,10 +66,7 @@ impl IdentityIssuer for ServiceUserApi {
     }
 
     async fn delete(&self, _announced: &Announced, username: &str) -> Result<(), IssuerError> {
-        match self.api.call(Method::DELETE, self.user(username), None, LARGEST_ANSWER).await {
-            Ok(_) | Err(IssuerError::Refused { status: 404 }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.api.remove(self.user(username)).await
     }
 }
 
