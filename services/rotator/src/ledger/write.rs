@@ -1,6 +1,7 @@
 //! What is written when. Writes that allow an act check the fencing token again; writes that record what happened do
 //! not: the truth is written down whoever holds the lease by now.
 
+mod calls;
 mod create;
 mod deliver;
 mod ends;

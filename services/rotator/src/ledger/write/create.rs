@@ -5,6 +5,7 @@ use mint_store::{Transaction, Value};
 use mint_types::mutation::{Mutation, mutated};
 use mint_types::{ApplicationId, FencingToken, IssuerObject, RotationId};
 
+use super::calls::{instant, key, next_number, sent};
 use super::ends::none_in_flight;
 use super::open;
 use crate::Error;
@@ -115,7 +116,7 @@ impl Ledger {
         failed: Failed,
         now: &Instant,
     ) -> Result<(), Error> {
-        let mut args = vec![rotation.to_string().into(), object_name(object).into(), number.into()];
+        let mut args = key(rotation, object, number);
         let sql = match failed {
             Failed::Void(reason) => {
                 args.extend(["void".into(), reason.into()]);
@@ -126,8 +127,8 @@ impl Ledger {
                 SETTLE
             }
             Failed::Unknown(reason) => {
-                args.extend([reason.into(), now.wall.into(), now.monotonic.boot.as_str().into()]);
-                args.push(Value::unsigned(now.monotonic.nanos)?);
+                args.push(reason.into());
+                args.extend(instant(now)?);
                 UNANSWERED
             }
         };
@@ -207,20 +208,9 @@ async fn intend(
     object: IssuerObject,
     now: &Instant,
 ) -> Result<i64, Error> {
-    let rotation = Value::from(ask.rotation.to_string());
-    let rows = transaction.query(NEXT_ATTEMPT, &[rotation.clone(), object_name(object).into()]).await?;
-    let number = rows.first().map_or(Ok(1), |row| row.integer("number"))?;
-    let args = [
-        rotation,
-        object_name(object).into(),
-        number.into(),
-        application.as_str().into(),
-        now.wall.into(),
-        now.monotonic.boot.as_str().into(),
-        Value::unsigned(now.monotonic.nanos)?,
-    ];
+    let number = next_number(transaction, NEXT_ATTEMPT, ask.rotation, object).await?;
     if !mutated(Mutation::NoIntent) {
-        transaction.execute(ATTEMPT, &args).await?;
+        transaction.execute(ATTEMPT, &sent(application, ask.rotation, object, number, now)?).await?;
     }
     Ok(number)
 }

@@ -1,9 +1,10 @@
 //! Before and after a call that may end what is newer if it lands late.
 
-use mint_store::{Transaction, Value};
+use mint_store::Transaction;
 use mint_types::{ApplicationId, IssuerObject, RotationId};
 
 use super::Failed;
+use super::calls::{instant, key, next_number, sent};
 use crate::Error;
 use crate::ledger::Ledger;
 use crate::plan::{self, Rules};
@@ -45,12 +46,16 @@ impl Ledger {
     ) -> Result<(), Error> {
         let mut args = key(rotation, object, number);
         let sql = match failed {
-            Failed::Void(_) | Failed::Stray(_) => {
-                args.push(if matches!(failed, Failed::Void(_)) { "void".into() } else { "answered".into() });
+            Failed::Void(_) => {
+                args.push("void".into());
+                SETTLE
+            }
+            Failed::Stray(_) => {
+                args.push("answered".into());
                 SETTLE
             }
             Failed::Unknown(_) => {
-                args.extend(columns(now)?);
+                args.extend(instant(now)?);
                 UNANSWERED
             }
         };
@@ -69,13 +74,8 @@ pub(super) async fn intend_ends(
 ) -> Result<EndCalls, Error> {
     let mut numbers = Vec::new();
     for object in objects {
-        let rows =
-            transaction.query(NEXT, &[rotation.to_string().into(), object_name(*object).into()]).await?;
-        let number = rows.first().map_or(Ok(1), |row| row.integer("number"))?;
-        let mut args = key(rotation, *object, number);
-        args.push(application.as_str().into());
-        args.extend(columns(now)?);
-        transaction.execute(SEND, &args).await?;
+        let number = next_number(transaction, NEXT, rotation, *object).await?;
+        transaction.execute(SEND, &sent(application, rotation, *object, number, now)?).await?;
         numbers.push((*object, number));
     }
     Ok(EndCalls(numbers))
@@ -110,13 +110,4 @@ pub(super) async fn answered(
         transaction.execute(SETTLE, &args).await?;
     }
     Ok(())
-}
-
-fn key(rotation: RotationId, object: IssuerObject, number: i64) -> Vec<Value> {
-    vec![rotation.to_string().into(), object_name(object).into(), number.into()]
-}
-
-fn columns(now: &Instant) -> Result<[Value; 3], Error> {
-    let Instant { wall, monotonic } = now;
-    Ok([(*wall).into(), monotonic.boot.as_str().into(), Value::unsigned(monotonic.nanos)?])
 }

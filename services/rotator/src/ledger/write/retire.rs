@@ -3,6 +3,7 @@
 use mint_store::{Transaction, Value};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, RotationId, Version};
 
+use super::calls::instant;
 use super::ends::{EndCalls, answered, intend_ends, none_in_flight};
 use super::key;
 use crate::Error;
@@ -99,13 +100,9 @@ impl Ledger {
                             transaction.execute(ENDED, &args).await?;
                         }
                     }
-                    let args = [
-                        ask.rotation.to_string().into(),
-                        retired.map(|version| Value::unsigned(version.0)).transpose()?.into(),
-                        now.wall.into(),
-                        now.monotonic.boot.as_str().into(),
-                        Value::unsigned(now.monotonic.nanos)?,
-                    ];
+                    let [wall, boot, nanos] = instant(now)?;
+                    let retired = retired.map(|version| Value::unsigned(version.0)).transpose()?.into();
+                    let args = [ask.rotation.to_string().into(), retired, wall, boot, nanos];
                     transaction.execute(RETIRED, &args).await?;
                     Ok(())
                 })
@@ -115,13 +112,8 @@ impl Ledger {
 
     /// Records a login with the retired version that did not show its death.
     pub async fn proof_failed(&self, rotation: RotationId, alive: bool, now: &Instant) -> Result<(), Error> {
-        let args = [
-            rotation.to_string().into(),
-            i64::from(alive).into(),
-            now.wall.into(),
-            now.monotonic.boot.as_str().into(),
-            Value::unsigned(now.monotonic.nanos)?,
-        ];
+        let [wall, boot, nanos] = instant(now)?;
+        let args = [rotation.to_string().into(), i64::from(alive).into(), wall, boot, nanos];
         self.database.execute(PROOF_FAILED, &args).await?;
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mint_store::Value;
 use mint_types::{ApplicationId, FencingToken, IssuerObject};
 
+use super::calls::instant;
 use super::deliver::others_are_previous;
 use super::ends::{EndCalls, answered, intend_ends};
 use super::retire::committed_in;
@@ -34,13 +35,10 @@ impl Ledger {
     ) -> Result<(Instant, EndCalls), Error> {
         self.write_fenced(application, token, &|transaction| {
             Box::pin(async move {
-                let args = [
-                    ask.rotation.to_string().into(),
-                    now.wall.into(),
-                    now.monotonic.boot.as_str().into(),
-                    Value::unsigned(now.monotonic.nanos)?,
-                ];
-                transaction.execute(FIRST_WRITE, &args).await?;
+                let [wall, boot, nanos] = instant(now)?;
+                transaction
+                    .execute(FIRST_WRITE, &[ask.rotation.to_string().into(), wall, boot, nanos])
+                    .await?;
                 let state = load_in(transaction, application, ask.rotation).await?;
                 let since = state.rotation(ask.rotation).and_then(|rotation| rotation.first_write.clone());
                 let since = since
