@@ -13,7 +13,7 @@ directory=$(mktemp -d)
 data=$directory/world
 services="registry-sync identity-provisioner rotator distributor coordinator audit"
 loops=
-trap 'touch "$directory/stop"; for pid in $loops; do kill "$pid" 2>/dev/null || true; done; world_down; rm -rf "$directory"' EXIT
+trap 'touch "$directory/stop"; for pid in $loops; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done; world_down; rm -rf "$directory"' EXIT
 
 # each service's program runs under its own clock file; everything else has the machine's clock. `mint up` starts the
 # programs beside its own.

@@ -11,7 +11,7 @@ chmod 711 "$directory"
 data=$directory/world
 audit_pid=
 down() {
-  [ -z "$audit_pid" ] || kill "$audit_pid" 2>/dev/null || true
+  [ -z "$audit_pid" ] || { kill "$audit_pid" 2>/dev/null || true; wait "$audit_pid" 2>/dev/null || true; }
   world_down
   for cluster in primary standby; do
     [ ! -e "$directory/$cluster/data" ] || control "$cluster" -m immediate stop >/dev/null 2>&1 || true

@@ -5,7 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PORT=${1:-14693}; B=http://127.0.0.1:$PORT/api; D=$(mktemp -d)
-trap 'kill "$(cat "$D/pid")" 2>/dev/null || true; rm -rf "$D"' EXIT
+# The server writes to its directory until it is gone: that is waited for, before the directory goes too.
+down() {
+  local pid
+  pid=$(cat "$D/pid" 2>/dev/null) && { kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; }
+  rm -rf "$D"
+}
+trap down EXIT
 zcat /usr/share/doc/glewlwyd/database/init.sqlite3.sql.gz | sqlite3 "$D/g.db"
 cat > "$D/g.conf" <<CONF
 port=$PORT
