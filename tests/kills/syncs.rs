@@ -75,16 +75,8 @@ pub(crate) async fn measure(count: usize) {
 
 /// Orders everybody's rotation before anybody's ends, and waits for all of them.
 async fn rotate_at_once(world: &World, ids: &[String]) {
-    let coordination = world.coordination();
-    let orders = ids.iter().map(|id| {
-        let mut coordination = coordination.clone();
-        let kinds = vec![CredentialKind::Password as i32];
-        let request = RotateApplicationRequest { application_id: id.clone(), kinds };
-        async move { coordination.rotate_application(request).await }
-    });
-    for ordered in futures::future::join_all(orders).await {
-        ordered.expect("a rotation is started");
-    }
+    let refused: u32 = futures::future::join_all(ids.iter().map(|id| order(world, id))).await.iter().sum();
+    println!("{} rotations are ordered; {refused} orders were refused at first and repeated", ids.len());
     let started = Instant::now();
     loop {
         let statuses = world.statuses().await.expect("the coordinator answers");
@@ -94,6 +86,23 @@ async fn rotate_at_once(world: &World, ids: &[String]) {
         }
         assert!(started.elapsed() < PATIENCE, "{done} of {} rotations are over", ids.len());
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Orders a rotation until the coordinator takes it; answers how many times it did not.
+async fn order(world: &World, id: &str) -> u32 {
+    let (started, mut refused) = (Instant::now(), 0);
+    loop {
+        let kinds = vec![CredentialKind::Password as i32];
+        let request = RotateApplicationRequest { application_id: id.to_owned(), kinds };
+        match world.coordination().rotate_application(request).await {
+            Ok(_) => return refused,
+            Err(refusal) => {
+                assert!(started.elapsed() < PATIENCE, "{id}: no rotation is started: {refusal:?}");
+                refused += 1;
+                tokio::time::sleep(LOOK).await;
+            }
+        }
     }
 }
 
