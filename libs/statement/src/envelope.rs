@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mint_types::{ServiceName, TeamId, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 use crate::{Error, KeyId, LONGEST_LIFE, Signer, Statement, StatementKey, TrustedKeys};
 
@@ -92,6 +93,12 @@ impl SignedStatement {
             signatures: self.signatures.iter().map(signature).collect(),
         };
         serde_json::to_vec_pretty(&wire).unwrap_or_default()
+    }
+
+    /// A name for these very bytes, signatures included: SHA-256, in hex. The statement's own id is chosen by whoever wrote
+    /// it, and the keys by whoever lists them; neither tells two envelopes apart.
+    pub fn digest(&self) -> String {
+        hex::encode(sha2::Sha256::digest(self.to_bytes()))
     }
 
     /// What it says, unverified: to show it to somebody who is asked to sign.

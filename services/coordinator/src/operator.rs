@@ -120,9 +120,8 @@ impl Operator {
         signed_by_two(&signed)?;
         in_use(&self.desk(&application).await?)?;
         let now = self.parts.clock.now();
-        // signed by others it is another errand: one that was refused must not stand in its way
-        let signers: Vec<&str> = signed.key_ids().collect();
-        let id = format!("{} signed {}", claimed.id, signers.join(" "));
+        // with any other signature it is another errand: one that was refused must not stand in its way
+        let id = format!("{} {}", claimed.id, signed.digest());
         let revocation = |kind: &CredentialKind| Revocation {
             application: application.clone(),
             kind: *kind,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_saga::{Cause, Credential, Event, Failure, Node, Stage, Trouble, apply, reason};
+use mint_saga::{Cause, Credential, Event, Failure, Node, Sealed, Stage, Trouble, apply, reason};
+use mint_statement::SignedStatement;
 use mint_types::{CredentialKind, RotationId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -108,15 +109,31 @@ async fn carry_one(parts: &Parts, revocation: &Revocation) -> Result<(), BurstEr
         Ok(complete) => settle(parts, held, revocation, complete).await,
         Err(failure) if failure.is(reason::STATEMENT_USED) => settle(parts, held, revocation, true).await,
         Err(failure) if failure.reason.starts_with("STATEMENT_") => {
-            parts.store.close_revocation(revocation, &failure.reason, parts.clock.now()).await?;
-            let credential = refused(held.desk.credential(kind), failure, parts.clock.now());
-            Ok(errand::give_back(parts, held, Some(credential)).await?)
+            let now = parts.clock.now();
+            let (refusal, is_final) = (failure.reason.clone(), is_final(&failure, statement, now));
+            if is_final {
+                parts.store.close_revocation(revocation, &refusal, now).await?;
+            }
+            let credential = refused(held.desk.credential(kind), failure, now);
+            errand::give_back(parts, held, Some(credential)).await?;
+            if is_final { Ok(()) } else { Err(BurstError::Refused(refusal)) }
         }
         Err(failure) => {
             steps::heed(parts, &revocation.application, &failure).await?;
             errand::give_back(parts, held, None).await?;
             Err(BurstError::Refused(failure.reason))
         }
+    }
+}
+
+/// Whether no later try can end otherwise. A file of keys that is being replaced is whole again soon, and a statement that
+/// is not in force *yet* was signed under a clock a little ahead: neither may lose what two operators asked for.
+fn is_final(refusal: &Failure, statement: &Sealed, now: Timestamp) -> bool {
+    match refusal.reason.as_str() {
+        "STATEMENT_KEYS_UNUSABLE" => false,
+        "STATEMENT_NOT_IN_FORCE" => !SignedStatement::parse(statement.as_bytes())
+            .is_ok_and(|signed| now < signed.claimed().expires_at),
+        _ => true,
     }
 }
 

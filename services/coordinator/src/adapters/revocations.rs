@@ -7,8 +7,11 @@ use super::rows;
 use super::writes::micros;
 use crate::store::{Revocation, StoreError};
 
+// what was refused and is said again is carried again; what is carried or done stays as it is
 const KEEP: &str = "INSERT INTO revocations (statement_id, kind, application_id, statement, asked_at, outcome, closed_at) \
-     VALUES ($1, $2, $3, $4, $5, '', 0) ON CONFLICT (statement_id, kind) DO NOTHING";
+     VALUES ($1, $2, $3, $4, $5, '', 0) \
+     ON CONFLICT (statement_id, kind) DO UPDATE SET asked_at = excluded.asked_at, outcome = '', closed_at = 0 \
+     WHERE revocations.outcome NOT IN ('', 'done')";
 const OPEN: &str = "SELECT statement_id, kind, application_id, statement, asked_at FROM revocations \
      WHERE outcome = '' ORDER BY asked_at, statement_id, kind LIMIT 100";
 const CLOSE: &str = "UPDATE revocations SET outcome = $3, closed_at = $4 \

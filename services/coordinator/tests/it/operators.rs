@@ -304,6 +304,15 @@ async fn a_statement_that_lacks_a_signer_is_refused_at_once_and_does_not_stand_i
         stage.store.close_revocation(&refused, "STATEMENT_SIGNERS_MISSING", stage.clock.now()).await.unwrap();
     }
     let complete = alone.signed_by(&key("eve", 4));
+    // whoever sees it go round can put anything under the name of eve's key, and be first
+    let text = String::from_utf8(complete.to_bytes()).unwrap();
+    let mut spoilt: serde_json::Value = serde_json::from_str(&text).unwrap();
+    spoilt["signatures"][1]["sig"] = spoilt["signatures"][0]["sig"].clone();
+    let spoilt = SignedStatement::parse(spoilt.to_string().as_bytes()).unwrap();
+    rpc.submit_statement(submit(&spoilt)).await.unwrap();
+    for refused in stage.store.revocations().await.unwrap() {
+        stage.store.close_revocation(&refused, "STATEMENT_BAD_SIGNATURE", stage.clock.now()).await.unwrap();
+    }
     rpc.submit_statement(submit(&complete)).await.unwrap();
     rpc.submit_statement(submit(&complete)).await.unwrap();
     let open = stage.store.revocations().await.unwrap();

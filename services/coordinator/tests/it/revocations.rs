@@ -261,3 +261,43 @@ async fn an_unconfirmed_redirect_url_is_a_problem_and_holds_nothing_up() {
     stage.live_for(Duration::from_mins(1)).await;
     assert_eq!(stage.status("app-a").await.problems, []);
 }
+
+#[tokio::test]
+async fn a_statement_is_not_lost_while_the_rotators_keys_cannot_be_read() {
+    let mut stage = delivered().await;
+    let leaked = stage.world.live("app-a", KIND);
+    stage.world.rule(|seen| {
+        let refusal = || Fault::Fails(Failure::new("STATEMENT_KEYS_UNUSABLE", "the file is being replaced"));
+        (seen.api == "revoke").then(refusal)
+    });
+    revoke(&stage, b"signed").await;
+    assert_eq!(rounds(&mut stage, 3).await, 1, "it is still open");
+    let status = stage.status("app-a").await;
+    assert!(status.problems.iter().any(|problem| problem.kind == "statement_keys_unusable"), "{status:?}");
+    stage.world.heal();
+    assert_eq!(rounds(&mut stage, 6).await, 0);
+    assert!(stage.world.live("app-a", KIND).is_disjoint(&leaked), "what leaked has ended");
+}
+
+#[tokio::test]
+async fn what_was_refused_is_carried_when_it_is_said_again() {
+    let mut stage = delivered().await;
+    let leaked = stage.world.live("app-a", KIND);
+    stage.world.rule(|seen| {
+        let refusal =
+            || Fault::Fails(Failure::new("STATEMENT_UNTRUSTED", "a new operator's key is not there yet"));
+        (seen.api == "revoke").then(refusal)
+    });
+    revoke(&stage, b"signed").await;
+    assert_eq!(rounds(&mut stage, 2).await, 0, "it is refused");
+    stage.world.heal();
+    assert_eq!(rounds(&mut stage, 2).await, 0, "and not carried by itself");
+    assert_eq!(stage.world.live("app-a", KIND), leaked);
+    revoke(&stage, b"signed").await;
+    assert_eq!(rounds(&mut stage, 6).await, 0);
+    assert!(stage.world.live("app-a", KIND).is_disjoint(&leaked), "what leaked has ended");
+    let told = stage.world.count("revoke");
+    revoke(&stage, b"signed").await;
+    assert_eq!(rounds(&mut stage, 2).await, 0);
+    assert_eq!(stage.world.count("revoke"), told, "what is done is done");
+}
