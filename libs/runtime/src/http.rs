@@ -55,6 +55,9 @@ impl HttpError {
     }
 }
 
+/// The longest wait that a server is believed to ask for: an instant in the place of seconds would be decades.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
 /// An answer; its body is erased when dropped, because it may hold a credential.
 pub struct HttpResponse {
     /// The status.
@@ -75,10 +78,10 @@ impl std::fmt::Debug for HttpResponse {
 }
 
 impl HttpResponse {
-    /// `Retry-After` in its form of seconds (RFC 9110 section 10.2.3).
+    /// `Retry-After` in its form of seconds (RFC 9110 section 10.2.3), at most [`LONGEST_RETRY_AFTER`].
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
-        value.trim().parse().ok().map(Duration::from_secs)
+        value.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
     }
 }
 

@@ -11,14 +11,17 @@ pub struct Backoff {
     pub cap: Duration,
 }
 
+/// Nobody is left alone for longer because somebody asked for it: an instant in the place of seconds would be decades.
+const LONGEST_ASKED: Duration = Duration::from_hours(1);
 /// Doublings after which every base has reached every sensible cap.
 const MOST_DOUBLINGS: u32 = 30;
 
 impl Backoff {
     /// The wait after `attempts` consecutive failures: between half and all of `base · 2^(attempts-1)`, at most `cap`.
-    /// What the other side asked for is obeyed, plus up to a tenth, so that those who were told the same time do not
+    /// What the other side asked for is obeyed, up to an hour, plus up to a tenth, so that those who were told the same time do not
     /// come back together.
     pub fn delay(&self, attempts: u32, asked: Option<Duration>, random: u64) -> Duration {
+        let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
         let doublings = attempts.saturating_sub(1).min(MOST_DOUBLINGS);
         let full = self.base.saturating_mul(1 << doublings).min(self.cap);
         let own = full / 2 + fraction(full / 2, random);
@@ -49,11 +52,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_other_side_asked_for_is_obeyed(attempts: u32, asked in 0u64..100_000, random: u64) {
+        fn what_the_other_side_asked_for_is_obeyed_up_to_an_hour(attempts: u32, asked in 0u64..100_000, random: u64) {
             let asked = Duration::from_secs(asked);
+            let granted = asked.min(LONGEST_ASKED);
             let delay = BACKOFF.delay(attempts, Some(asked), random);
-            prop_assert!(delay >= asked);
-            prop_assert!(delay <= BACKOFF.cap.max(asked + asked / 10));
+            prop_assert!(delay >= granted);
+            prop_assert!(delay <= BACKOFF.cap.max(granted + granted / 10));
         }
     }
 }

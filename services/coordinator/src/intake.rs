@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use mint_port::Port;
 use mint_saga::{Backoff, Failure, reason};
-use mint_types::{Application, Revision};
+use mint_types::{Application, Revision, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::chain;
@@ -83,6 +83,9 @@ async fn list(parts: &Parts, catalog: &dyn Catalog) -> Result<Revision, Broken> 
     let mut token = String::new();
     loop {
         let page = catalog.list(since, &token).await.map_err(Broken::Catalog)?;
+        if !page.revision.is_plausible(parts.clock.now()) {
+            return Err(Broken::Catalog(from_the_future("the catalog", page.revision)));
+        }
         let last = page.next_page_token.is_empty();
         // before the last page only what was written is sure: a restart lists the rest again
         let up_to = if last { page.revision } else { Revision(0) };
@@ -94,13 +97,33 @@ async fn list(parts: &Parts, catalog: &dyn Catalog) -> Result<Revision, Broken> 
     }
 }
 
+/// A revision that no catalog can have given by now. Whoever kept it would believe none that comes after it, also when
+/// the catalog is well again.
+fn from_the_future(whose: &str, revision: Revision) -> Failure {
+    let detail =
+        format!("{whose} is said to be at revision {revision}, which is further ahead than any clock");
+    Failure::new(reason::SERVICE_MALFORMED_ANSWER, detail)
+}
+
+fn is_believed(record: &Application, now: Timestamp) -> bool {
+    let ahead = [record.revision, record.identity_revision].into_iter().find(|own| !own.is_plausible(now));
+    if let Some(revision) = ahead {
+        let refusal = from_the_future(record.id.as_str(), revision);
+        tracing::error!(code = %refusal.reason, detail = %refusal.detail, "a record of the catalog is passed over");
+    }
+    ahead.is_none()
+}
+
 async fn take_in(parts: &Parts, records: &[Application], up_to: Revision) -> Result<(), StoreError> {
+    let now = parts.clock.now();
+    let records: Vec<Application> =
+        records.iter().filter(|record| is_believed(record, now)).cloned().collect();
     let newest = records.iter().map(|record| record.revision).max().unwrap_or_default();
     let up_to = newest.max(up_to);
     if records.is_empty() && up_to == parts.store.revision().await? {
         return Ok(());
     }
-    parts.store.take_in(records, up_to, parts.clock.now()).await?;
+    parts.store.take_in(&records, up_to, now).await?;
     tracing::debug!(records = records.len(), revision = %up_to, "took in the catalog");
     parts.bell.ring();
     Ok(())

@@ -100,20 +100,28 @@ pub struct IssuerGate(Mutex<Option<Timestamp>>);
 
 /// Answers of workers that were told to wait at the same time differ by less.
 const SAME_PAUSE: Duration = Duration::from_secs(1);
+/// Nobody waits longer for an issuer at once. A pause that ends later was asked for by mistake, or written under a clock
+/// that was ahead.
+pub(crate) const LONGEST_ISSUER_PAUSE: Duration = Duration::from_hours(1);
 
 impl IssuerGate {
-    /// No call before `until`; answers whether that is news.
-    pub fn pause(&self, until: Timestamp) -> bool {
+    /// No call before `until`; answers whether that is news. A time that is no pause any issuer is granted is not heeded.
+    pub fn pause(&self, until: Timestamp, now: Timestamp) -> bool {
+        let longest = now.plus(LONGEST_ISSUER_PAUSE);
+        if until > longest {
+            return false;
+        }
         let mut gate = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = gate.is_none_or(|known| until.since(known) >= SAME_PAUSE);
-        *gate = (*gate).max(Some(until));
+        let known = gate.filter(|known| *known <= longest);
+        let is_news = known.is_none_or(|known| until.since(known) >= SAME_PAUSE);
+        *gate = known.max(Some(until));
         is_news
     }
 
     /// Until when no call may be made.
     pub fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
         let gate = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.filter(|until| now < *until)
+        gate.filter(|until| now < *until && *until <= now.plus(LONGEST_ISSUER_PAUSE))
     }
 }
 

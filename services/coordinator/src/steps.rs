@@ -5,7 +5,7 @@ use std::time::Duration;
 use mint_saga::{Event, Failure, Sealed, Step, Wish, Written, reason};
 
 use crate::error::BurstError;
-use crate::policy::{PAUSE_AFTER_429, Parts};
+use crate::policy::{LONGEST_ISSUER_PAUSE, PAUSE_AFTER_429, Parts};
 use crate::ports::{Delivery, DestinationAnswer, Proof, RotationCall};
 use crate::store::Store as _;
 
@@ -70,8 +70,9 @@ pub(crate) async fn perform(
     match answer {
         Ok(outcome) => Ok(outcome),
         Err(failure) if calls_the_issuer(step) && failure.is(reason::BUDGET_EXHAUSTED) => {
-            let wait = failure.retry_after.unwrap_or(DEFAULT_WAIT);
-            parts.issuer.pause(parts.clock.now().plus(wait.max(DEFAULT_WAIT)));
+            let wait = failure.retry_after.unwrap_or(DEFAULT_WAIT).clamp(DEFAULT_WAIT, LONGEST_ISSUER_PAUSE);
+            let now = parts.clock.now();
+            parts.issuer.pause(now.plus(wait), now);
             Ok(Outcome::Postponed)
         }
         // it was given up, and the answer was lost: the next rotation begins with an id of its own
@@ -180,10 +181,11 @@ pub(crate) async fn heed(
         return Err(BurstError::Fenced(application.clone()));
     }
     if failure.is(reason::ISSUER_RATE_LIMITED) {
-        let until = parts.clock.now().plus(failure.retry_after.unwrap_or(PAUSE_AFTER_429));
+        let now = parts.clock.now();
+        let pause = failure.retry_after.unwrap_or(PAUSE_AFTER_429).min(LONGEST_ISSUER_PAUSE);
         // others, and whoever restarts, read it with their next lease
-        if parts.issuer.pause(until) {
-            parts.store.pause_issuer(until).await?;
+        if parts.issuer.pause(now.plus(pause), now) {
+            parts.store.pause_issuer(now.plus(pause), now.plus(LONGEST_ISSUER_PAUSE)).await?;
         }
     }
     Ok(())

@@ -252,10 +252,12 @@ pub trait Store: Debug + Send + Sync {
         reports: &[Reported],
         now: Timestamp,
     ) -> Result<Vec<Result<(), NotKept>>, StoreError>;
-    /// No call to the issuer before `until`; an earlier end than the known one changes nothing.
-    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError>;
+    /// No call to the issuer before `until`; an earlier end than the known one changes nothing, unless that is after
+    /// `latest`, which no pause can be.
+    async fn pause_issuer(&self, until: Timestamp, latest: Timestamp) -> Result<(), StoreError>;
 
-    /// Keeps what is to end at once; what is known by its id is kept as it was.
+    /// Keeps what is to end at once; what is known by its id is kept as it was, but for what was refused: that is open
+    /// again.
     async fn keep_revocations(&self, asked: &[Revocation]) -> Result<(), StoreError>;
     /// What is still to end, the oldest first.
     #[read]

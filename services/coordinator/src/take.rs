@@ -29,10 +29,10 @@ pub(crate) async fn go_on(
 
 /// What holds for everybody, as the store and this process know it.
 fn world(parts: &Parts, control: Control) -> World {
-    if let Some(until) = control.issuer_paused_until {
-        parts.issuer.pause(until);
-    }
     let now = parts.clock.now();
+    if let Some(until) = control.issuer_paused_until {
+        parts.issuer.pause(until, now);
+    }
     World { now, issuer_paused_until: parts.issuer.paused_until(now), paused: control.paused }
 }
 

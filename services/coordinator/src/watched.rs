@@ -157,8 +157,8 @@ impl Store for Watched {
         self.noted(self.store.report(reports, now).await, |answers| answers.iter().any(Result::is_ok))
     }
 
-    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
-        self.noted(self.store.pause_issuer(until).await, |()| false)
+    async fn pause_issuer(&self, until: Timestamp, latest: Timestamp) -> Result<(), StoreError> {
+        self.noted(self.store.pause_issuer(until, latest).await, |()| false)
     }
 
     async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError> {

@@ -46,8 +46,8 @@ const OVERLONG: &str = "SELECT application_id, fencing_token, lease_expires_at F
 const END_OVERLONG: &str = "UPDATE applications \
      SET fencing_token = fencing_token + 1, lease_expires_at = 0, stir = stir + 1, wake_at = 0 \
      WHERE application_id = $1 AND fencing_token = $2 AND lease_expires_at = $3 AND reserved_from = 0";
-const PAUSE_ISSUER: &str =
-    "UPDATE control SET issuer_paused_until = $1 WHERE id = 1 AND issuer_paused_until < $1";
+const PAUSE_ISSUER: &str = "UPDATE control SET issuer_paused_until = $1 \
+     WHERE id = 1 AND (issuer_paused_until < $1 OR issuer_paused_until > $2)";
 // a row is written, whatever it says
 const PROBE: &str = "UPDATE control SET reason = reason WHERE id = 1";
 const SET_CONTROL: &str = "UPDATE control SET paused = $1, reason = $2 WHERE id = 1";
@@ -188,8 +188,8 @@ impl Store for SqlStore {
         self.writing().write(|transaction| Box::pin(hear_all(transaction, reports, now, longest))).await
     }
 
-    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
-        self.writing().execute(PAUSE_ISSUER, &[micros(until)]).await?;
+    async fn pause_issuer(&self, until: Timestamp, latest: Timestamp) -> Result<(), StoreError> {
+        self.writing().execute(PAUSE_ISSUER, &[micros(until), micros(latest)]).await?;
         Ok(())
     }
 

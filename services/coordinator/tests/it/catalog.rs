@@ -142,3 +142,30 @@ async fn a_restart_goes_on_at_the_durable_revision() {
     intake.await.unwrap();
     assert_eq!(catalog.asked.lock().unwrap()[0], ("list", 4));
 }
+
+#[tokio::test]
+async fn a_revision_from_the_future_is_passed_over_and_the_true_ones_after_it_are_believed() {
+    let stage = Stage::new().await;
+    let catalog = MemoryCatalog::new(10);
+    catalog.put(application("app-1", 4));
+    let shutdown = CancellationToken::new();
+    let intake = tokio::spawn(take_in_catalog(
+        Arc::clone(&stage.parts),
+        Port::new(Arc::new(catalog.clone())),
+        shutdown.clone(),
+    ));
+    wait_for(&stage, "app-1", 4).await;
+    // a catalog that somebody else holds for a minute, and that is well again
+    catalog.put(application("app-1", 1 << 62));
+    catalog.put(application("app-2", 5));
+    catalog.cut.send_modify(|cuts| *cuts += 1);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(stage.store.revision().await.unwrap(), Revision(4), "nothing of it is kept");
+    catalog.put(application("app-1", 6));
+    catalog.cut.send_modify(|cuts| *cuts += 1);
+    wait_for(&stage, "app-2", 5).await;
+    wait_for(&stage, "app-1", 6).await;
+    shutdown.cancel();
+    intake.await.unwrap();
+    assert_eq!(stage.store.revision().await.unwrap(), Revision(6));
+}

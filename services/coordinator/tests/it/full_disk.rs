@@ -89,9 +89,9 @@ impl Store for FullDisk {
         self.room()?;
         self.store.report(reports, now).await
     }
-    async fn pause_issuer(&self, until: Timestamp) -> Result<(), StoreError> {
+    async fn pause_issuer(&self, until: Timestamp, latest: Timestamp) -> Result<(), StoreError> {
         self.room()?;
-        self.store.pause_issuer(until).await
+        self.store.pause_issuer(until, latest).await
     }
     async fn overlong(&self, latest: Timestamp) -> Result<Vec<Overlong>, StoreError> {
         self.store.overlong(latest).await

@@ -327,3 +327,37 @@ async fn a_first_write_is_told_to_the_issuer_at_once_whatever_another_store_answ
     assert_eq!((status.state, status.problems.len()), (ApplicationState::Delivered, 0));
     stage.world.assert_sound();
 }
+
+#[tokio::test]
+async fn a_wait_of_decades_that_somebody_asked_for_by_mistake_is_an_hour() {
+    let mut stage = Stage::new().await;
+    stage.world.rule(|seen| (seen.api == "ensure").then(|| limited(1_764_000_000)));
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.turn().await;
+    assert_eq!(stage.world.count("ensure"), 1);
+    stage.world.heal();
+    stage.clock.advance(Duration::from_mins(59));
+    stage.turn().await;
+    assert_eq!(stage.world.count("ensure"), 1, "an hour is granted");
+    stage.live_for(Duration::from_mins(5)).await;
+    assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
+}
+
+#[tokio::test]
+async fn a_pause_that_was_written_under_a_clock_that_was_ahead_holds_nobody() {
+    let mut stage = Stage::new().await;
+    let (now, year) = (stage.clock.now(), Duration::from_hours(365 * 24));
+    stage.store.pause_issuer(now.plus(year), now.plus(year)).await.unwrap();
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.live_for(Duration::from_mins(2)).await;
+    assert_eq!(stage.status("app-a").await.state, ApplicationState::Delivered);
+    let asked = stage.world.count("ensure");
+    let now = stage.clock.now();
+    let (soon, latest) = (now.plus(Duration::from_mins(30)), now.plus(Duration::from_hours(1)));
+    stage.store.pause_issuer(soon, latest).await.unwrap();
+    stage.take_in(&[application("app-b", 2)]).await;
+    stage.turn().await;
+    assert_eq!(stage.world.count("ensure"), asked, "a true one takes its place");
+    stage.live_for(Duration::from_mins(32)).await;
+    assert_eq!(stage.status("app-b").await.state, ApplicationState::Delivered);
+}
