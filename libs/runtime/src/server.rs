@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod deadline;
 mod dispatch;
 pub(crate) mod methods;
+mod places;
 mod probe;
 
 use std::sync::Arc;

@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
+
+use super::places::Place;
 
 /// A body that must be complete at a deadline.
 pub(crate) struct Deadlined {
@@ -55,12 +56,12 @@ pub(super) struct UntilShutdown {
     body: Body,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     ended: bool,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl UntilShutdown {
-    pub(super) fn new(body: Body, shutdown: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
-        Self { body, shutdown: Box::pin(shutdown.cancelled_owned()), ended: false, _permit: permit }
+    pub(super) fn new(body: Body, shutdown: CancellationToken, place: Place) -> Self {
+        Self { body, shutdown: Box::pin(shutdown.cancelled_owned()), ended: false, _place: place }
     }
 }
 

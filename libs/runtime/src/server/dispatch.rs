@@ -7,7 +7,6 @@ use http::{Request, Response};
 use mint_api::Fault;
 use mint_permissions::RpcTable;
 use mint_types::{Code, RequestId, ServiceName, SpiffeId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
@@ -18,15 +17,16 @@ use tracing::{Instrument, Span};
 use super::body::{Deadlined, UntilShutdown};
 use super::deadline;
 use super::methods::Methods;
+use super::places::{Place, Places};
 use crate::{Process, request, trace};
 
 /// Of a call that asks for none.
 const DEFAULT_DEADLINE: Duration = Duration::from_mins(1);
 /// No call gets more, whatever it asks for.
 const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
-/// Unary calls in flight; further ones are refused, because a queue would only make them late.
+/// Unary calls in flight, of which nobody but a service has all; further ones are refused, because a queue would only make them late.
 const MOST_CALLS: usize = 512;
-/// Open streams.
+/// Open streams, shared in the same way.
 const MOST_STREAMS: usize = 256;
 
 #[derive(Clone)]
@@ -40,8 +40,8 @@ struct Inner {
     table: RpcTable,
     methods: Methods,
     routes: Routes,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    calls: Arc<Places>,
+    streams: Arc<Places>,
 }
 
 impl Dispatch {
@@ -52,7 +52,7 @@ impl Dispatch {
         methods: Methods,
         routes: Routes,
     ) -> Self {
-        let (calls, streams) = (Arc::new(Semaphore::new(MOST_CALLS)), Arc::new(Semaphore::new(MOST_STREAMS)));
+        let (calls, streams) = (Places::new(MOST_CALLS), Places::new(MOST_STREAMS));
         Self { inner: Arc::new(Inner { process, service, table, methods, routes, calls, streams }) }
     }
 
@@ -64,19 +64,19 @@ impl Dispatch {
             span.in_scope(|| tracing::warn!(code = fault.reason, method, %peer, "refused"));
             return Status::from(fault).into_http();
         }
-        call.extensions_mut().insert(peer);
         let streams = self.inner.methods.streams(&method);
-        let free = if streams { &self.inner.streams } else { &self.inner.calls };
-        let Ok(permit) = Arc::clone(free).try_acquire_owned() else {
-            span.in_scope(|| tracing::warn!(code = "OVERLOADED", method, "refused"));
+        let places = if streams { &self.inner.streams } else { &self.inner.calls };
+        let Some(place) = places.take(&peer.principal) else {
+            span.in_scope(|| tracing::warn!(code = "OVERLOADED", method, %peer, "refused"));
             return Status::from(overloaded()).into_http();
         };
+        call.extensions_mut().insert(peer);
         let limit = deadline::of(call.headers()).unwrap_or(DEFAULT_DEADLINE).min(LONGEST_DEADLINE);
         let until = Instant::now() + limit;
         if streams {
-            self.stream(call, id, permit, until).instrument(span).await
+            self.stream(call, id, place, until).instrument(span).await
         } else {
-            self.unary(call, id, permit, until, span).await
+            self.unary(call, id, place, until, span).await
         }
     }
 
@@ -86,7 +86,7 @@ impl Dispatch {
         &self,
         call: Request<Body>,
         id: RequestId,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         until: Instant,
         span: Span,
     ) -> Response<Body> {
@@ -94,7 +94,7 @@ impl Dispatch {
         let routes = self.inner.routes.clone();
         let work = async move {
             let answer = routes.oneshot(call).await;
-            drop(permit);
+            drop(place);
             answer
         };
         let work = self.inner.process.tasks().spawn(request::within(id, work).instrument(span));
@@ -113,14 +113,14 @@ impl Dispatch {
         &self,
         call: Request<Body>,
         id: RequestId,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         until: Instant,
     ) -> Response<Body> {
         let opening = request::within(id, self.inner.routes.clone().oneshot(call));
         match tokio::time::timeout_at(until, opening).await {
             Ok(Ok(response)) => {
                 let shutdown = self.inner.process.shutdown();
-                response.map(|body| Body::new(UntilShutdown::new(body, shutdown, permit)))
+                response.map(|body| Body::new(UntilShutdown::new(body, shutdown, place)))
             }
             Ok(Err(never)) => match never {},
             Err(_) => Status::from(too_late()).into_http(),
