@@ -11,7 +11,8 @@
 //! - commits half of a write: `contract_a_failed_write_leaves_nothing`
 //! - commits after a statement failed, even if the caller swallowed the error:
 //!   `contract_a_swallowed_error_still_rolls_back`
-//! - loses an update between concurrent writers: `contract_concurrent_increments_are_all_counted`
+//! - loses an update between concurrent writers: `contract_concurrent_increments_are_all_counted`,
+//!   `contract_concurrent_increments_on_rows_are_all_counted`
 //! - opens a database that a newer program wrote: `contract_a_newer_database_is_refused`
 //! - opens a database whose migrations differ from the program's: `contract_a_changed_migration_is_refused`
 //! - puts the value of an argument into an error: `contract_errors_never_contain_argument_values`
@@ -33,6 +34,9 @@
 //!   `SQLITE_BUSY` that no timeout cures.
 //! - *PostgreSQL writes are SERIALIZABLE* and repeated when the server asks for it: the same guarantee as a single
 //!   writer, so that a store's logic needs no second thought. `FOR UPDATE` is therefore never needed.
+//! - *A write that changes the row it decides by may ask for less* ([`Database::write_on_rows`], REPEATABLE READ): the
+//!   server guards index pages, not keys, so that sixty applications whose rows share a page are in each other's way; one
+//!   write of five was repeated. Leases need the row and nothing else.
 //! - *A failed statement ends its transaction* on both engines. PostgreSQL does so anyway, and turns the commit
 //!   silently into a rollback; here it is an error.
 //! - *No driver error is a `source`*: its text may quote a value. What is kept is the code and the constraint.

@@ -65,6 +65,8 @@
 //! # Decisions
 //! - *A lease is a row's column, taken by an optimistic write*: the same code on SQLite and PostgreSQL. The token is
 //!   also never behind the clock, so that a restored backup cannot repeat one.
+//! - *Leases and outcomes are writes on rows* (`write_on_rows`): each changes its application's row, so that of two at once
+//!   one is repeated, and those of other applications are not in its way.
 //! - *Taking a lease and opening rotations are one write, each step's outcome is one, the last one gives the lease
 //!   back and reserves the next* (`lease`): a rotation with an overlap and a grace costs five, the lease that is also the
 //!   intent and four steps. Reserved means: the next token is written, and until the reservation begins anybody may take

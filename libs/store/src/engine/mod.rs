@@ -44,6 +44,12 @@ pub trait Engine: Send + Sync {
     /// Begins a write that is serializable against all others.
     async fn begin(&self) -> Result<Box<dyn Write>, Classified>;
 
+    /// Begins a write that sees one instant and fails if a row that it changes was changed since. A database with one writer
+    /// at a time has no cheaper way.
+    async fn begin_on_rows(&self) -> Result<Box<dyn Write>, Classified> {
+        self.begin().await
+    }
+
     /// Ends every connection; what comes after is [`Error::Unavailable`].
     async fn close(&self);
 }

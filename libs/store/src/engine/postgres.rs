@@ -34,6 +34,7 @@ const ORIGIN: &str = "SELECT (SELECT system_identifier FROM pg_control_system())
      ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::BIT(32)::INTEGER::TEXT AS origin, \
      (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT AS now";
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+const BEGIN_ON_ROWS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 /// Held until the write ends.
 const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema()))";
 
@@ -72,6 +73,14 @@ impl Home {
     }
 }
 
+impl Pools {
+    async fn begin_with(&self, statement: &'static str) -> Result<Box<dyn Write>, Classified> {
+        let transaction = answered(self.writer.begin_with(statement)).await?;
+        self.home.check()?;
+        Ok(Box::new(transaction))
+    }
+}
+
 #[async_trait]
 impl Engine for Pools {
     fn name(&self) -> &'static str {
@@ -103,9 +112,11 @@ impl Engine for Pools {
     }
 
     async fn begin(&self) -> Result<Box<dyn Write>, Classified> {
-        let transaction = answered(self.writer.begin_with(BEGIN)).await?;
-        self.home.check()?;
-        Ok(Box::new(transaction))
+        self.begin_with(BEGIN).await
+    }
+
+    async fn begin_on_rows(&self) -> Result<Box<dyn Write>, Classified> {
+        self.begin_with(BEGIN_ON_ROWS).await
     }
 
     async fn close(&self) {

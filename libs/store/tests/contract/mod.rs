@@ -148,22 +148,52 @@ async fn contract_concurrent_increments_are_all_counted() {
     }
 }
 
-/// Reads, then writes what it read plus one: loses updates unless writes are serializable. Borrows its argument.
-async fn increment(database: &Database, name: &str) -> Result<i64, Error> {
-    database
-        .write(|transaction| {
-            Box::pin(async move {
-                let args = [Value::from(name)];
-                let read =
-                    transaction.query_optional("SELECT count FROM counters WHERE name = $1", &args).await?;
-                let next = read.map_or(Ok(0), |row| row.integer("count"))? + 1;
-                tokio::task::yield_now().await;
-                let update = "UPDATE counters SET count = $2 WHERE name = $1";
-                transaction.execute(update, &[name.into(), next.into()]).await?;
-                Ok(next)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contract_concurrent_increments_on_rows_are_all_counted() {
+    for place in places().await {
+        let database = open(&place).await;
+        for name in ["a", "b"] {
+            database.write(|transaction| Box::pin(insert(transaction, name, 0))).await.unwrap();
+        }
+        let increments = (0..24).map(|number| {
+            let database = database.clone();
+            let name = if number % 2 == 0 { "a" } else { "b" };
+            tokio::spawn(async move {
+                if number % 3 == 0 {
+                    increment(&database, name).await
+                } else {
+                    increment_row(&database, name).await
+                }
             })
-        })
-        .await
+        });
+        for outcome in futures::future::join_all(increments).await {
+            outcome.unwrap().unwrap();
+        }
+        assert_eq!((count(&database, "a").await, count(&database, "b").await), (Some(12), Some(12)));
+    }
+}
+
+/// Loses updates unless writes are serializable. Borrows its argument.
+async fn increment(database: &Database, name: &str) -> Result<i64, Error> {
+    database.write(|transaction| Box::pin(add_one(transaction, name))).await
+}
+
+/// Loses updates unless a row that was changed meanwhile is noticed.
+async fn increment_row(database: &Database, name: &str) -> Result<i64, Error> {
+    database.write_on_rows(|transaction| Box::pin(add_one(transaction, name))).await
+}
+
+/// Reads, then writes what it read plus one.
+async fn add_one(transaction: &mut Transaction<'_>, name: &str) -> Result<i64, Error> {
+    let read = transaction
+        .query_optional("SELECT count FROM counters WHERE name = $1", &[Value::from(name)])
+        .await?;
+    let next = read.map_or(Ok(0), |row| row.integer("count"))? + 1;
+    tokio::task::yield_now().await;
+    transaction
+        .execute("UPDATE counters SET count = $2 WHERE name = $1", &[name.into(), next.into()])
+        .await?;
+    Ok(next)
 }
 
 #[tokio::test]

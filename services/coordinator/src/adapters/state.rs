@@ -161,7 +161,7 @@ impl Store for SqlStore {
     ) -> Result<Option<Held>, StoreError> {
         let longest = self.longest_adoption;
         self.writing()
-            .write(|transaction| Box::pin(try_to_take(transaction, application, taker, decide, longest)))
+            .write_on_rows(|transaction| Box::pin(try_to_take(transaction, application, taker, decide, longest)))
             .await
     }
 
@@ -185,7 +185,7 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<Vec<Result<(), NotKept>>, StoreError> {
         let longest = self.longest_adoption;
-        self.writing().write(|transaction| Box::pin(hear_all(transaction, reports, now, longest))).await
+        self.writing().write_on_rows(|transaction| Box::pin(hear_all(transaction, reports, now, longest))).await
     }
 
     async fn pause_issuer(&self, until: Timestamp, latest: Timestamp) -> Result<(), StoreError> {
@@ -194,7 +194,7 @@ impl Store for SqlStore {
     }
 
     async fn commit(&self, lease: &Lease, change: &Change) -> Result<bool, StoreError> {
-        self.writing().write(|transaction| Box::pin(try_to_commit(transaction, lease, change))).await
+        self.writing().write_on_rows(|transaction| Box::pin(try_to_commit(transaction, lease, change))).await
     }
 
     async fn desk(&self, application: &ApplicationId) -> Result<Option<Desk>, StoreError> {
@@ -222,7 +222,7 @@ impl Store for SqlStore {
         now: Timestamp,
         edit: &Edit<'_>,
     ) -> Result<Option<Vec<Started>>, StoreError> {
-        self.writing().write(|transaction| Box::pin(edit_one(transaction, application, now, edit))).await
+        self.writing().write_on_rows(|transaction| Box::pin(edit_one(transaction, application, now, edit))).await
     }
 
     async fn set_paused(
