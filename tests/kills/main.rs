@@ -108,7 +108,8 @@ async fn run(options: &Options) -> usize {
     let postgres = Postgres::start(&directory.path().join("postgres"));
     let entries = fleet();
     let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-    let world = boot(directory.path(), &entries, &postgres).await;
+    // short, because whoever follows a dead coordinator waits for its end
+    let world = boot(directory.path(), &entries, &postgres, "3s").await;
     world.until_at_rest(&ids, PATIENCE).await;
     println!("{:>4} s: {} applications are delivered", started.elapsed().as_secs(), ids.len());
 
@@ -157,7 +158,7 @@ fn fleet() -> Vec<Entry> {
     split.chain(combined).chain([two]).collect()
 }
 
-async fn boot(directory: &Path, entries: &[Entry], postgres: &Postgres) -> World {
+async fn boot(directory: &Path, entries: &[Entry], postgres: &Postgres, lease: &str) -> World {
     let mut environment: Vec<(String, String)> = [
         ("COORDINATOR__ROTATION__RETRY_BASE", "200ms"),
         ("COORDINATOR__ROTATION__RETRY_CAP", "2s"),
@@ -175,7 +176,7 @@ async fn boot(directory: &Path, entries: &[Entry], postgres: &Postgres) -> World
     }
     World::boot(WorldOptions {
         registry: Some(registry(entries, &["password_grace: 1s"])),
-        arguments: ["--min-overlap", "6s", "--lease", "3s"].map(ToOwned::to_owned).to_vec(),
+        arguments: ["--min-overlap", "6s", "--lease", lease].map(ToOwned::to_owned).to_vec(),
         environment,
         data: Some(directory.join("data")),
         programs: Some(gather(&directory.join("bin"))),

@@ -13,6 +13,8 @@ use crate::postgres::Postgres;
 
 /// A backend tells its counts when it rests for so long, at the latest.
 const TOLD: Duration = Duration::from_secs(11);
+/// As it is configured where nobody dies: a call lasts two thirds of it at most, and here many wait for two processors.
+const LEASE: &str = "30s";
 /// Between two looks at everybody.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -49,7 +51,7 @@ pub(crate) async fn measure(count: usize) {
     let postgres = Postgres::start(&directory.path().join("postgres"));
     let entries: Vec<Entry> = (0..count).map(|number| Entry::new(&format!("in-flight-{number}"))).collect();
     let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-    let world = crate::boot(directory.path(), &entries, &postgres).await;
+    let world = crate::boot(directory.path(), &entries, &postgres, LEASE).await;
     world.until_at_rest(&ids, PATIENCE).await;
     println!("{count} applications are delivered; now nobody rotates");
     let rested = Counts::now(&postgres).await;
