@@ -121,7 +121,7 @@ impl Rotator {
         ledger.admit(&order.application, order.token).await?;
         let state = ledger.load(&order.application, order.ask.rotation).await?;
         match plan::abandon(&state, order.ask, self.ends())? {
-            plan::AbandonPlan::Abandoned => Ok(()),
+            plan::AbandonPlan::Abandoned => ledger.overtake(&order.application, order.token).await,
             plan::AbandonPlan::Abandon => {
                 ledger.abandon(&order.application, order.token, order.ask, self.ends(), &self.now()).await
             }
@@ -192,11 +192,11 @@ impl Rotator {
         &self,
         announced: mint_api::audit_log::Announced,
         outcome: Outcome,
-        told: Option<(RotationId, ToldOf)>,
+        told: Option<(&Order, ToldOf)>,
     ) -> Result<(), Error> {
         self.parts.audit.conclude(announced, outcome).await?;
-        if let Some((rotation, of)) = told {
-            self.parts.ledger.told(rotation, of).await?;
+        if let Some((order, of)) = told {
+            self.parts.ledger.told(&order.application, order.ask.rotation, of);
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Rotator {
     async fn tell_again(&self, order: &Order, action: &'static str, of: ToldOf) -> Result<(), Error> {
         let act = order.act(action, self.username(&order.application));
         let announced = self.parts.audit.announce(act).await?;
-        self.conclude(announced, Outcome::Success, Some((order.ask.rotation, of))).await
+        self.conclude(announced, Outcome::Success, Some((order, of))).await
     }
 }
 

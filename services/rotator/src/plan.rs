@@ -10,6 +10,7 @@ mod prove;
 mod reconcile;
 mod retire;
 mod revoke;
+mod spare;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub use prove::{ProvePlan, Proving, check_probe, grace, prove};
 pub use reconcile::{Finding, Reconciled, reconcile};
 pub use retire::{Commit, Ended, RetirePlan, awaits_answer, ended_by, retire, told_of};
 pub use revoke::{Ending, RevokePlan, revoke};
+pub use spare::{FREE_SPARES, SPARE_PAUSE};
 
 /// The rules in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

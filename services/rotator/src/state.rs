@@ -296,6 +296,8 @@ pub struct ApplicationState {
     pub attempts: Vec<Attempt>,
     /// Calls that may still end something.
     pub end_calls: Vec<EndCall>,
+    /// Kinds whose versions two operators want ended, and that have not ended yet.
+    pub revoking: Vec<CredentialKind>,
 }
 
 impl ApplicationState {

@@ -38,7 +38,7 @@ impl Rotator {
             return self.answer_again(order, *made, state.rotation(order.ask.rotation)).await;
         }
         if let Err(halted) = self.check_issuer().await
-            && !ledger.is_revoking(&order.application, order.ask.kind).await?
+            && !state.revoking.contains(&order.ask.kind)
         {
             return Err(halted);
         }
@@ -50,8 +50,7 @@ impl Rotator {
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         match self.make(order, &announced, identity, &username, &recipient).await {
             Ok(made) => {
-                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Create)))
-                    .await?;
+                self.conclude(announced, Outcome::Success, Some((order, ToldOf::Create))).await?;
                 Ok(made)
             }
             Err(error) => {
@@ -78,6 +77,7 @@ impl Rotator {
         if rotation.is_some_and(|rotation| !rotation.told.create) {
             self.tell_again(order, ACTION, ToldOf::Create).await?;
         }
+        self.parts.ledger.overtake(&order.application, order.token).await?;
         Ok(made)
     }
 

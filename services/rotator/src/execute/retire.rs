@@ -68,9 +68,12 @@ impl Rotator {
                 self.tell_again(order, set::ACTION, ToldOf::Set).await?;
             }
             if partial {
+                ledger.overtake(&order.application, order.token).await?;
                 return Ok(Accepted { retire_after: Duration::ZERO, whole: false });
             }
-            ledger.deliver(&order.application, order.token, order.ask, &self.now()).await?;
+            ledger.deliver(&order.application, order.token, order.ask, self.ends(), &self.now()).await?;
+        } else {
+            ledger.overtake(&order.application, order.token).await?;
         }
         let state = ledger.load(&order.application, order.ask.rotation).await?;
         let left = plan::overlap_left(&state, order.ask, &self.parts.rules, &self.now())?;
@@ -89,6 +92,7 @@ impl Rotator {
                 if state.rotation(order.ask.rotation).is_some_and(|rotation| !rotation.told.retire) {
                     self.tell_again(order, ACTION, ToldOf::Retire).await?;
                 }
+                ledger.overtake(&order.application, order.token).await?;
                 Ok(self.retirement(order, retired))
             }
             RetirePlan::BeginOverlap(retry_after) => {
@@ -120,23 +124,30 @@ impl Rotator {
             let (awaited, intended) = (self.awaited(plan::told_of(commits)), self.now());
             let rules = &self.parts.rules;
             let (application, ask) = (&order.application, order.ask);
+            if told == 0 {
+                // nobody outside hears of it: there is no intent, and this one write is the act
+                let answers: Vec<_> = commits.iter().map(|commit| (commit.object, None)).collect();
+                let token = Some(order.token);
+                return ledger.retired(application, token, ask, &answers, retires, &intended).await;
+            }
             let calls =
                 ledger.begin_retire(application, order.token, ask, &awaited, rules, &intended).await?;
             let sent = Sent { announced: &announced, delivered, rotation: ask.rotation, calls, intended };
+            let mut last = None;
             for commit in commits {
+                if let Some((object, call)) = last.take() {
+                    ledger.committed(application, ask, object, call, &self.now()).await?;
+                }
                 if let Some(keep) = &commit.keep {
                     self.end(&sent, commit.object, &username, keep).await?;
                 }
-                let call = sent.calls.on(commit.object);
-                ledger.committed(application, ask, commit.object, call, &self.now()).await?;
+                last = Some((commit.object, sent.calls.on(commit.object)));
             }
-            ledger.retired(&order.application, order.ask, retires, &self.now()).await
+            ledger.retired(application, None, ask, last.as_slice(), retires, &self.now()).await
         }
         .await;
         match outcome {
-            Ok(()) => {
-                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Retire))).await
-            }
+            Ok(()) => self.conclude(announced, Outcome::Success, Some((order, ToldOf::Retire))).await,
             Err(error) => {
                 if let Err(untold) = self.conclude(announced, failure(&error), None).await {
                     tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");

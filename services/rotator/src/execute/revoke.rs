@@ -85,13 +85,17 @@ impl Rotator {
         let now = self.now();
         let plan = plan::revoke(&state, order.kind, revocation.through, &self.parts.rules, &now)?;
         match plan {
-            RevokePlan::AwaitsVersion if !revocation.done => Ok(Revoked { complete: false, rotation: None }),
+            RevokePlan::AwaitsVersion if !revocation.done => {
+                ledger.overtake(&order.application, order.token).await?;
+                Ok(Revoked { complete: false, rotation: None })
+            }
             RevokePlan::End(ending) if !revocation.done => {
                 self.end_at_once(order, &revocation, &ending).await
             }
             RevokePlan::Done | RevokePlan::AwaitsVersion | RevokePlan::End(_) => {
                 let announced =
                     self.parts.audit.announce(order.act(None, self.resource(order, &revocation))).await?;
+                ledger.overtake(&order.application, order.token).await?;
                 ledger.revoked(&revocation.statement, order.kind, None, &now).await?;
                 self.told(order, &revocation, announced).await?;
                 Ok(Revoked { complete: true, rotation: None })

@@ -52,9 +52,7 @@ impl Rotator {
         let outcome = self.set_and_test(order, &setting, objects, &username, &plain).await;
         drop(plain);
         match outcome {
-            Ok(()) => {
-                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Set))).await
-            }
+            Ok(()) => self.conclude(announced, Outcome::Success, Some((order, ToldOf::Set))).await,
             Err(error) => {
                 if matches!(error, Error::RejectedLogin { .. }) {
                     self.issuer_lied(order, "ISSUER_REJECTED_SET").await;

@@ -12,7 +12,7 @@ mod set;
 
 use mint_issuer_contract::EndsOf;
 use mint_store::{Transaction, Value};
-use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, Version};
 
 use super::{Ledger, load_in};
 use crate::Error;
@@ -46,18 +46,6 @@ pub enum ToldOf {
 
 #[mint_port::points(service = "rotator", name = "ledger", list = WRITE_POINTS)]
 impl Ledger {
-    /// Records that the audit log has an outcome.
-    pub async fn told(&self, rotation: RotationId, of: ToldOf) -> Result<(), Error> {
-        let sql = match of {
-            ToldOf::Create => "UPDATE rotation SET create_told = 1 WHERE rotation = $1",
-            ToldOf::Retire => "UPDATE rotation SET retire_told = 1 WHERE rotation = $1",
-            ToldOf::Prove => "UPDATE rotation SET prove_told = 1 WHERE rotation = $1",
-            ToldOf::Set => "UPDATE rotation SET set_told = 1 WHERE rotation = $1",
-        };
-        self.database.execute(sql, &[rotation.to_string().into()]).await?;
-        Ok(())
-    }
-
     /// Gives a rotation up. One that is not known yet is written down as given up.
     pub async fn abandon(
         &self,
