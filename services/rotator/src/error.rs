@@ -49,6 +49,12 @@ pub enum Error {
         /// When one more is made.
         retry_after: Duration,
     },
+    /// What a rotation delivered is not at the issuer any more.
+    #[error(
+        "the issuer knows the user and not the version that is to stay: somebody deleted it there; nothing is ended, and \
+         the next rotation makes a fresh one"
+    )]
+    VersionGone,
     /// Versions that were made and given up, and that the next end sweeps.
     #[error(
         "{spares} versions were made and given up, and each opens the door until the next one is delivered and ends them; \
@@ -179,7 +185,7 @@ impl Error {
             Self::StaleFencingToken(_) => "STALE_FENCING_TOKEN",
             Self::RotationUnknown(_) => "ROTATION_UNKNOWN",
             Self::RotationMismatch(_) => "ROTATION_MISMATCH",
-            Self::RotationClosed { .. } => "ROTATION_CLOSED",
+            Self::RotationClosed { .. } | Self::VersionGone => "ROTATION_CLOSED",
             Self::RotationOpen { .. } => "ROTATION_OPEN",
             Self::TooManyUnresolved { .. } => "TOO_MANY_UNRESOLVED_INTENTS",
             Self::TooManySpares { .. } => "TOO_MANY_SPARE_VERSIONS",
@@ -231,6 +237,7 @@ impl Error {
             | Self::ProofGivenUp { .. }
             | Self::IssuerHalted { .. }
             | Self::StatementUsed(_) => Code::FailedPrecondition,
+            Self::VersionGone => Code::FailedPrecondition,
             Self::Statement(error) => error.code(),
             Self::TooManyUnresolved { .. } | Self::TooManySpares { .. } | Self::BudgetExhausted { .. } => {
                 Code::ResourceExhausted

@@ -221,9 +221,12 @@ fn known_of(error: &IssuerError) -> Failed {
     }
 }
 
+/// What the log has of a version that was found gone.
+const VERSION_GONE: &str = "VERSION_GONE";
+
 /// The outcome of a failed act, as the log has it.
 fn failure(error: &Error) -> Outcome {
-    let reason = error.reason();
+    let reason = if matches!(error, Error::VersionGone) { VERSION_GONE } else { error.reason() };
     if error.outcome_is_unknown() { Outcome::Unknown { reason } } else { Outcome::Failure { reason } }
 }
 

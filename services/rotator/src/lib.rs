@@ -33,6 +33,9 @@
 //! - acts for somebody who lost the lease, and loses nothing by it: `a_stale_fencing_token_is_refused`,
 //!   `a_lease_lost_during_create_keeps_what_was_made`, `what_is_sent_to_the_issuer_is_sent_by_the_highest_token`
 //! - calls trouble a death: `network_trouble_is_never_a_proof_of_death`
+//! - takes a version for ended because somebody says that it is not there, or waits for one for ever that is not:
+//!   `an_issuer_that_denies_what_it_has_ends_nothing_and_piles_up_little`,
+//!   `a_user_that_was_deleted_by_hand_and_made_again_gets_a_fresh_version`
 //! - sets a value that no destination has, or gives one up that a destination has:
 //!   `a_replaced_value_is_set_once_a_destination_has_it_and_never_before`,
 //!   `a_value_that_a_destination_has_cannot_be_given_up_before_the_issuer_has_it`,
@@ -67,6 +70,13 @@
 //!   intent, so nobody has to remember it. A set is waited for by the next Create only: repeated, it brings the same value.
 //!   An answered end waits for nothing: a request that is done again after its answer came is no fault that TLS lets happen.
 //! - *A 5xx is an unknown outcome*, a 4xx is not: only the latter says that the issuer looked and did nothing.
+//! - *A version that is gone is found by two answers, and ends nothing*. Somebody deletes a user by hand while a rotation
+//!   waits: then its end is refused for ever (404, 409). The driver looks the user up; if the issuer names it (it was made
+//!   again, so this is no stranger's answer) and does not know the version that is to stay, the rotation is given up, the
+//!   log has `VERSION_GONE`, and a fresh rotation makes what applications need. While the user is not there, nothing
+//!   changes: identity-provisioner makes it again. That the older version died with it is likely and not proved: it counts
+//!   as alive, with its overlap, until the fresh version's end sweeps it; so a lie costs a rotation and no more, and after
+//!   three such on an object the next waits as a problem. For that look the token may read users.
 //! - *The overlap is counted per boot*, by rows of (rotation, boot, monotonic time): a replica on another machine counts
 //!   its own, instead of restarting everybody's.
 //! - *A repeated Create after a lost secret makes a fresh version under the same rotation*; there is no way to ask this

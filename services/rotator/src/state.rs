@@ -38,7 +38,7 @@ pub enum RotationState {
     Retired,
     /// Given up by the coordinator.
     Abandoned,
-    /// Given up because a later rotation began.
+    /// Given up because a later rotation began, or has to: its version is gone.
     Superseded,
 }
 

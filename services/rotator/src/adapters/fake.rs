@@ -60,6 +60,8 @@ struct Inner {
     login_trouble: bool,
     /// Says that it ended something, and did not.
     ends_nothing: bool,
+    /// Says that it knows nothing of what it is to keep, and lies.
+    denies_ends: bool,
     /// Statements that were signed.
     statements: u64,
     /// The clock goes on by so much at a call.
@@ -204,6 +206,10 @@ impl World {
 
     pub(crate) fn end_nothing(&self, ends_nothing: bool) {
         self.locked().ends_nothing = ends_nothing;
+    }
+
+    pub(crate) fn deny_ends(&self, denies: bool) {
+        self.locked().denies_ends = denies;
     }
 
     /// The issuer is of another kind, and Mint makes its secrets.

@@ -7,8 +7,9 @@ use mint_issuer_contract::Handle;
 use mint_secret::Evidence;
 use mint_types::{IssuerObject, RotationId, Version};
 
-use super::{Order, Rotator, Verb, call_name, failure, set, subject};
+use super::{Order, Rotator, VERSION_GONE, Verb, call_name, failure, set, subject};
 use crate::Error;
+use crate::error::IssuerError;
 use crate::ledger::{EndCalls, ToldOf};
 use crate::plan::{self, AcceptPlan, Commit, Delivered, RetirePlan};
 use crate::state::Instant;
@@ -134,12 +135,16 @@ impl Rotator {
                 ledger.begin_retire(application, order.token, ask, &awaited, rules, &intended).await?;
             let sent = Sent { announced: &announced, delivered, rotation: ask.rotation, calls, intended };
             let mut last = None;
-            for commit in commits {
+            for (place, commit) in commits.iter().enumerate() {
                 if let Some((object, call)) = last.take() {
                     ledger.committed(application, ask, object, call, &self.now()).await?;
                 }
                 if let Some(keep) = &commit.keep {
-                    self.end(&sent, commit.object, &username, keep).await?;
+                    let ended = self.end(&sent, commit.object, &username, keep).await;
+                    if ended.is_err() {
+                        self.never_sent(&sent, &commits[place + 1..]).await?;
+                    }
+                    self.unless_gone(order, commit.object, ended).await?;
                 }
                 last = Some((commit.object, sent.calls.on(commit.object)));
             }
@@ -174,6 +179,51 @@ impl Rotator {
             self.end_failed(sent.rotation, object, &sent.calls, error).await?;
         }
         ended.map_err(|error| Error::Issuer { call: call_name(Verb::End, object), error })
+    }
+
+    /// The intents of these were durable, but their calls were never sent: nobody waits for them.
+    pub(super) async fn never_sent(&self, sent: &Sent<'_>, commits: &[Commit]) -> Result<(), Error> {
+        let error = IssuerError::NotSent("the call before it failed".to_owned());
+        for object in plan::told_of(commits) {
+            self.end_failed(sent.rotation, object, &sent.calls, &error).await?;
+        }
+        Ok(())
+    }
+
+    /// What a refused end means: if the issuer knows the user, and not the version that is to stay, that one is gone, and the
+    /// rotation is given up so that a fresh one can begin. Nothing is taken for ended: the answer may be a lie.
+    pub(super) async fn unless_gone(
+        &self,
+        order: &Order,
+        object: IssuerObject,
+        ended: Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Err(error) = ended else { return Ok(()) };
+        let Some(refused) = plan::refused_end(&error) else { return Err(error) };
+        let state = self.parts.ledger.load(&order.application, order.ask.rotation).await?;
+        if !plan::may_be_gone(&state, order.ask, object, refused) {
+            return Err(error);
+        }
+        self.parts.budget.take(1, &self.parts.clock.monotonic())?;
+        let username = self.username(&order.application);
+        match self.parts.issuer.knows(subject(object, &username, "")).await {
+            Ok(true) => {}
+            Ok(false) => return Err(error),
+            Err(unknown) => {
+                tracing::warn!(code = unknown.reason(), error = %unknown, "a refused end was not looked into");
+                return Err(error);
+            }
+        }
+        if self.parts.ledger.give_up(&order.application, order.token, order.ask, object, refused).await? {
+            tracing::warn!(
+                application = order.application.as_str(),
+                rotation = %order.ask.rotation,
+                code = VERSION_GONE,
+                "the issuer knows the user and not the version that it is to keep: a fresh one is made"
+            );
+            return Err(Error::VersionGone);
+        }
+        Err(error)
     }
 
     fn retirement(&self, order: &Order, retired: Option<Version>) -> Retirement {

@@ -20,6 +20,14 @@ pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
         "only when an end or a set had no answer, or was refused: the rotator's own tests of late ends",
     ),
     (
+        "rotator.issuer.knows",
+        "only when an issuer does not know the version that it is to keep: the rotator's own tests of what is gone",
+    ),
+    (
+        "rotator.ledger.give_up",
+        "only when an issuer does not know the version that it is to keep: the rotator's own tests of what is gone",
+    ),
+    (
         "rotator.ledger.close_what_was_open",
         "only when the state was put back from a backup: the rotator's own tests of its ledger",
     ),
