@@ -236,8 +236,8 @@ impl Error {
             | Self::RejectedLogin { .. }
             | Self::ProofGivenUp { .. }
             | Self::IssuerHalted { .. }
+            | Self::VersionGone
             | Self::StatementUsed(_) => Code::FailedPrecondition,
-            Self::VersionGone => Code::FailedPrecondition,
             Self::Statement(error) => error.code(),
             Self::TooManyUnresolved { .. } | Self::TooManySpares { .. } | Self::BudgetExhausted { .. } => {
                 Code::ResourceExhausted

@@ -265,7 +265,9 @@ impl Mint {
                     Some(Answer::Failed(reason::RECEIPT_MISSING, None))
                 } else if commits.iter().all(|(_, serial)| serial.is_none()) {
                     // nobody outside hears of it: one write
-                    commits.iter().for_each(|(object, _)| world.ledger.committed(ask, *object));
+                    for (object, _) in &commits {
+                        world.ledger.committed(ask, *object);
+                    }
                     let now = self.instant(call.envelope.machine, world.now);
                     world.ledger.retired(ask, retires, &now);
                     Some(self.retirement(ask, retires))

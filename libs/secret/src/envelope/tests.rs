@@ -105,7 +105,9 @@ fn nothing_is_sealed_to_a_key_that_was_retired_or_is_not_used_yet() {
     let (ours, stolen) = (World::new(1), ring(&[KeyUse::DistributorSeal], 41));
     for stage in [KeyStage::Retiring, KeyStage::Next] {
         let mut known = published(&stolen);
-        known.iter_mut().for_each(|key| key.stage = stage);
+        for key in &mut known {
+            key.stage = stage;
+        }
         known.extend(published(&ours.distributor));
         let recipient = SealPublicKey::active(KeyUse::DistributorSeal, &known).unwrap();
         let signer = ours.rotator.signing(KeyUse::RotatorSign).unwrap();
