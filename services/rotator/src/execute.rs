@@ -152,14 +152,20 @@ impl Rotator {
         objects.filter(|object| self.parts.declaration.awaits_late(*object)).collect()
     }
 
-    /// Refuses to send what others believe by now that it cannot follow its intent any more.
-    fn check_age(&self, intended: &Instant) -> Result<(), IssuerError> {
+    /// Makes a call that others count on: it is not sent when they believe by now that it cannot follow its intent any
+    /// more, and given up at the instant from which they do.
+    async fn within_life<T>(
+        &self,
+        intended: &Instant,
+        call: impl Future<Output = Result<T, IssuerError>>,
+    ) -> Result<T, IssuerError> {
         let age = self.now().since(intended);
-        if age < self.parts.rules.request_life {
-            return Ok(());
+        let left = self.parts.rules.request_life.saturating_sub(age);
+        if left.is_zero() {
+            let problem = format!("nothing was sent: {} s have passed since its intent", age.as_secs());
+            return Err(IssuerError::NotSent(problem));
         }
-        let problem = format!("nothing was sent: {} s have passed since its intent", age.as_secs());
-        Err(IssuerError::NotSent(problem))
+        unless_over(tokio::time::sleep(left), call).await
     }
 
     /// Writes down what is known of a call that was not done, if somebody has to wait for it.
@@ -206,6 +212,19 @@ impl Rotator {
         let act = order.act(action, self.username(&order.application));
         let announced = self.parts.audit.announce(act).await?;
         self.conclude(announced, Outcome::Success, Some((order, of))).await
+    }
+}
+
+/// Makes a call and gives it up when its time is over. A process that was stopped and goes on looks at the time before the
+/// call does.
+async fn unless_over<T>(
+    over: impl Future<Output = ()>,
+    call: impl Future<Output = Result<T, IssuerError>>,
+) -> Result<T, IssuerError> {
+    tokio::select! {
+        biased;
+        () = over => Err(IssuerError::Unknown("no answer came for as long as others wait for it".to_owned())),
+        answer = call => answer,
     }
 }
 
@@ -272,6 +291,51 @@ pub struct CreateOrder {
     pub order: Order,
     /// The catalog revision that the caller acts upon.
     pub revision: Revision,
+}
+
+#[cfg(test)]
+mod life_tests {
+    use std::cell::Cell;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Over when it is looked at for the time of this number.
+    async fn over_at(look: usize) {
+        let mut looks = 0;
+        std::future::poll_fn(|_| {
+            looks += 1;
+            if looks >= look { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_call_is_given_up_when_others_stop_waiting_for_it() {
+        let (end, over) = tokio::sync::oneshot::channel::<()>();
+        let never = std::future::pending::<Result<(), IssuerError>>();
+        let call = unless_over(async { over.await.unwrap_or_default() }, never);
+        end.send(()).unwrap();
+        assert_eq!(call.await.unwrap_err().reason(), "ISSUER_UNKNOWN_OUTCOME");
+        assert_eq!(unless_over(over_at(9), async { Ok(7) }).await, Ok(7), "what is in time is answered");
+    }
+
+    #[tokio::test]
+    async fn of_several_requests_of_a_call_none_is_sent_after_its_time() {
+        for (look, expected) in [(1, 0), (2, 1), (3, 2)] {
+            let sent = Cell::new(0);
+            let call = async {
+                for _ in 0..5 {
+                    sent.set(sent.get() + 1);
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            };
+            let outcome = unless_over(over_at(look), call).await;
+            assert_eq!(outcome.unwrap_err().reason(), "ISSUER_UNKNOWN_OUTCOME");
+            assert_eq!(sent.get(), expected, "{look}: who goes on after a stop looks at the time first");
+        }
+    }
 }
 
 #[cfg(test)]

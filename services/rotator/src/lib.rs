@@ -16,7 +16,9 @@
 //! - believes a receipt that the distributor did not sign for this very envelope:
 //!   `a_receipt_that_is_not_for_this_version_is_refused`
 //! - sends a call whose intent is older than a call lives, when others count on that:
-//!   `who_was_stopped_longer_than_a_call_lives_sends_nothing_more`
+//!   `who_was_stopped_longer_than_a_call_lives_sends_nothing_more`, or goes on with one until it is:
+//!   `a_call_is_given_up_when_others_stop_waiting_for_it`,
+//!   `of_several_requests_of_a_call_none_is_sent_after_its_time`
 //! - lets an end that was not answered come late and end what is newer:
 //!   `an_end_that_was_not_answered_is_repeated_only_when_it_can_no_longer_come_late`,
 //!   `the_next_value_is_not_made_while_a_set_of_this_one_may_still_bring_it_back`,
@@ -64,7 +66,9 @@
 //!   off as *presumed* (still accounted for, still swept by the next commit) and one more Create is let through. Without
 //!   that way out a credential whose process was killed twice at the wrong moment would need a person.
 //! - *A call that was never answered blocks the next Create for `issuer.request_life`*: a password that lands after its
-//!   successor would survive the successor's commit.
+//!   successor would survive the successor's commit. It is counted from the intent, so a call has what is left of it and not
+//!   its own deadline: one that was sent late, or is several requests, is given up when others stop waiting. If somebody is
+//!   there to see that, the time is counted once more from then, for what the issuer may have taken in already.
 //! - *An end that was not answered blocks that object for `issuer.request_life`* (its repetition, another end, Revoke, the
 //!   next Create) wherever the driver declares that a late one may end what is newer: when it was sent is durable with the
 //!   intent, so nobody has to remember it. A set is waited for by the next Create only: repeated, it brings the same value.

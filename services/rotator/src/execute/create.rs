@@ -172,8 +172,7 @@ impl Rotator {
             let secret = value.ok_or(unsupported).map_err(|error| failed_create(subject.object, error))?;
             return Ok(Half { handle: None, client_id, secret });
         }
-        self.check_age(intended).map_err(|error| failed_create(subject.object, error))?;
-        let made = self.parts.issuer.create(announced, subject, value).await;
+        let made = self.within_life(intended, self.parts.issuer.create(announced, subject, value)).await;
         let NewVersion { handle, client_id: fresh_id, secret } =
             made.map_err(|error| failed_create(subject.object, error))?;
         Ok(Half { handle: Some(handle), client_id: fresh_id.unwrap_or(client_id), secret })

@@ -171,10 +171,8 @@ impl Rotator {
     ) -> Result<(), Error> {
         // the handle says which version stays: no driver needs the client's id for that
         let subject = subject(object, username, "");
-        let ended = match self.check_age(&sent.intended) {
-            Ok(()) => self.parts.issuer.end(sent.announced, sent.delivered, subject, keep).await,
-            Err(stale) => Err(stale),
-        };
+        let call = self.parts.issuer.end(sent.announced, sent.delivered, subject, keep);
+        let ended = self.within_life(&sent.intended, call).await;
         if let Err(error) = &ended {
             self.end_failed(sent.rotation, object, &sent.calls, error).await?;
         }

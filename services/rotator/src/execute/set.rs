@@ -103,10 +103,8 @@ impl Rotator {
             let Some((_, value)) = half else { continue };
             let client_id = plain.client.as_ref().map_or("", |(id, _)| id.as_str());
             let subject = subject(*object, username, client_id);
-            let set = match self.check_age(intended) {
-                Ok(()) => self.parts.issuer.set(announced, written, subject, value).await,
-                Err(stale) => Err(stale),
-            };
+            let call = self.parts.issuer.set(announced, written, subject, value);
+            let set = self.within_life(intended, call).await;
             if let Err(error) = &set {
                 self.end_failed(rotation, *object, calls, error).await?;
             }
