@@ -78,6 +78,12 @@ pub trait Driver: Debug + Send + Sync {
         Err(IssuerError::Unsupported("this driver sets no values"))
     }
 
+    /// Whether the issuer knows the user, by an answer that names it: false only if it says that there is none. The direct
+    /// look at what a refused [`Driver::end`] means; changes nothing.
+    async fn knows(&self, _subject: Subject<'_>) -> Result<bool, IssuerError> {
+        Err(IssuerError::Unsupported("this driver cannot look a user up"))
+    }
+
     /// How many versions of an object are alive. Called only where the declaration says that versions can be listed.
     async fn alive(&self, _subject: Subject<'_>) -> Result<usize, IssuerError> {
         Err(IssuerError::Unsupported("this driver cannot list versions"))

@@ -49,6 +49,12 @@ impl IssuerError {
         }
     }
 
+    /// Whether an end was refused because nothing is known by its handle (any more). It may be a lie, or somebody else's
+    /// answer.
+    pub fn says_unknown(&self) -> bool {
+        matches!(self, Self::Refused { status: 404 | 409 | 410 })
+    }
+
     /// Whether the issuer has finished with the call, so that nothing of it can take effect later.
     pub fn was_answered(&self) -> bool {
         !matches!(self, Self::Unknown(_))

@@ -231,6 +231,10 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "Too many calls to the issuer have an unknown outcome",
             "Check the issuer; Mint goes on when earlier calls are answered or too old to arrive",
         ),
+        "TOO_MANY_SPARE_VERSIONS" => (
+            "Several versions were made and given up, one after another",
+            "Nothing, once: Mint makes one more after the pause and ends them. Again and again: find out who begins rotations",
+        ),
         reason::PREVIOUS_VERSION_ALIVE => (
             "The issuer still accepts a version that it was told to end",
             "Alarm: end the old credential at the issuer by hand and find out why it lives",
@@ -336,6 +340,7 @@ mod tests {
             "TOMBSTONE_NOT_PASSED",
             "IDENTITY_NOT_DISABLED",
             "TOO_MANY_UNRESOLVED_INTENTS",
+            "TOO_MANY_SPARE_VERSIONS",
             "PREVIOUS_VERSION_ALIVE",
             "STATE_UNAVAILABLE",
             "UNSUPPORTED",

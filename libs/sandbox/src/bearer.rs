@@ -39,6 +39,7 @@ const HOLDERS: [(&str, &str, &[&str]); 3] = [
         "rotator",
         "rotator/issuer-token",
         &[
+            "service-user.get",
             "service-user.create_password",
             "service-user.commit_password",
             "service-user.create_client",

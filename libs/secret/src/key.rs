@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublic
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable as _, Kem, Serializable as _};
 use mint_types::Entropy;
+use mint_types::mutation::{Mutation, mutated};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -205,7 +206,12 @@ pub struct SealPublicKey {
 impl SealPublicKey {
     /// The active key of a use among those published.
     pub fn active(key_use: KeyUse, published: &[PublishedKey]) -> Option<Self> {
-        let key = published.iter().find(|key| key.key_use == key_use && key.stage == KeyStage::Active)?;
+        // who stole a key that was retired opens nothing new with it: nobody seals to it
+        let is_sealed_to = |stage| {
+            stage == KeyStage::Active
+                || stage == KeyStage::Retiring && mutated(Mutation::RetiredKeyStillOpening)
+        };
+        let key = published.iter().find(|key| key.key_use == key_use && is_sealed_to(key.stage))?;
         Some(Self { id: key.id.clone(), half: PublicHalf::from_bytes(&key.public_key).ok()? })
     }
 

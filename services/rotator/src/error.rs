@@ -49,6 +49,23 @@ pub enum Error {
         /// When one more is made.
         retry_after: Duration,
     },
+    /// What a rotation delivered is not at the issuer any more.
+    #[error(
+        "the issuer knows the user and not the version that is to stay: somebody deleted it there; nothing is ended, and \
+         the next rotation makes a fresh one"
+    )]
+    VersionGone,
+    /// Versions that were made and given up, and that the next end sweeps.
+    #[error(
+        "{spares} versions were made and given up, and each opens the door until the next one is delivered and ends them; \
+         only one more is made every ten minutes"
+    )]
+    TooManySpares {
+        /// How many there are.
+        spares: usize,
+        /// When one more is made.
+        retry_after: Duration,
+    },
     /// An earlier call was never answered and may still take effect.
     #[error(
         "an earlier call to the issuer was never answered and may still take effect; wait until it cannot"
@@ -168,9 +185,10 @@ impl Error {
             Self::StaleFencingToken(_) => "STALE_FENCING_TOKEN",
             Self::RotationUnknown(_) => "ROTATION_UNKNOWN",
             Self::RotationMismatch(_) => "ROTATION_MISMATCH",
-            Self::RotationClosed { .. } => "ROTATION_CLOSED",
+            Self::RotationClosed { .. } | Self::VersionGone => "ROTATION_CLOSED",
             Self::RotationOpen { .. } => "ROTATION_OPEN",
             Self::TooManyUnresolved { .. } => "TOO_MANY_UNRESOLVED_INTENTS",
+            Self::TooManySpares { .. } => "TOO_MANY_SPARE_VERSIONS",
             Self::EarlierCallMayLand { .. } => "ISSUER_UNKNOWN_OUTCOME",
             Self::ReceiptMissing => "RECEIPT_MISSING",
             Self::ReceiptInvalid(_) => "RECEIPT_INVALID",
@@ -218,9 +236,12 @@ impl Error {
             | Self::RejectedLogin { .. }
             | Self::ProofGivenUp { .. }
             | Self::IssuerHalted { .. }
+            | Self::VersionGone
             | Self::StatementUsed(_) => Code::FailedPrecondition,
             Self::Statement(error) => error.code(),
-            Self::TooManyUnresolved { .. } | Self::BudgetExhausted { .. } => Code::ResourceExhausted,
+            Self::TooManyUnresolved { .. } | Self::TooManySpares { .. } | Self::BudgetExhausted { .. } => {
+                Code::ResourceExhausted
+            }
             Self::EarlierCallMayLand { .. }
             | Self::CatalogUnavailable(_)
             | Self::KeysUnavailable(_)
@@ -237,6 +258,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyUnresolved { retry_after, .. }
+            | Self::TooManySpares { retry_after, .. }
             | Self::EarlierCallMayLand { retry_after }
             | Self::OverlapNotPassed { retry_after }
             | Self::BudgetExhausted { retry_after }

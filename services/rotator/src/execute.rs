@@ -121,7 +121,7 @@ impl Rotator {
         ledger.admit(&order.application, order.token).await?;
         let state = ledger.load(&order.application, order.ask.rotation).await?;
         match plan::abandon(&state, order.ask, self.ends())? {
-            plan::AbandonPlan::Abandoned => Ok(()),
+            plan::AbandonPlan::Abandoned => ledger.overtake(&order.application, order.token).await,
             plan::AbandonPlan::Abandon => {
                 ledger.abandon(&order.application, order.token, order.ask, self.ends(), &self.now()).await
             }
@@ -152,14 +152,20 @@ impl Rotator {
         objects.filter(|object| self.parts.declaration.awaits_late(*object)).collect()
     }
 
-    /// Refuses to send what others believe by now that it cannot follow its intent any more.
-    fn check_age(&self, intended: &Instant) -> Result<(), IssuerError> {
+    /// Makes a call that others count on: it is not sent when they believe by now that it cannot follow its intent any
+    /// more, and given up at the instant from which they do.
+    async fn within_life<T>(
+        &self,
+        intended: &Instant,
+        call: impl Future<Output = Result<T, IssuerError>>,
+    ) -> Result<T, IssuerError> {
         let age = self.now().since(intended);
-        if age < self.parts.rules.request_life {
-            return Ok(());
+        let left = self.parts.rules.request_life.saturating_sub(age);
+        if left.is_zero() {
+            let problem = format!("nothing was sent: {} s have passed since its intent", age.as_secs());
+            return Err(IssuerError::NotSent(problem));
         }
-        let problem = format!("nothing was sent: {} s have passed since its intent", age.as_secs());
-        Err(IssuerError::NotSent(problem))
+        unless_over(tokio::time::sleep(left), call).await
     }
 
     /// Writes down what is known of a call that was not done, if somebody has to wait for it.
@@ -192,11 +198,11 @@ impl Rotator {
         &self,
         announced: mint_api::audit_log::Announced,
         outcome: Outcome,
-        told: Option<(RotationId, ToldOf)>,
+        told: Option<(&Order, ToldOf)>,
     ) -> Result<(), Error> {
         self.parts.audit.conclude(announced, outcome).await?;
-        if let Some((rotation, of)) = told {
-            self.parts.ledger.told(rotation, of).await?;
+        if let Some((order, of)) = told {
+            self.parts.ledger.told(&order.application, order.ask.rotation, of);
         }
         Ok(())
     }
@@ -205,7 +211,20 @@ impl Rotator {
     async fn tell_again(&self, order: &Order, action: &'static str, of: ToldOf) -> Result<(), Error> {
         let act = order.act(action, self.username(&order.application));
         let announced = self.parts.audit.announce(act).await?;
-        self.conclude(announced, Outcome::Success, Some((order.ask.rotation, of))).await
+        self.conclude(announced, Outcome::Success, Some((order, of))).await
+    }
+}
+
+/// Makes a call and gives it up when its time is over. A process that was stopped and goes on looks at the time before the
+/// call does.
+async fn unless_over<T>(
+    over: impl Future<Output = ()>,
+    call: impl Future<Output = Result<T, IssuerError>>,
+) -> Result<T, IssuerError> {
+    tokio::select! {
+        biased;
+        () = over => Err(IssuerError::Unknown("no answer came for as long as others wait for it".to_owned())),
+        answer = call => answer,
     }
 }
 
@@ -221,9 +240,12 @@ fn known_of(error: &IssuerError) -> Failed {
     }
 }
 
+/// What the log has of a version that was found gone.
+const VERSION_GONE: &str = "VERSION_GONE";
+
 /// The outcome of a failed act, as the log has it.
 fn failure(error: &Error) -> Outcome {
-    let reason = error.reason();
+    let reason = if matches!(error, Error::VersionGone) { VERSION_GONE } else { error.reason() };
     if error.outcome_is_unknown() { Outcome::Unknown { reason } } else { Outcome::Failure { reason } }
 }
 
@@ -269,6 +291,51 @@ pub struct CreateOrder {
     pub order: Order,
     /// The catalog revision that the caller acts upon.
     pub revision: Revision,
+}
+
+#[cfg(test)]
+mod life_tests {
+    use std::cell::Cell;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Over when it is looked at for the time of this number.
+    async fn over_at(look: usize) {
+        let mut looks = 0;
+        std::future::poll_fn(|_| {
+            looks += 1;
+            if looks >= look { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_call_is_given_up_when_others_stop_waiting_for_it() {
+        let (end, over) = tokio::sync::oneshot::channel::<()>();
+        let never = std::future::pending::<Result<(), IssuerError>>();
+        let call = unless_over(async { over.await.unwrap_or_default() }, never);
+        end.send(()).unwrap();
+        assert_eq!(call.await.unwrap_err().reason(), "ISSUER_UNKNOWN_OUTCOME");
+        assert_eq!(unless_over(over_at(9), async { Ok(7) }).await, Ok(7), "what is in time is answered");
+    }
+
+    #[tokio::test]
+    async fn of_several_requests_of_a_call_none_is_sent_after_its_time() {
+        for (look, expected) in [(1, 0), (2, 1), (3, 2)] {
+            let sent = Cell::new(0);
+            let call = async {
+                for _ in 0..5 {
+                    sent.set(sent.get() + 1);
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            };
+            let outcome = unless_over(over_at(look), call).await;
+            assert_eq!(outcome.unwrap_err().reason(), "ISSUER_UNKNOWN_OUTCOME");
+            assert_eq!(sent.get(), expected, "{look}: who goes on after a stop looks at the time first");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,24 @@
 //! The ledger: what the issuer was asked to make, what it made, what was told to end. Durable before and after every
 //! call; deletes nothing.
 
+mod heard;
 mod read;
 mod write;
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
-use mint_store::{Database, Migration, Row, Transaction, Value};
+#[cfg(not(test))]
+use mint_store::Database;
+use mint_store::{Migration, Row, Transaction, Value};
 use mint_types::{Admitted, ApplicationId, Fence, FencingToken, RotationId, Timestamp};
 
 use crate::Error;
 use crate::guard;
-use crate::state::ApplicationState;
+use crate::state::{ApplicationState, Instant};
+use heard::{Fact, Heard, write_heard};
+#[cfg(test)]
+pub(crate) use tests::dying::Database;
 
 pub use read::ListedVersion;
 pub use write::{Begun, EndCalls, Excuse, Failed, IssuerStanding, Lie, Revocation, ToldOf};
@@ -36,22 +44,35 @@ const FENCE_RAISE: &str = "INSERT INTO fence (application, token) VALUES ($1, $2
 #[derive(Debug, Clone)]
 pub struct Ledger {
     database: Database,
+    heard: Heard,
 }
 
 #[mint_port::points(service = "rotator", name = "ledger", list = FENCE_POINTS)]
 impl Ledger {
     /// A ledger in an open database.
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into(), heard: Heard::default() }
     }
 
-    /// Lets the holder of a fencing token act: raises the highest token seen, or refuses a lower one (invariant I3).
+    /// Lets the holder of a fencing token act, or refuses one that was overtaken (invariant I3). Writes nothing: the act's
+    /// first write raises the highest token seen, before anything is changed outside.
+    #[read]
     pub async fn admit(&self, application: &ApplicationId, token: FencingToken) -> Result<(), Error> {
-        let seen = self.database.query_optional(FENCE_READ, &[application.as_str().into()]).await?;
-        match fence_of(seen.as_ref())?.admit(token)? {
+        self.seen(application, token).await.map(drop)
+    }
+
+    /// The same, where an act is answered without a write: from now on whoever was overtaken is refused.
+    pub async fn overtake(&self, application: &ApplicationId, token: FencingToken) -> Result<(), Error> {
+        match self.seen(application, token).await? {
             Admitted::Again => Ok(()),
             Admitted::Raises => self.write_fenced(application, token, &|_| Box::pin(async { Ok(()) })).await,
         }
+    }
+
+    #[read]
+    async fn seen(&self, application: &ApplicationId, token: FencingToken) -> Result<Admitted, Error> {
+        let seen = self.database.query_optional(FENCE_READ, &[application.as_str().into()]).await?;
+        Ok(fence_of(seen.as_ref())?.admit(token)?)
     }
 
     /// A write that allows an act: only for the holder of the highest token, in one transaction with it. The body is run
@@ -65,14 +86,20 @@ impl Ledger {
     where
         F: for<'t> Fn(&'t mut Transaction<'a>) -> BoxFuture<'t, Result<T, Error>> + Sync,
     {
-        self.database
+        let heard = self.heard.of(application);
+        let written = self
+            .database
             .write(|transaction| {
+                let heard = Arc::clone(&heard);
                 Box::pin(async move {
                     fence(transaction, application, token).await?;
+                    write_heard(transaction, &heard).await?;
                     body(transaction).await
                 })
             })
-            .await
+            .await?;
+        self.heard.written(&heard);
+        Ok(written)
     }
 
     /// What decisions about a rotation need: its row, the open ones, live versions, unsettled calls.
@@ -90,8 +117,10 @@ impl Ledger {
             last: self.database.query(read::LAST, &args[..1]).await?,
             attempts: self.database.query(read::ATTEMPTS, &args[..1]).await?,
             end_calls: self.database.query(read::END_CALLS, &args[..1]).await?,
+            revoking: self.database.query(read::REVOKING, &args[..1]).await?,
         };
-        let state = queries.into_state(application)?;
+        let mut state = queries.into_state(application)?;
+        self.heard.adds_to(&mut state);
         guard::check(application, &state)?;
         Ok(state)
     }
@@ -104,6 +133,20 @@ impl Ledger {
         let versions = rows.iter().map(ListedVersion::of).collect::<Result<_, _>>()?;
         let unsettled = self.database.query(read::ATTEMPTS, &args).await?.len();
         Ok((versions, u32::try_from(unsettled).unwrap_or(u32::MAX)))
+    }
+}
+
+impl Ledger {
+    /// Notes that the audit log has an outcome. The next write for the application keeps it: whoever dies before that tells
+    /// the log once more.
+    pub fn told(&self, application: &ApplicationId, rotation: RotationId, of: ToldOf) {
+        self.heard.note(application, rotation, Fact::Told(of));
+    }
+
+    /// Notes that the issuer was seen refusing what a rotation retired. It is kept in the same way: whoever dies before that,
+    /// and is asked again, logs in once more.
+    pub fn dead(&self, application: &ApplicationId, rotation: RotationId, now: &Instant) {
+        self.heard.note(application, rotation, Fact::Dead(now.wall));
     }
 }
 
@@ -131,6 +174,7 @@ async fn load_in(
         last: transaction.query(read::LAST, &args[..1]).await?,
         attempts: transaction.query(read::ATTEMPTS, &args[..1]).await?,
         end_calls: transaction.query(read::END_CALLS, &args[..1]).await?,
+        revoking: transaction.query(read::REVOKING, &args[..1]).await?,
     };
     queries.into_state(application)
 }

@@ -16,19 +16,28 @@
 //! - believes a receipt that the distributor did not sign for this very envelope:
 //!   `a_receipt_that_is_not_for_this_version_is_refused`
 //! - sends a call whose intent is older than a call lives, when others count on that:
-//!   `who_was_stopped_longer_than_a_call_lives_sends_nothing_more`
+//!   `who_was_stopped_longer_than_a_call_lives_sends_nothing_more`, or goes on with one until it is:
+//!   `a_call_is_given_up_when_others_stop_waiting_for_it`,
+//!   `of_several_requests_of_a_call_none_is_sent_after_its_time`
 //! - lets an end that was not answered come late and end what is newer:
 //!   `an_end_that_was_not_answered_is_repeated_only_when_it_can_no_longer_come_late`,
 //!   `the_next_value_is_not_made_while_a_set_of_this_one_may_still_bring_it_back`,
 //!   `revoke_waits_for_what_may_still_land_on_its_objects_like_every_other_end`,
 //!   `who_was_stopped_longer_than_a_call_lives_ends_nothing_more`
-//! - loses a version: `create_fails_at_every_port_and_is_repeated`, `retire_fails_at_every_port_and_is_repeated`
+//! - loses a version: `create_fails_at_every_port_and_is_repeated`, `retire_fails_at_every_port_and_is_repeated`,
+//!   `contract_a_rotation_goes_wrong_at_every_durable_write_and_is_repeated`
 //! - piles up versions that nobody knows: `two_calls_without_an_outcome_hold_up_the_next_create`
+//! - piles up versions because somebody who holds a lease wants them:
+//!   `a_coordinator_that_begins_one_rotation_after_another_piles_up_few_versions`, and lets that hold up two operators:
+//!   `what_was_piled_up_holds_up_no_revocation`
 //! - goes on with what was open when writes may have been lost (a failover, a restored backup):
 //!   `after_a_restored_backup_nothing_that_was_open_goes_on`
 //! - acts for somebody who lost the lease, and loses nothing by it: `a_stale_fencing_token_is_refused`,
-//!   `a_lease_lost_during_create_keeps_what_was_made`
+//!   `a_lease_lost_during_create_keeps_what_was_made`, `what_is_sent_to_the_issuer_is_sent_by_the_highest_token`
 //! - calls trouble a death: `network_trouble_is_never_a_proof_of_death`
+//! - takes a version for ended because somebody says that it is not there, or waits for one for ever that is not:
+//!   `an_issuer_that_denies_what_it_has_ends_nothing_and_piles_up_little`,
+//!   `a_user_that_was_deleted_by_hand_and_made_again_gets_a_fresh_version`
 //! - sets a value that no destination has, or gives one up that a destination has:
 //!   `a_replaced_value_is_set_once_a_destination_has_it_and_never_before`,
 //!   `a_value_that_a_destination_has_cannot_be_given_up_before_the_issuer_has_it`,
@@ -57,18 +66,42 @@
 //!   off as *presumed* (still accounted for, still swept by the next commit) and one more Create is let through. Without
 //!   that way out a credential whose process was killed twice at the wrong moment would need a person.
 //! - *A call that was never answered blocks the next Create for `issuer.request_life`*: a password that lands after its
-//!   successor would survive the successor's commit.
+//!   successor would survive the successor's commit. It is counted from the intent, so a call has what is left of it and not
+//!   its own deadline: one that was sent late, or is several requests, is given up when others stop waiting. If somebody is
+//!   there to see that, the time is counted once more from then, for what the issuer may have taken in already.
 //! - *An end that was not answered blocks that object for `issuer.request_life`* (its repetition, another end, Revoke, the
 //!   next Create) wherever the driver declares that a late one may end what is newer: when it was sent is durable with the
 //!   intent, so nobody has to remember it. A set is waited for by the next Create only: repeated, it brings the same value.
 //!   An answered end waits for nothing: a request that is done again after its answer came is no fault that TLS lets happen.
 //! - *A 5xx is an unknown outcome*, a 4xx is not: only the latter says that the issuer looked and did nothing.
+//! - *A version that is gone is found by two answers, and ends nothing*. Somebody deletes a user by hand while a rotation
+//!   waits: then its end is refused for ever (404, 409). The driver looks the user up; if the issuer names it (it was made
+//!   again, so this is no stranger's answer) and does not know the version that is to stay, the rotation is given up, the
+//!   log has `VERSION_GONE`, and a fresh rotation makes what applications need. While the user is not there, nothing
+//!   changes: identity-provisioner makes it again. That the older version died with it is likely and not proved: it counts
+//!   as alive, with its overlap, until the fresh version's end sweeps it; so a lie costs a rotation and no more, and after
+//!   three such on an object the next waits as a problem. For that look the token may read users.
 //! - *The overlap is counted per boot*, by rows of (rotation, boot, monotonic time): a replica on another machine counts
 //!   its own, instead of restarting everybody's.
 //! - *A repeated Create after a lost secret makes a fresh version under the same rotation*; there is no way to ask this
 //!   issuer for the one it made.
 //! - *The audit outcome is told after the ledger has it.* If the log refuses just then, the act fails for the caller, and
-//!   its repetition announces and concludes again without acting.
+//!   its repetition announces and concludes again without acting. That the log has it is kept with the next write for the
+//!   application: whoever dies before that tells it once more, which is no lie.
+//! - *Five durable commits for a rotation with an overlap* (`a_rotation_with_an_overlap_takes_five_durable_writes`), whatever ends its versions: the intent and the version (Create),
+//!   the receipt, the intent of the end and its answer (Retire). A Retire that nobody outside hears of is one write. A
+//!   combined one takes a sixth: the first half's answer is kept before the second is asked to end, so that a death between
+//!   the two is told from one before both. A value that is set (*replace*) takes a sixth too: that a destination has it is
+//!   the intent of the set, which the login's verdict follows; only then is there a receipt to accept.
+//! - *A fencing token is raised by an act's first write, before anything is changed at the issuer*, or by a write of its own
+//!   if the act is answered without one. So an end keeps its intent even where a late one is harmless and the accepted
+//!   receipt could stand for it: without that write two holders could act at once.
+//! - *Prove writes nothing* unless it saw trouble: it changes nothing, so its token overtakes nobody (an overtaken one is
+//!   refused), and its verdict is in the audit log and with its caller before the next write keeps it here. Whoever dies
+//!   before that and is asked again logs in once more; of an issuer that counts failed logins that is told it
+//!   (`where_logins_lock_users_out_none_is_tried`).
+//! - *A few versions that were given up may stand, then one more in ten minutes*: each is swept by the next end, and an
+//!   honest rotation must come through to do that. Two operators who revoke do not wait for it.
 //! - *What ends a version is declared by the driver* (`libs/issuer-contract`), and the plan takes the declaration, never
 //!   the driver's name: a call of its own, a commit with or without a grace, the creation, or setting the next value.
 //! - *A partial receipt sets a value and does nothing else.* It comes through the same call as a whole one and is told

@@ -4,12 +4,14 @@ mod abandon;
 mod accept;
 mod budget;
 mod create;
+mod gone;
 mod in_flight;
 mod overlap;
 mod prove;
 mod reconcile;
 mod retire;
 mod revoke;
+mod spare;
 
 use std::time::Duration;
 
@@ -23,12 +25,14 @@ pub use abandon::{AbandonPlan, abandon};
 pub use accept::{AcceptPlan, Delivered, WrittenSomewhere, accept, check_receipt};
 pub use budget::{ErrorBudget, check_issuer, is_used_up};
 pub use create::{CreatePlan, MOST_UNRESOLVED, Make, check_record, create, opens_foreign};
+pub use gone::{MOST_LEFT, may_be_gone, refused_end};
 pub use in_flight::check_ends;
 pub use overlap::{overlap, overlap_left};
 pub use prove::{ProvePlan, Proving, check_probe, grace, prove};
 pub use reconcile::{Finding, Reconciled, reconcile};
 pub use retire::{Commit, Ended, RetirePlan, awaits_answer, ended_by, retire, told_of};
 pub use revoke::{Ending, RevokePlan, revoke};
+pub use spare::{FREE_SPARES, SPARE_PAUSE};
 
 /// The rules in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

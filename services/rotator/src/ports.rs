@@ -45,6 +45,9 @@ pub trait Issuer: Debug + Send + Sync {
         value: &SecretValue,
     ) -> Result<(), IssuerError>;
 
+    /// Whether the issuer knows the user, by an answer that names it; changes nothing.
+    async fn knows(&self, subject: Subject<'_>) -> Result<bool, IssuerError>;
+
     /// How many versions of an object are alive; changes nothing.
     async fn alive(&self, subject: Subject<'_>) -> Result<usize, IssuerError>;
 }
@@ -82,6 +85,10 @@ impl<D: Driver> Issuer for Driven<D> {
         value: &SecretValue,
     ) -> Result<(), IssuerError> {
         self.0.set(subject, value).await
+    }
+
+    async fn knows(&self, subject: Subject<'_>) -> Result<bool, IssuerError> {
+        self.0.knows(subject).await
     }
 
     async fn alive(&self, subject: Subject<'_>) -> Result<usize, IssuerError> {

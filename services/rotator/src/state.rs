@@ -38,7 +38,7 @@ pub enum RotationState {
     Retired,
     /// Given up by the coordinator.
     Abandoned,
-    /// Given up because a later rotation began.
+    /// Given up because a later rotation began, or has to: its version is gone.
     Superseded,
 }
 
@@ -296,6 +296,8 @@ pub struct ApplicationState {
     pub attempts: Vec<Attempt>,
     /// Calls that may still end something.
     pub end_calls: Vec<EndCall>,
+    /// Kinds whose versions two operators want ended, and that have not ended yet.
+    pub revoking: Vec<CredentialKind>,
 }
 
 impl ApplicationState {

@@ -78,12 +78,23 @@ impl Mint {
             }
             Work::CreateAnnounced
             | Work::SetAnnounced(_)
-            | Work::RetireAnnounced { .. }
             | Work::DeliverPlanned(_)
-            | Work::RetireBegun { answered: true, .. }
             | Work::SetBegun(Setting { answered: true, .. }) => &[],
+            // the last write is answered, and that can be lost
+            Work::RetireAnnounced { commits, .. } => {
+                let is_told = commits.iter().any(|(_, keep)| keep.is_some());
+                if is_told { &[] } else { outside(false) }
+            }
+            Work::RetireBegun { commits, answered: true, .. } => {
+                if commits.len() == 1 {
+                    outside(false)
+                } else {
+                    &[]
+                }
+            }
             Work::SetBegun(setting) => outside(!setting.sets.is_empty()),
             Work::RetireBegun { commits, .. } => match commits.first() {
+                Some((_, None)) if commits.len() == 1 => outside(false),
                 Some((_, None)) => &[],
                 first => outside(first.is_some()),
             },

@@ -30,8 +30,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Lets the holder of a token act, or refuses it.
-    pub fn admit(&mut self, token: FencingToken) -> Result<(), Stale> {
+    /// Lets the holder of a token begin, or refuses it: writes nothing.
+    pub fn admit(&self, token: FencingToken) -> Result<(), Stale> {
+        Fence(self.fence).admit(token).map(drop)
+    }
+
+    /// The first write of an act, which lets its holder act or refuses it.
+    pub fn overtake(&mut self, token: FencingToken) -> Result<(), Stale> {
         // `Fence::admit` is the rule; to keep a higher token is this write's part
         if Fence(self.fence).admit(token)? == mint_types::Admitted::Raises {
             self.fence = Some(token);
@@ -50,6 +55,7 @@ impl Ledger {
             attempts: self.attempts.iter().map(|standing| standing.attempt.clone()).collect(),
             // every end of the model's issuers is by name: a late one is harmless, and nobody waits for it
             end_calls: Vec::new(),
+            revoking: Vec::new(),
         }
     }
 

@@ -52,6 +52,11 @@ impl Mint {
             return Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None));
         }
         match self.decide_rotation(world, envelope, request) {
+            // what is answered at once was written with its token; a proof changes nothing, and writes nothing
+            Ok(Some(heard)) if !matches!(request, Request::Prove(_)) => {
+                let written = world.ledger.overtake(envelope.token);
+                Some(written.map_or(Answer::Failed(reason::STALE_FENCING_TOKEN, None), |()| heard))
+            }
             Ok(heard) => heard,
             Err(error) => Some(refused(&error)),
         }
@@ -154,6 +159,9 @@ impl Mint {
         let now = self.instant(call.envelope.machine, world.now);
         let Some((object, serial)) = setting.sets.first().copied() else {
             if setting.whole {
+                if world.ledger.overtake(call.envelope.token).is_err() {
+                    return Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None));
+                }
                 world.ledger.deliver(ask, &now);
             }
             let state = world.ledger.load(ask.rotation);
@@ -237,7 +245,7 @@ impl Mint {
             Work::SetAnnounced(setting) => {
                 let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
                 let now = self.instant(call.envelope.machine, world.now);
-                if world.ledger.admit(call.envelope.token).is_err() {
+                if world.ledger.overtake(call.envelope.token).is_err() {
                     Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None))
                 } else if world.ledger.first_write(ask, &now) {
                     let overtaken = call.envelope.token < world.ledger.highest();
@@ -250,16 +258,24 @@ impl Mint {
             Work::SetBegun(setting) => self.go_on_setting(world, &call, setting, luck),
             Work::RetireAnnounced { commits, retires } => {
                 let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
-                let admitted = world.ledger.admit(call.envelope.token);
+                let admitted = world.ledger.overtake(call.envelope.token);
                 if admitted.is_err() {
                     Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None))
-                } else if world.ledger.begin_retire(ask) {
+                } else if !world.ledger.begin_retire(ask) {
+                    Some(Answer::Failed(reason::RECEIPT_MISSING, None))
+                } else if commits.iter().all(|(_, serial)| serial.is_none()) {
+                    // nobody outside hears of it: one write
+                    for (object, _) in &commits {
+                        world.ledger.committed(ask, *object);
+                    }
+                    let now = self.instant(call.envelope.machine, world.now);
+                    world.ledger.retired(ask, retires, &now);
+                    Some(self.retirement(ask, retires))
+                } else {
                     let work = Work::RetireBegun { commits, answered: false, retires };
                     let overtaken = call.envelope.token < world.ledger.highest();
                     push(world, Call { overtaken, work, ..call.clone() });
                     None
-                } else {
-                    Some(Answer::Failed(reason::RECEIPT_MISSING, None))
                 }
             }
             Work::RetireBegun { commits, answered, retires } => {
@@ -273,7 +289,11 @@ impl Mint {
         let Some(heard) = heard else { return };
         let is_last = matches!(
             call.work,
-            Work::CreateBegun { .. } | Work::SetBegun(_) | Work::RetireBegun { .. } | Work::DeliverBegun(..)
+            Work::CreateBegun { .. }
+                | Work::SetBegun(_)
+                | Work::RetireAnnounced { .. }
+                | Work::RetireBegun { .. }
+                | Work::DeliverBegun(..)
         );
         if is_last && luck == Luck::AnswerLost && !matches!(heard, Answer::Failed(..)) {
             world.left.messages -= 1;
@@ -285,7 +305,7 @@ impl Mint {
 
     fn begin_create(&self, world: &mut World, call: Call) -> Option<Answer> {
         let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
-        if world.ledger.admit(call.envelope.token).is_err() {
+        if world.ledger.overtake(call.envelope.token).is_err() {
             return Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None));
         }
         let now = self.instant(call.envelope.machine, world.now);
@@ -386,15 +406,17 @@ impl Mint {
         luck: Luck,
     ) -> Option<Answer> {
         let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
-        let Some((object, serial)) = commits.first().copied() else {
-            let now = self.instant(call.envelope.machine, world.now);
-            world.ledger.retired(ask, retires, &now);
-            return Some(self.retirement(ask, retires));
-        };
+        let (object, serial) = commits.first().copied()?;
         // where the issuer needs no call, only the ledger is written
         let Some(serial) = serial.filter(|_| !answered) else {
             world.ledger.committed(ask, object);
             commits.remove(0);
+            if commits.is_empty() {
+                // in the same write
+                let now = self.instant(call.envelope.machine, world.now);
+                world.ledger.retired(ask, retires, &now);
+                return Some(self.retirement(ask, retires));
+            }
             push(
                 world,
                 Call { work: Work::RetireBegun { commits, answered: false, retires }, ..call.clone() },

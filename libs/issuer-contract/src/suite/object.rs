@@ -25,6 +25,8 @@ pub(super) async fn check(run: &mut Run<'_>) {
     run.note("an end that comes once more after a newer version was made ends nothing", outcome);
     let outcome = if ends.is_told() { unknown_handle(run).await.into() } else { Outcome::Skipped };
     run.note("a handle that the issuer does not know is refused, and ends nothing", outcome);
+    let outcome = if ends.is_told() { known(run).await } else { Outcome::Skipped };
+    run.note("a user that is there is known, and a stranger is not", outcome);
     let outcome = another(run).await;
     run.note("nothing happens to another identity", outcome);
     let outcome = if run.bench.driver().declares().of(run.object).lists {
@@ -98,6 +100,20 @@ async fn unknown_handle(run: &Run<'_>) -> Result<(), String> {
     run.bench.pass(run.ends().grace()).await;
     run.expect_login(&identity, &first, true).await?;
     run.expect_login(&identity, &second, true).await
+}
+
+async fn known(run: &Run<'_>) -> Outcome {
+    let identity = run.bench.identity().await;
+    let stranger = Identity { username: format!("{}-nobody", identity.username), ..identity.clone() };
+    for (whose, expected) in [(&identity, true), (&stranger, false)] {
+        match run.bench.driver().knows(whose.subject(run.object)).await {
+            Ok(said) if said == expected => {}
+            Ok(said) => return Outcome::Broken(format!("{said} is answered where {expected} is true")),
+            Err(IssuerError::Unsupported(_)) => return Outcome::Skipped,
+            Err(error) => return Outcome::Broken(failed("looking up", &error)),
+        }
+    }
+    Outcome::Kept
 }
 
 async fn another(run: &Run<'_>) -> Result<(), String> {

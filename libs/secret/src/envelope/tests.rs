@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Noise, published, ring};
-use crate::{KeyRing, KeyUse};
+use crate::{KeyRing, KeyStage, KeyUse, SealPublicKey};
 
 const CANARY: &str = "mint-canary-pw-not-to-be-seen";
 
@@ -98,6 +98,26 @@ fn an_envelope_for_another_recipient_cannot_be_opened() {
     let envelope = seal(&recipient, signer, subject.clone(), b"x", &Noise::new(1)).unwrap();
     let refused = ours.open(&envelope, expected(&subject)).unwrap_err();
     assert!(matches!(refused, Error::NotOurs(_)), "{refused}");
+}
+
+#[test]
+fn nothing_is_sealed_to_a_key_that_was_retired_or_is_not_used_yet() {
+    let (ours, stolen) = (World::new(1), ring(&[KeyUse::DistributorSeal], 41));
+    for stage in [KeyStage::Retiring, KeyStage::Next] {
+        let mut known = published(&stolen);
+        for key in &mut known {
+            key.stage = stage;
+        }
+        known.extend(published(&ours.distributor));
+        let recipient = SealPublicKey::active(KeyUse::DistributorSeal, &known).unwrap();
+        let signer = ours.rotator.signing(KeyUse::RotatorSign).unwrap();
+        let envelope = seal(&recipient, signer, subject(), b"x", &Noise::new(1)).unwrap();
+        ours.open(&envelope, expected(&subject())).unwrap();
+        let verifiers = VerifyKeys::of(KeyUse::RotatorSign, ours.rotator.published());
+        let keys = stolen.seal_keys(KeyUse::DistributorSeal).unwrap();
+        let read = open(keys, &verifiers, &envelope, expected(&subject()));
+        assert!(matches!(read, Err(Error::NotOurs(_))), "{stage:?}: whoever stole the key reads on");
+    }
 }
 
 #[test]

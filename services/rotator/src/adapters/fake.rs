@@ -51,11 +51,17 @@ struct Inner {
     /// Calls that an act waits for: faults count these.
     steps: usize,
     fault: Option<(usize, Fault)>,
+    /// Durable writes so far.
+    writes: usize,
+    /// The same for them.
+    write_fault: Option<(usize, Fault)>,
     rejects_logins: bool,
     accepts_everything: bool,
     login_trouble: bool,
     /// Says that it ended something, and did not.
     ends_nothing: bool,
+    /// Says that it knows nothing of what it is to keep, and lies.
+    denies_ends: bool,
     /// Statements that were signed.
     statements: u64,
     /// The clock goes on by so much at a call.
@@ -77,7 +83,8 @@ pub(crate) struct World {
 }
 
 /// What a fault lets a call do.
-enum Course {
+#[derive(Debug)]
+pub(crate) enum Course {
     Normal,
     Refused,
     Unanswered,
@@ -145,9 +152,48 @@ impl World {
         inner.stall = Some((at, pause));
     }
 
+    /// The durable write number `index` (from now) goes wrong.
+    pub(crate) fn fail_at_write(&self, index: usize, fault: Fault) {
+        let mut inner = self.locked();
+        let at = inner.writes + index;
+        inner.write_fault = Some((at, fault));
+    }
+
+    /// How many durable writes there were.
+    pub(crate) fn writes(&self) -> usize {
+        self.locked().writes
+    }
+
     /// Whether the fault is still ahead.
     pub(crate) fn fault_is_ahead(&self) -> bool {
-        self.locked().fault.is_some()
+        let inner = self.locked();
+        inner.fault.is_some() || inner.write_fault.is_some()
+    }
+
+    /// Counts a durable write and lets it go wrong where it is to.
+    pub(crate) async fn before_a_write(&self) -> Result<Course, mint_store::Error> {
+        let fault = {
+            let mut inner = self.locked();
+            let index = inner.writes;
+            inner.writes += 1;
+            inner.write_fault.take_if(|(at, _)| *at == index)
+        };
+        match fault.map(|(_, fault)| fault) {
+            None => Ok(Course::Normal),
+            Some(Fault::Refused) => Err(mint_store::Error::Unavailable { detail: "injected".to_owned() }),
+            Some(Fault::Unanswered) => Ok(Course::Unanswered),
+            Some(Fault::DiesAfter) => Ok(Course::DiesAfter),
+            Some(Fault::DiesBefore) => self.die().await,
+        }
+    }
+
+    /// What becomes of its answer.
+    pub(crate) async fn after_a_write(&self, course: Course) -> Result<(), mint_store::Error> {
+        match course {
+            Course::Normal | Course::Refused => Ok(()),
+            Course::Unanswered => Err(mint_store::Error::OutcomeUnknown { detail: "injected".to_owned() }),
+            Course::DiesAfter => self.die().await,
+        }
     }
 
     pub(crate) fn reject_logins(&self, rejects: bool) {
@@ -160,6 +206,10 @@ impl World {
 
     pub(crate) fn end_nothing(&self, ends_nothing: bool) {
         self.locked().ends_nothing = ends_nothing;
+    }
+
+    pub(crate) fn deny_ends(&self, denies: bool) {
+        self.locked().denies_ends = denies;
     }
 
     /// The issuer is of another kind, and Mint makes its secrets.

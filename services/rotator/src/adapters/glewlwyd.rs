@@ -181,6 +181,15 @@ impl Driver for Glewlwyd {
         self.access.change(&["client", subject.client_id], client).await
     }
 
+    async fn knows(&self, subject: Subject<'_>) -> Result<bool, IssuerError> {
+        match self.access.shown(&["user", subject.username]).await {
+            Ok(user) if user.get("username").and_then(Value::as_str) == Some(subject.username) => Ok(true),
+            Ok(_) => Err(IssuerError::Malformed("it is not about this user")),
+            Err(IssuerError::Refused { status: 404 }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn alive(&self, subject: Subject<'_>) -> Result<usize, IssuerError> {
         match subject.object {
             IssuerObject::User => self.passwords(subject.username).await,

@@ -52,23 +52,22 @@ impl ServiceUser {
     async fn send(
         &self,
         method: Method,
-        username: &str,
-        object: &'static str,
-        body: &serde_json::Value,
+        path: &[&str],
+        body: Option<&serde_json::Value>,
     ) -> Result<HttpResponse, IssuerError> {
         let own_access = |problem: String| IssuerError::OwnAccess(problem);
         let token = self.token.read().map_err(|error| own_access(error.to_string()))?;
         let mut bearer = http::HeaderValue::try_from(format!("Bearer {}", token.as_str()))
             .map_err(|_| own_access("the token cannot stand in a header".to_owned()))?;
         bearer.set_sensitive(true);
-        let url = self.base.join(&["services", username, object]);
+        let url = self.base.join(path);
         let request = Request::builder()
             .method(method)
             .uri(url.as_str())
             .header(header::AUTHORIZATION, bearer)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
-            .body(Bytes::from(body.to_string()))
+            .body(body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())))
             .map_err(|error| own_access(error.to_string()))?;
         let answer = self.http.send(request, self.deadline, LARGEST_ANSWER).await;
         accepted(answer)
@@ -108,12 +107,18 @@ fn decode<T: DeserializeOwned>(response: &HttpResponse, what: &'static str) -> R
 }
 
 const NO_PASSWORD: &str = "it is no JSON object with txid and password";
+const NO_USER: &str = "it is not about this user";
 const NO_CLIENT: &str = "it is no JSON object with txid, client_id and client_secret";
 
 #[derive(Deserialize)]
 struct PasswordAnswer {
     txid: String,
     password: Received,
+}
+
+#[derive(Deserialize)]
+struct UserAnswer {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -149,15 +154,29 @@ impl Driver for ServiceUser {
     }
 
     async fn end(&self, subject: Subject<'_>, keep: &Handle) -> Result<(), IssuerError> {
-        let object = path_of(subject.object);
+        let path = ["services", subject.username, path_of(subject.object)];
         let committed = json!({"txid": keep.as_str()});
-        self.send(Method::PUT, subject.username, object, &committed).await.map(drop)
+        self.send(Method::PUT, &path, Some(&committed)).await.map(drop)
+    }
+
+    async fn knows(&self, subject: Subject<'_>) -> Result<bool, IssuerError> {
+        let response = match self.send(Method::GET, &["services", subject.username], None).await {
+            Ok(response) => response,
+            Err(IssuerError::Refused { status: 404 }) => return Ok(false),
+            // a read has no effect, whatever became of it
+            Err(IssuerError::Unknown(problem)) => return Err(IssuerError::NotSent(problem)),
+            Err(error) => return Err(error),
+        };
+        let UserAnswer { id } = decode(&response, NO_USER)?;
+        if id == subject.username { Ok(true) } else { Err(IssuerError::Malformed(NO_USER)) }
     }
 }
 
 impl ServiceUser {
     async fn create_password(&self, username: &str) -> Result<NewVersion, IssuerError> {
-        let response = self.send(Method::POST, username, path_of(IssuerObject::User), &json!({})).await?;
+        let response = self
+            .send(Method::POST, &["services", username, path_of(IssuerObject::User)], Some(&json!({})))
+            .await?;
         let PasswordAnswer { txid, password } = decode(&response, NO_PASSWORD)?;
         let secret = password.into_secret();
         let handle = Handle::new(txid).filter(|_| !secret.is_empty());
@@ -167,7 +186,9 @@ impl ServiceUser {
 
     async fn create_client(&self, username: &str, client_id: &str) -> Result<NewVersion, IssuerError> {
         let asked = json!({"id": username, "client_id": client_id});
-        let response = self.send(Method::POST, username, path_of(IssuerObject::Client), &asked).await?;
+        let response = self
+            .send(Method::POST, &["services", username, path_of(IssuerObject::Client)], Some(&asked))
+            .await?;
         let ClientAnswer { txid, client_id, client_secret } = decode(&response, NO_CLIENT)?;
         let secret = client_secret.into_secret();
         let handle = Handle::new(txid).filter(|_| !client_id.is_empty() && !secret.is_empty());

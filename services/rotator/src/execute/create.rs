@@ -38,7 +38,7 @@ impl Rotator {
             return self.answer_again(order, *made, state.rotation(order.ask.rotation)).await;
         }
         if let Err(halted) = self.check_issuer().await
-            && !ledger.is_revoking(&order.application, order.ask.kind).await?
+            && !state.revoking.contains(&order.ask.kind)
         {
             return Err(halted);
         }
@@ -50,8 +50,7 @@ impl Rotator {
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         match self.make(order, &announced, identity, &username, &recipient).await {
             Ok(made) => {
-                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Create)))
-                    .await?;
+                self.conclude(announced, Outcome::Success, Some((order, ToldOf::Create))).await?;
                 Ok(made)
             }
             Err(error) => {
@@ -78,6 +77,7 @@ impl Rotator {
         if rotation.is_some_and(|rotation| !rotation.told.create) {
             self.tell_again(order, ACTION, ToldOf::Create).await?;
         }
+        self.parts.ledger.overtake(&order.application, order.token).await?;
         Ok(made)
     }
 
@@ -172,8 +172,7 @@ impl Rotator {
             let secret = value.ok_or(unsupported).map_err(|error| failed_create(subject.object, error))?;
             return Ok(Half { handle: None, client_id, secret });
         }
-        self.check_age(intended).map_err(|error| failed_create(subject.object, error))?;
-        let made = self.parts.issuer.create(announced, subject, value).await;
+        let made = self.within_life(intended, self.parts.issuer.create(announced, subject, value)).await;
         let NewVersion { handle, client_id: fresh_id, secret } =
             made.map_err(|error| failed_create(subject.object, error))?;
         Ok(Half { handle: Some(handle), client_id: fresh_id.unwrap_or(client_id), secret })

@@ -67,7 +67,10 @@ impl Rotator {
                 self.conclude(announced, alive, None).await?;
                 return Ok(Proof::Alive);
             }
-            Ok(false) => ledger.dead(order.ask.rotation, &self.now()).await,
+            Ok(false) => {
+                ledger.dead(&order.application, order.ask.rotation, &self.now());
+                Ok(())
+            }
             Err(error) => {
                 if !error.surely_without_effect() {
                     // the issuer may have counted a failed login
@@ -78,7 +81,7 @@ impl Rotator {
         };
         match verdict {
             Ok(()) => {
-                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Prove))).await?;
+                self.conclude(announced, Outcome::Success, Some((order, ToldOf::Prove))).await?;
                 Ok(Proof::Dead)
             }
             Err(error) => {

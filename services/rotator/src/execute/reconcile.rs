@@ -16,7 +16,7 @@ impl Rotator {
     ) -> Result<Vec<Finding>, Error> {
         let _turn = self.turns.take(application, &[IssuerObject::User, IssuerObject::Client]).await;
         let ledger = &self.parts.ledger;
-        ledger.admit(application, token).await?;
+        ledger.overtake(application, token).await?;
         let state = ledger.load(application, RotationId::from_bytes([0; 16])).await?;
         let mut findings = Vec::new();
         for object in [IssuerObject::User, IssuerObject::Client] {

@@ -7,8 +7,9 @@ use mint_issuer_contract::Handle;
 use mint_secret::Evidence;
 use mint_types::{IssuerObject, RotationId, Version};
 
-use super::{Order, Rotator, Verb, call_name, failure, set, subject};
+use super::{Order, Rotator, VERSION_GONE, Verb, call_name, failure, set, subject};
 use crate::Error;
+use crate::error::IssuerError;
 use crate::ledger::{EndCalls, ToldOf};
 use crate::plan::{self, AcceptPlan, Commit, Delivered, RetirePlan};
 use crate::state::Instant;
@@ -68,9 +69,12 @@ impl Rotator {
                 self.tell_again(order, set::ACTION, ToldOf::Set).await?;
             }
             if partial {
+                ledger.overtake(&order.application, order.token).await?;
                 return Ok(Accepted { retire_after: Duration::ZERO, whole: false });
             }
-            ledger.deliver(&order.application, order.token, order.ask, &self.now()).await?;
+            ledger.deliver(&order.application, order.token, order.ask, self.ends(), &self.now()).await?;
+        } else {
+            ledger.overtake(&order.application, order.token).await?;
         }
         let state = ledger.load(&order.application, order.ask.rotation).await?;
         let left = plan::overlap_left(&state, order.ask, &self.parts.rules, &self.now())?;
@@ -89,6 +93,7 @@ impl Rotator {
                 if state.rotation(order.ask.rotation).is_some_and(|rotation| !rotation.told.retire) {
                     self.tell_again(order, ACTION, ToldOf::Retire).await?;
                 }
+                ledger.overtake(&order.application, order.token).await?;
                 Ok(self.retirement(order, retired))
             }
             RetirePlan::BeginOverlap(retry_after) => {
@@ -120,23 +125,34 @@ impl Rotator {
             let (awaited, intended) = (self.awaited(plan::told_of(commits)), self.now());
             let rules = &self.parts.rules;
             let (application, ask) = (&order.application, order.ask);
+            if told == 0 {
+                // nobody outside hears of it: there is no intent, and this one write is the act
+                let answers: Vec<_> = commits.iter().map(|commit| (commit.object, None)).collect();
+                let token = Some(order.token);
+                return ledger.retired(application, token, ask, &answers, retires, &intended).await;
+            }
             let calls =
                 ledger.begin_retire(application, order.token, ask, &awaited, rules, &intended).await?;
             let sent = Sent { announced: &announced, delivered, rotation: ask.rotation, calls, intended };
-            for commit in commits {
-                if let Some(keep) = &commit.keep {
-                    self.end(&sent, commit.object, &username, keep).await?;
+            let mut last = None;
+            for (place, commit) in commits.iter().enumerate() {
+                if let Some((object, call)) = last.take() {
+                    ledger.committed(application, ask, object, call, &self.now()).await?;
                 }
-                let call = sent.calls.on(commit.object);
-                ledger.committed(application, ask, commit.object, call, &self.now()).await?;
+                if let Some(keep) = &commit.keep {
+                    let ended = self.end(&sent, commit.object, &username, keep).await;
+                    if ended.is_err() {
+                        self.never_sent(&sent, &commits[place + 1..]).await?;
+                    }
+                    self.unless_gone(order, commit.object, ended).await?;
+                }
+                last = Some((commit.object, sent.calls.on(commit.object)));
             }
-            ledger.retired(&order.application, order.ask, retires, &self.now()).await
+            ledger.retired(application, None, ask, last.as_slice(), retires, &self.now()).await
         }
         .await;
         match outcome {
-            Ok(()) => {
-                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Retire))).await
-            }
+            Ok(()) => self.conclude(announced, Outcome::Success, Some((order, ToldOf::Retire))).await,
             Err(error) => {
                 if let Err(untold) = self.conclude(announced, failure(&error), None).await {
                     tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
@@ -155,14 +171,57 @@ impl Rotator {
     ) -> Result<(), Error> {
         // the handle says which version stays: no driver needs the client's id for that
         let subject = subject(object, username, "");
-        let ended = match self.check_age(&sent.intended) {
-            Ok(()) => self.parts.issuer.end(sent.announced, sent.delivered, subject, keep).await,
-            Err(stale) => Err(stale),
-        };
+        let call = self.parts.issuer.end(sent.announced, sent.delivered, subject, keep);
+        let ended = self.within_life(&sent.intended, call).await;
         if let Err(error) = &ended {
             self.end_failed(sent.rotation, object, &sent.calls, error).await?;
         }
         ended.map_err(|error| Error::Issuer { call: call_name(Verb::End, object), error })
+    }
+
+    /// The intents of these were durable, but their calls were never sent: nobody waits for them.
+    pub(super) async fn never_sent(&self, sent: &Sent<'_>, commits: &[Commit]) -> Result<(), Error> {
+        let error = IssuerError::NotSent("the call before it failed".to_owned());
+        for object in plan::told_of(commits) {
+            self.end_failed(sent.rotation, object, &sent.calls, &error).await?;
+        }
+        Ok(())
+    }
+
+    /// What a refused end means: if the issuer knows the user, and not the version that is to stay, that one is gone, and the
+    /// rotation is given up so that a fresh one can begin. Nothing is taken for ended: the answer may be a lie.
+    pub(super) async fn unless_gone(
+        &self,
+        order: &Order,
+        object: IssuerObject,
+        ended: Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Err(error) = ended else { return Ok(()) };
+        let Some(refused) = plan::refused_end(&error) else { return Err(error) };
+        let state = self.parts.ledger.load(&order.application, order.ask.rotation).await?;
+        if !plan::may_be_gone(&state, order.ask, object, refused) {
+            return Err(error);
+        }
+        self.parts.budget.take(1, &self.parts.clock.monotonic())?;
+        let username = self.username(&order.application);
+        match self.parts.issuer.knows(subject(object, &username, "")).await {
+            Ok(true) => {}
+            Ok(false) => return Err(error),
+            Err(unknown) => {
+                tracing::warn!(code = unknown.reason(), error = %unknown, "a refused end was not looked into");
+                return Err(error);
+            }
+        }
+        if self.parts.ledger.give_up(&order.application, order.token, order.ask, object, refused).await? {
+            tracing::warn!(
+                application = order.application.as_str(),
+                rotation = %order.ask.rotation,
+                code = VERSION_GONE,
+                "the issuer knows the user and not the version that it is to keep: a fresh one is made"
+            );
+            return Err(Error::VersionGone);
+        }
+        Err(error)
     }
 
     fn retirement(&self, order: &Order, retired: Option<Version>) -> Retirement {

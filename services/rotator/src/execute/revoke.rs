@@ -85,13 +85,17 @@ impl Rotator {
         let now = self.now();
         let plan = plan::revoke(&state, order.kind, revocation.through, &self.parts.rules, &now)?;
         match plan {
-            RevokePlan::AwaitsVersion if !revocation.done => Ok(Revoked { complete: false, rotation: None }),
+            RevokePlan::AwaitsVersion if !revocation.done => {
+                ledger.overtake(&order.application, order.token).await?;
+                Ok(Revoked { complete: false, rotation: None })
+            }
             RevokePlan::End(ending) if !revocation.done => {
                 self.end_at_once(order, &revocation, &ending).await
             }
             RevokePlan::Done | RevokePlan::AwaitsVersion | RevokePlan::End(_) => {
                 let announced =
                     self.parts.audit.announce(order.act(None, self.resource(order, &revocation))).await?;
+                ledger.overtake(&order.application, order.token).await?;
                 ledger.revoked(&revocation.statement, order.kind, None, &now).await?;
                 self.told(order, &revocation, announced).await?;
                 Ok(Revoked { complete: true, rotation: None })
@@ -158,14 +162,17 @@ impl Rotator {
         let delivered = &ending.delivered;
         let sent = Sent { announced, delivered, rotation, calls, intended };
         let username = self.username(application);
+        let own = Order { application: application.clone(), ask, token: order.token, request: order.request };
         if !ending.sets.is_empty() {
-            let own =
-                Order { application: application.clone(), ask, token: order.token, request: order.request };
             self.set_unwritten(&own, &sent, &ending.made, &ending.sets, &ending.written).await?;
         }
-        for commit in &ending.commits {
+        for (place, commit) in ending.commits.iter().enumerate() {
             if let Some(keep) = &commit.keep {
-                self.end(&sent, commit.object, &username, keep).await?;
+                let ended = self.end(&sent, commit.object, &username, keep).await;
+                if ended.is_err() {
+                    self.never_sent(&sent, &ending.commits[place + 1..]).await?;
+                }
+                self.unless_gone(&own, commit.object, ended).await?;
             }
             let call = sent.calls.on(commit.object);
             ledger.ended_at_once(application, ask, commit.object, call, &self.now()).await?;

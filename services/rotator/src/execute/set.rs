@@ -52,9 +52,7 @@ impl Rotator {
         let outcome = self.set_and_test(order, &setting, objects, &username, &plain).await;
         drop(plain);
         match outcome {
-            Ok(()) => {
-                self.conclude(announced, Outcome::Success, Some((order.ask.rotation, ToldOf::Set))).await
-            }
+            Ok(()) => self.conclude(announced, Outcome::Success, Some((order, ToldOf::Set))).await,
             Err(error) => {
                 if matches!(error, Error::RejectedLogin { .. }) {
                     self.issuer_lied(order, "ISSUER_REJECTED_SET").await;
@@ -105,10 +103,8 @@ impl Rotator {
             let Some((_, value)) = half else { continue };
             let client_id = plain.client.as_ref().map_or("", |(id, _)| id.as_str());
             let subject = subject(*object, username, client_id);
-            let set = match self.check_age(intended) {
-                Ok(()) => self.parts.issuer.set(announced, written, subject, value).await,
-                Err(stale) => Err(stale),
-            };
+            let call = self.parts.issuer.set(announced, written, subject, value);
+            let set = self.within_life(intended, call).await;
             if let Err(error) = &set {
                 self.end_failed(rotation, *object, calls, error).await?;
             }

@@ -14,7 +14,7 @@ use super::*;
 use crate::KEY_USES;
 use crate::adapters::fake::{Fault, PASSWORD_GRACE, World};
 use crate::error::IssuerError;
-use crate::ledger::{MIGRATIONS, SCHEMA};
+use crate::ledger::{Database, MIGRATIONS, SCHEMA};
 use crate::plan::Proving;
 use crate::ports::Driven;
 use crate::state::{Made, Stage};
@@ -43,6 +43,16 @@ impl Bench {
         let state = databases(SCHEMA, MIGRATIONS).await.remove(0);
         let rotator = rotator(&world, &state);
         Self { world, state, rotator, next_rotation: 1 }
+    }
+
+    /// One on each engine that there is, with its name.
+    async fn on_every_engine() -> Vec<(Self, &'static str)> {
+        let begin = |state: TestDatabase| {
+            let (world, engine) = (World::new(), state.engine);
+            let rotator = rotator(&world, &state);
+            (Self { world, state, rotator, next_rotation: 1 }, engine)
+        };
+        databases(SCHEMA, MIGRATIONS).await.into_iter().map(begin).collect()
     }
 
     /// With one confidential application of Mint's own, in the split layout.
@@ -88,6 +98,22 @@ impl Bench {
     /// Runs a whole rotation; answers the version and its probe envelope.
     async fn rotate(&mut self, application: &ApplicationId, kind: CredentialKind) -> (Made, Order) {
         let (create, made) = self.delivered(application, kind).await;
+        self.world.clock.advance(MIN_OVERLAP);
+        self.rotator.retire(&create.order).await.unwrap();
+        (made, create.order)
+    }
+
+    /// The same by the holder of another lease.
+    async fn rotate_as(
+        &mut self,
+        application: &ApplicationId,
+        kind: CredentialKind,
+        token: FencingToken,
+    ) -> (Made, Order) {
+        let mut create = self.order(application, kind);
+        create.order.token = token;
+        let made = self.rotator.create(&create).await.unwrap();
+        self.deliver(&create.order, &made).await;
         self.world.clock.advance(MIN_OVERLAP);
         self.rotator.retire(&create.order).await.unwrap();
         (made, create.order)
@@ -144,9 +170,12 @@ fn rules(ends: EndsOf) -> Rules {
 fn rotator(world: &World, state: &TestDatabase) -> Rotator {
     let declaration = Driver::declares(world);
     let issuer = std::sync::Arc::new(Driven(world.clone()));
+    // a process that is started again draws other secrets
+    let drawn = u64::try_from(world.calls().len()).unwrap();
+    let world_of_faults = world.clone();
     let world = std::sync::Arc::new(world.clone());
     Rotator::new(Parts {
-        ledger: Ledger::new(state.database.clone()),
+        ledger: Ledger::new(Database::within(state.database.clone(), &world_of_faults)),
         issuer: mint_port::Port::new(issuer),
         login: mint_port::Port::held_by("rotator", world.clone()),
         catalog: mint_port::Port::new(world.clone()),
@@ -164,7 +193,7 @@ fn rotator(world: &World, state: &TestDatabase) -> Rotator {
         metrics: Metrics::new(&opentelemetry::global::meter("test")),
         username_prefix: "stups_".to_owned(),
         clock: std::sync::Arc::new(world.clock.clone()),
-        entropy: std::sync::Arc::new(SeededEntropy::new(6)),
+        entropy: std::sync::Arc::new(SeededEntropy::new(6 + drawn)),
         background: TaskTracker::new(),
     })
 }

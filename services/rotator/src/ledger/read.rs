@@ -34,6 +34,7 @@ pub(super) const ATTEMPTS: &str = "SELECT object, state, reason, sent_at, sent_b
      WHERE application = $1 AND state IN ('sent', 'stray', 'presumed')";
 pub(super) const END_CALLS: &str = "SELECT object, sent_at, sent_boot, sent_nanos FROM end_call \
      WHERE application = $1 AND state = 'sent'";
+pub(super) const REVOKING: &str = "SELECT kind FROM revocation WHERE application = $1 AND done_at IS NULL";
 /// A password every two hours is 4,380 lines a year; operators look at the newest.
 pub(super) const LIST: &str = "SELECT version.kind AS kind, version.version AS version, \
      version.version_id AS version_id, version.rotation AS rotation, stage, \
@@ -49,6 +50,7 @@ pub(super) struct Queries {
     pub(super) last: Vec<Row>,
     pub(super) attempts: Vec<Row>,
     pub(super) end_calls: Vec<Row>,
+    pub(super) revoking: Vec<Row>,
 }
 
 impl Queries {
@@ -69,6 +71,7 @@ impl Queries {
             last: last_of(&self.last)?,
             attempts: self.attempts.iter().map(attempt).collect::<Result<_, _>>()?,
             end_calls: self.end_calls.iter().map(end_call).collect::<Result<_, _>>()?,
+            revoking: self.revoking.iter().map(|row| parsed(row, "kind")).collect::<Result<_, _>>()?,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The contract of the ledger, on every engine.
 
+pub(crate) mod dying;
+
 mod contract {
     use std::time::Duration;
 
@@ -14,7 +16,7 @@ mod contract {
     use crate::Error;
     use crate::ledger::{Begun, EndCalls, Failed, IssuerStanding, Ledger, MIGRATIONS, SCHEMA, ToldOf};
     use crate::plan::{Ask, ErrorBudget, Proving, Rules};
-    use crate::state::{Envelopes, Instant, Made, RotationState, Stage, Unsettled};
+    use crate::state::{Envelopes, Instant, Made, RotationState, Stage, Told, Unsettled};
 
     const TOKEN: FencingToken = FencingToken(1);
     const RULES: Rules = Rules {
@@ -89,7 +91,7 @@ mod contract {
             assert_eq!(state.last_of(CredentialKind::Combined), Some(Version(9)));
             assert_eq!(state.attempts, []);
             assert_eq!(state.versions[0].stage, Stage::Pending);
-            ledger.deliver(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, ask, RULES.ends, &at(3, "a")).await.unwrap();
             let state = ledger.load(&shop(), ask.rotation).await.unwrap();
             let rotation = state.rotation(ask.rotation).unwrap();
             assert_eq!(rotation.made.as_ref().unwrap().envelopes, None);
@@ -104,11 +106,11 @@ mod contract {
             let ask = ask(1, CredentialKind::Password);
             let attempts = begin(&ledger, ask, 1).await;
             ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
-            ledger.deliver(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, ask, RULES.ends, &at(3, "a")).await.unwrap();
             for (seconds, boot) in [(50, "a"), (5, "b"), (60, "b")] {
                 ledger.begin_overlap(&shop(), TOKEN, ask, &at(seconds, boot)).await.unwrap();
             }
-            ledger.deliver(&shop(), TOKEN, ask, &at(99, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, ask, RULES.ends, &at(99, "a")).await.unwrap();
             let state = ledger.load(&shop(), ask.rotation).await.unwrap();
             let mut stamps = state.rotation(ask.rotation).unwrap().overlap.clone();
             stamps.sort_by(|one, other| one.boot.cmp(&other.boot));
@@ -143,10 +145,10 @@ mod contract {
             let state = ledger.load(&shop(), one.rotation).await.unwrap();
             assert!(state.attempts.iter().all(|attempt| attempt.state == Unsettled::Presumed));
             assert_eq!(ledger.list(&shop()).await.unwrap().1, 2);
-            ledger.deliver(&shop(), TOKEN, one, &at(6, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, one, RULES.ends, &at(6, "a")).await.unwrap();
             ledger.begin_retire(&shop(), TOKEN, one, &[], &RULES, &at(4, "a")).await.unwrap();
             ledger.committed(&shop(), one, IssuerObject::User, None, &at(7, "a")).await.unwrap();
-            ledger.retired(&shop(), one, Some(Version(3)), &at(8, "b")).await.unwrap();
+            ledger.retired(&shop(), None, one, &[], Some(Version(3)), &at(8, "b")).await.unwrap();
             assert_eq!(ledger.list(&shop()).await.unwrap().1, 0);
             let state = ledger.load(&shop(), one.rotation).await.unwrap();
             let rotation = state.rotation(one.rotation).unwrap();
@@ -162,10 +164,10 @@ mod contract {
             let one = ask(1, CredentialKind::Password);
             let attempts = begin(&ledger, one, 1).await;
             ledger.store_made(&shop(), one, &made(9), &attempts, &at(2, "a")).await.unwrap();
-            ledger.deliver(&shop(), TOKEN, one, &at(3, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, one, RULES.ends, &at(3, "a")).await.unwrap();
             ledger.begin_retire(&shop(), TOKEN, one, &[], &RULES, &at(4, "a")).await.unwrap();
             ledger.committed(&shop(), one, IssuerObject::User, None, &at(4, "a")).await.unwrap();
-            ledger.retired(&shop(), one, None, &at(5, "a")).await.unwrap();
+            ledger.retired(&shop(), None, one, &[], None, &at(5, "a")).await.unwrap();
             begin(&ledger, ask(2, CredentialKind::Password), 6).await;
             // another replica sent the same commit, and hears of it only now
             ledger.committed(&shop(), one, IssuerObject::User, None, &at(7, "a")).await.unwrap();
@@ -190,15 +192,17 @@ mod contract {
     #[tokio::test]
     async fn contract_a_lower_fencing_token_writes_nothing() {
         for (ledger, test) in ledgers().await {
-            ledger.admit(&shop(), FencingToken(5)).await.unwrap();
+            ledger.admit(&shop(), FencingToken(7)).await.unwrap();
+            ledger.overtake(&shop(), FencingToken(5)).await.unwrap();
             ledger.admit(&shop(), FencingToken(5)).await.unwrap();
             let ask = ask(1, CredentialKind::Password);
             let stale = FencingToken(4);
             let begun = ledger.begin_create(&shop(), stale, ask, false, &RULES, &at(1, "a")).await;
             let refusals = [
                 ledger.admit(&shop(), stale).await,
+                ledger.overtake(&shop(), stale).await,
                 begun.map(drop),
-                ledger.deliver(&shop(), stale, ask, &at(1, "a")).await,
+                ledger.deliver(&shop(), stale, ask, RULES.ends, &at(1, "a")).await,
                 ledger.begin_overlap(&shop(), stale, ask, &at(1, "a")).await,
                 ledger.begin_retire(&shop(), stale, ask, &[], &RULES, &at(4, "a")).await.map(drop),
                 ledger.abandon(&shop(), stale, ask, RULES.ends, &at(1, "a")).await,
@@ -265,13 +269,75 @@ mod contract {
             let ask = ask(1, CredentialKind::Password);
             begin(&ledger, ask, 1).await;
             for of in [ToldOf::Create, ToldOf::Retire, ToldOf::Prove] {
-                ledger.told(ask.rotation, of).await.unwrap();
+                ledger.told(&shop(), ask.rotation, of);
             }
-            ledger.dead(ask.rotation, &at(2, "a")).await.unwrap();
+            ledger.dead(&shop(), ask.rotation, &at(2, "a"));
+            let known = async |ledger: &Ledger| {
+                let state = ledger.load(&shop(), ask.rotation).await.unwrap();
+                let row = state.rotation(ask.rotation).unwrap();
+                let Told { create, retire, prove, .. } = row.told;
+                [create, retire, prove, row.proved_dead]
+            };
+            let after_a_death = Ledger::new(test.database.clone());
+            assert_eq!(known(&ledger).await, [true; 4], "{}: at once", test.engine);
+            assert_eq!(known(&after_a_death).await, [false; 4], "{}: it is told again", test.engine);
+            let stale = ledger.deliver(&shop(), FencingToken(0), ask, RULES.ends, &at(3, "a")).await;
+            assert_eq!(stale.unwrap_err().reason(), "STALE_FENCING_TOKEN");
+            assert_eq!(
+                known(&after_a_death).await,
+                [false; 4],
+                "{}: nothing with a refused one",
+                test.engine
+            );
+            ledger.begin_overlap(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
+            assert_eq!(known(&after_a_death).await, [true; 4], "{}: with the next write", test.engine);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_of_what_is_never_written_for_an_application_little_is_remembered() {
+        for (ledger, test) in ledgers().await {
+            let last = ask(99, CredentialKind::Password);
+            begin(&ledger, last, 1).await;
+            for seed in 1..100 {
+                ledger.told(&shop(), ask(seed, CredentialKind::Password).rotation, ToldOf::Create);
+            }
+            assert_eq!(ledger.heard.of(&shop()).len(), 16, "{}", test.engine);
+            ledger.begin_overlap(&shop(), TOKEN, last, &at(3, "a")).await.unwrap();
+            let state = Ledger::new(test.database.clone()).load(&shop(), last.rotation).await.unwrap();
+            assert!(state.rotation(last.rotation).unwrap().told.create, "{}: the newest is", test.engine);
+            assert!(ledger.heard.of(&shop()).is_empty(), "{}", test.engine);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_a_receipt_of_what_was_given_up_meanwhile_is_not_accepted() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Password);
+            let attempts = begin(&ledger, ask, 1).await;
+            ledger.store_made(&shop(), ask, &made(7), &attempts, &at(2, "a")).await.unwrap();
+            ledger.abandon(&shop(), TOKEN, ask, RULES.ends, &at(3, "a")).await.unwrap();
+            let refused = ledger.deliver(&shop(), TOKEN, ask, RULES.ends, &at(4, "a")).await.unwrap_err();
+            assert_eq!(refused.reason(), "ROTATION_CLOSED", "{}", test.engine);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_an_end_that_nobody_outside_hears_of_is_allowed_and_done_by_one_write() {
+        for (ledger, test) in ledgers().await {
+            let ask = ask(1, CredentialKind::Password);
+            let attempts = begin(&ledger, ask, 1).await;
+            ledger.store_made(&shop(), ask, &made(7), &attempts, &at(2, "a")).await.unwrap();
+            let answers = [(IssuerObject::User, None)];
+            let retire =
+                async |token| ledger.retired(&shop(), Some(token), ask, &answers, None, &at(4, "a")).await;
+            assert_eq!(retire(TOKEN).await.unwrap_err().reason(), "RECEIPT_MISSING", "{}", test.engine);
+            ledger.deliver(&shop(), FencingToken(3), ask, RULES.ends, &at(3, "a")).await.unwrap();
+            assert_eq!(retire(TOKEN).await.unwrap_err().reason(), "STALE_FENCING_TOKEN", "{}", test.engine);
+            retire(FencingToken(3)).await.unwrap();
             let state = ledger.load(&shop(), ask.rotation).await.unwrap();
-            let rotation = state.rotation(ask.rotation).unwrap();
-            assert!(rotation.proved_dead, "{}", test.engine);
-            assert!(rotation.told.create && rotation.told.retire && rotation.told.prove);
+            let row = state.rotation(ask.rotation).unwrap();
+            assert_eq!((row.state, row.user_committed), (RotationState::Retired, true), "{}", test.engine);
         }
     }
 
@@ -283,7 +349,7 @@ mod contract {
             let one = ask(1, CredentialKind::Password);
             let attempts = begin(&ledger, one, 1).await;
             ledger.store_made(&shop(), one, &made(9), &attempts, &at(1, "a")).await.unwrap();
-            ledger.deliver(&shop(), TOKEN, one, &at(1, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, one, RULES.ends, &at(1, "a")).await.unwrap();
             let sent = async |seconds, boot| {
                 let begun = ledger.begin_retire(&shop(), TOKEN, one, &user, &rules, &at(seconds, boot)).await;
                 begun.map(|calls| calls.on(IssuerObject::User).unwrap()).map_err(|error| error.reason())
@@ -323,7 +389,7 @@ mod contract {
             assert_eq!(state.versions[0].stage, Stage::Current);
             assert!(state.rotation(ask.rotation).unwrap().client_committed);
             assert_eq!(state.end_calls.len(), 1, "the first was never answered");
-            ledger.deliver(&shop(), TOKEN, ask, &at(7, "a")).await.unwrap();
+            ledger.deliver(&shop(), TOKEN, ask, RULES.ends, &at(7, "a")).await.unwrap();
             let listed = ledger.list(&shop()).await.unwrap().0;
             assert_eq!((listed[0].stage, listed[0].replace_window), (Stage::Current, Some(window)));
             assert_eq!(listed[0].delivered_at, Some(at(7, "a").wall));
@@ -376,7 +442,7 @@ mod contract {
             let url = test.url_as("mint_rotator");
             let database = mint_store::Database::open(&url, SCHEMA, MIGRATIONS, false).await.unwrap();
             let ledger = Ledger::new(database.clone());
-            ledger.admit(&shop(), TOKEN).await.unwrap();
+            ledger.overtake(&shop(), TOKEN).await.unwrap();
             let ask = ask(1, CredentialKind::Combined);
             let failed = begin(&ledger, ask, 1).await;
             for (object, number) in failed {
@@ -386,15 +452,15 @@ mod contract {
             }
             let attempts = begin(&ledger, ask, 2).await;
             ledger.store_made(&shop(), ask, &made(9), &attempts, &at(2, "a")).await.unwrap();
-            ledger.told(ask.rotation, ToldOf::Create).await.unwrap();
-            ledger.deliver(&shop(), TOKEN, ask, &at(3, "a")).await.unwrap();
+            ledger.told(&shop(), ask.rotation, ToldOf::Create);
+            ledger.deliver(&shop(), TOKEN, ask, RULES.ends, &at(3, "a")).await.unwrap();
             ledger.begin_retire(&shop(), TOKEN, ask, &[], &RULES, &at(4, "a")).await.unwrap();
             for object in [IssuerObject::User, IssuerObject::Client] {
                 ledger.committed(&shop(), ask, object, None, &at(4, "a")).await.unwrap();
             }
-            ledger.retired(&shop(), ask, None, &at(5, "a")).await.unwrap();
+            ledger.retired(&shop(), None, ask, &[], None, &at(5, "a")).await.unwrap();
             ledger.proof_failed(ask.rotation, true, &at(6, "a")).await.unwrap();
-            ledger.dead(ask.rotation, &at(6, "a")).await.unwrap();
+            ledger.dead(&shop(), ask.rotation, &at(6, "a"));
             assert_eq!(ledger.list(&shop()).await.unwrap().0.len(), 1);
             let replaced = self::ask(2, CredentialKind::Client);
             let attempts = begin(&ledger, replaced, 7).await;

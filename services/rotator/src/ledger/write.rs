@@ -10,9 +10,9 @@ mod retire;
 mod revoke;
 mod set;
 
-use mint_issuer_contract::EndsOf;
+use mint_issuer_contract::{EndsOf, IssuerError};
 use mint_store::{Transaction, Value};
-use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, Version};
 
 use super::{Ledger, load_in};
 use crate::Error;
@@ -31,6 +31,9 @@ const OF_ANOTHER: &str =
 const ABANDON: &str = "UPDATE rotation SET state = 'abandoned', delivery_envelope = NULL, probe_envelope = NULL \
      WHERE rotation = $1 AND state IN ('creating', 'created')";
 
+const GIVE_UP: &str = "UPDATE rotation SET state = 'superseded', delivery_envelope = NULL, probe_envelope = NULL \
+     WHERE rotation = $1 AND state IN ('created', 'delivered', 'retiring')";
+
 /// Which outcome the audit log has now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToldOf {
@@ -46,16 +49,27 @@ pub enum ToldOf {
 
 #[mint_port::points(service = "rotator", name = "ledger", list = WRITE_POINTS)]
 impl Ledger {
-    /// Records that the audit log has an outcome.
-    pub async fn told(&self, rotation: RotationId, of: ToldOf) -> Result<(), Error> {
-        let sql = match of {
-            ToldOf::Create => "UPDATE rotation SET create_told = 1 WHERE rotation = $1",
-            ToldOf::Retire => "UPDATE rotation SET retire_told = 1 WHERE rotation = $1",
-            ToldOf::Prove => "UPDATE rotation SET prove_told = 1 WHERE rotation = $1",
-            ToldOf::Set => "UPDATE rotation SET set_told = 1 WHERE rotation = $1",
-        };
-        self.database.execute(sql, &[rotation.to_string().into()]).await?;
-        Ok(())
+    /// Gives a rotation up whose version is not at the issuer any more, if that may be (`refused` says how it came); answers
+    /// whether. What it was to end lives on in the ledger until the next rotation's end.
+    pub async fn give_up(
+        &self,
+        application: &ApplicationId,
+        token: FencingToken,
+        ask: Ask,
+        object: IssuerObject,
+        refused: &IssuerError,
+    ) -> Result<bool, Error> {
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move {
+                let state = load_in(transaction, application, ask.rotation).await?;
+                if !plan::may_be_gone(&state, ask, object, refused) {
+                    return Ok(false);
+                }
+                transaction.execute(GIVE_UP, &[ask.rotation.to_string().into()]).await?;
+                Ok(true)
+            })
+        })
+        .await
     }
 
     /// Gives a rotation up. One that is not known yet is written down as given up.

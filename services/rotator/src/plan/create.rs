@@ -4,6 +4,7 @@ use mint_types::mutation::{Mutation, mutated};
 use mint_types::{Application, CredentialKind, IssuerObject, Presence, RotationId, Version};
 
 use super::in_flight::{check_creates, check_ends};
+use super::spare::check_spares;
 use super::{Ask, Rules, belongs, objects_asked, objects_made, owes_a_set};
 use crate::Error;
 use crate::state::{ApplicationState, Attempt, Instant, Made, Rotation, RotationState, Unsettled};
@@ -59,6 +60,7 @@ pub fn create(state: &ApplicationState, ask: Ask, rules: &Rules, now: &Instant) 
         }
     }
     check_ends(state, objects_asked(ask.kind), rules, now)?;
+    check_spares(state, ask, rules, now)?;
     let writes_off = check_attempts(state, ask.kind, rules, now)?;
     Ok(CreatePlan::Make(Make {
         version: Version::after(state.last_of(ask.kind), now.wall),

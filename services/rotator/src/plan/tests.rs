@@ -327,3 +327,24 @@ fn a_foreign_version_opens_the_ledger_once_and_only_where_something_is_replaced(
     assert!(!opens_foreign(&known, COMBINED, true));
     assert!(opens_foreign(&known, CLIENT, true));
 }
+
+#[test]
+fn spare_versions_are_not_piled_up_and_one_more_is_made_from_time_to_time() {
+    let made_at = |seconds: u64| u64::try_from(at(seconds).wall.unix_millis()).unwrap();
+    let spare = |seconds: u64, rotation| live(PASSWORD, made_at(seconds), rotation, Stage::Pending);
+    let left = |versions: Vec<LiveVersion>| {
+        let state = ApplicationState { versions, ..Default::default() };
+        create(&state, ask(PASSWORD), &RULES, &at(1000)).err().map(|error| {
+            assert_eq!(error.reason(), "TOO_MANY_SPARE_VERSIONS");
+            error.retry_after().unwrap().as_secs()
+        })
+    };
+    let current = || live(PASSWORD, made_at(0), 9, Stage::Current);
+    assert_eq!(left(vec![current(), spare(990, 2), spare(991, 3)]), None);
+    assert_eq!(left(vec![current(), spare(990, 2), spare(991, 3), spare(992, 4)]), Some(592));
+    assert_eq!(left(vec![current(), spare(990, 1), spare(991, 3), spare(992, 4)]), None, "one is our own");
+    assert_eq!(left(vec![spare(300, 2), spare(350, 3), spare(400, 4)]), None, "the newest is old enough");
+    assert_eq!(left(vec![spare(300, 2), spare(350, 3), spare(9000, 4)]), None, "a clock was set back");
+    let client = |seed| live(CLIENT, made_at(990), seed, Stage::Pending);
+    assert_eq!(left(vec![client(2), client(3), client(4)]), None, "another object");
+}

@@ -20,6 +20,14 @@ pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
         "only when an end or a set had no answer, or was refused: the rotator's own tests of late ends",
     ),
     (
+        "rotator.issuer.knows",
+        "only when an issuer does not know the version that it is to keep: the rotator's own tests of what is gone",
+    ),
+    (
+        "rotator.ledger.give_up",
+        "only when an issuer does not know the version that it is to keep: the rotator's own tests of what is gone",
+    ),
+    (
         "rotator.ledger.close_what_was_open",
         "only when the state was put back from a backup: the rotator's own tests of its ledger",
     ),
@@ -64,11 +72,9 @@ fn at_service_user(call: &str) -> Vec<Way> {
         "rotator.login.password_and_client" => vec![Combined],
         "rotator.login.public_client" => vec![Public],
         "rotator.login.revoke" => vec![Client, Combined],
-        "rotator.ledger.dead" | "coordinator.rotator.prove" => vec![Password, Client, Combined],
+        "coordinator.rotator.prove" => vec![Password, Client, Combined],
         // the answer of the last call is written with the end of the rotation
         "rotator.ledger.committed" => vec![Combined],
-        // a password's commit harms nothing when it comes late: its receipt is the intent
-        "rotator.ledger.begin_retire" => vec![Client, Combined],
         "rotator.ledger.attempt_failed" => vec![Refused],
         "rotator.ledger.lied" | "rotator.ledger.proof_failed" => vec![Lied],
         "rotator.ledger.resume_issuer" => vec![Resume],
@@ -149,7 +155,6 @@ fn at_glewlwyd(call: &str) -> Vec<Way> {
         | "rotator.ledger.deliver"
         | "rotator.ledger.retired"
         | "rotator.ledger.write_fenced"
-        | "rotator.ledger.dead"
         | "rotator.audit.announce"
         | "rotator.audit.conclude"
         | "coordinator.rotator.create"

@@ -155,6 +155,10 @@ impl Issuer for RotatorWorld {
         self.0.at_issuer("set", SET, on, act).await.map_err(error_of)
     }
 
+    async fn knows(&self, subject: Subject<'_>) -> Result<bool, IssuerError> {
+        Ok(self.0.scene.locked().issuer.users.contains_key(subject.username))
+    }
+
     async fn alive(&self, _subject: Subject<'_>) -> Result<usize, IssuerError> {
         Err(IssuerError::Unsupported("nobody lists here"))
     }

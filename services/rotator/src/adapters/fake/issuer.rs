@@ -62,6 +62,16 @@ impl World {
         inner.users[&format!("stups_{application}")].clients.iter().filter(|client| !client.ended).count()
     }
 
+    /// Somebody deletes the user by hand, with everything that it has.
+    pub(crate) fn delete_by_hand(&self, application: &ApplicationId) {
+        self.locked().users.remove(&format!("stups_{application}"));
+    }
+
+    /// The user is made again, and has nothing of what it had.
+    pub(crate) fn make_again(&self, application: &ApplicationId) {
+        self.locked().users.insert(format!("stups_{application}"), User::default());
+    }
+
     /// How many tokens of an application were revoked.
     pub(crate) fn revoked(&self, application: &ApplicationId) -> usize {
         self.locked().users[&format!("stups_{application}")].revoked
@@ -178,6 +188,9 @@ impl Driver for World {
             if inner.ends_nothing {
                 return Ok(());
             }
+            if inner.denies_ends {
+                return Err(UNKNOWN_USER);
+            }
             if object == IssuerObject::User {
                 return end_older(inner, subject.username, keep.as_str(), now.plus(grace));
             }
@@ -191,6 +204,10 @@ impl Driver for World {
             Ok(())
         })
         .await
+    }
+
+    async fn knows(&self, subject: Subject<'_>) -> Result<bool, IssuerError> {
+        self.issuer_call("knows", |inner, _| Ok(inner.users.contains_key(subject.username))).await
     }
 
     async fn set(&self, subject: Subject<'_>, value: &SecretValue) -> Result<(), IssuerError> {

@@ -220,3 +220,21 @@ async fn a_public_client_is_looked_up_because_its_endpoint_does_not_tell() {
         assert_eq!(login.public_client("c").await.unwrap() == PublicVerdict::Known, known);
     }
 }
+
+#[tokio::test]
+async fn a_user_is_known_by_an_answer_that_names_it_and_by_nothing_else() {
+    let named = |name: &str| Answer::json(200, &json!({"username": name, "password": 0}).to_string());
+    let table = vec![
+        (named("stups_shop"), Ok(true)),
+        (Answer::json(404, ""), Ok(false)),
+        (named("another"), Err("ISSUER_MALFORMED_ANSWER")),
+        (Answer::json(403, ""), Err("ISSUER_REFUSED")),
+        (Answer::json(503, "mint-canary"), Err("ISSUER_UNREACHABLE")),
+    ];
+    for (answer, expected) in table {
+        let UnderTest { server, driver, directory: _directory } = driver(false, vec![answer.clone()]).await;
+        let said = driver.knows(USER).await;
+        assert_eq!(said.map_err(|error| error.reason()), expected, "{answer:?}");
+        begins(&server.requests()[0], "GET /api/user/stups_shop");
+    }
+}

@@ -127,3 +127,24 @@ async fn no_error_repeats_what_the_issuer_answered() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_user_is_known_by_an_answer_that_names_it_and_by_nothing_else() {
+    let named = |id: &str| Answer::json(200, &json!({"id": id, "name": "shop"}).to_string());
+    let table = vec![
+        (named("u"), Ok(true)),
+        (Answer::json(404, ""), Ok(false)),
+        (named("another"), Err("ISSUER_MALFORMED_ANSWER")),
+        (Answer::Http(200, "", "<html>mint-canary</html>".to_owned()), Err("ISSUER_MALFORMED_ANSWER")),
+        (Answer::json(403, ""), Err("ISSUER_REFUSED")),
+        (Answer::json(503, "mint-canary"), Err("ISSUER_UNREACHABLE")),
+        (Answer::Hangs, Err("ISSUER_UNREACHABLE")),
+    ];
+    for (answer, expected) in table {
+        let UnderTest { server, issuer, _directory } = driver(vec![answer.clone()]).await;
+        let said = issuer.knows(SUBJECT).await;
+        assert_eq!(said.map_err(|error| error.reason()), expected, "{answer:?}");
+        let asked = server.requests();
+        assert!(asked[0].starts_with("GET /services/u HTTP/1.1\r\n") && asked[0].ends_with("\r\n\r\n"));
+    }
+}

@@ -1,6 +1,8 @@
 //! Every port call goes wrong in every way, and the acts are repeated until they succeed: nothing is lost, nothing is
 //! left over, and what was delivered works at every moment.
 
+use mint_api::audit_log::MemoryEntry;
+
 use super::*;
 
 /// How often an act is repeated before it counts as stuck.
@@ -115,6 +117,99 @@ async fn one_rotation_with_a_fault(
     true
 }
 
+/// One rotation of each kind with what makes and what ends a version.
+const KINDS: [(CredentialKind, Option<(Ends, Ends)>); 7] = [
+    (CredentialKind::Password, None),
+    (CredentialKind::Client, None),
+    (CredentialKind::Combined, None),
+    (CredentialKind::Password, Some((Ends::OwnCall, Ends::Set))),
+    (CredentialKind::Client, Some((Ends::OwnCall, Ends::Set))),
+    (CredentialKind::Combined, Some((Ends::OwnCall, Ends::Set))),
+    (CredentialKind::Password, Some((Ends::Create { grace: MIN_OVERLAP }, Ends::CommitAtOnce))),
+];
+
+/// What was promised of a version that a destination has: it works, and nobody who was overtaken can act.
+async fn keeps_its_word(
+    bench: &mut Bench,
+    shop: &ApplicationId,
+    kind: CredentialKind,
+    current: (&Order, &Made),
+) {
+    assert!(works(bench, current.0, current.1), "{kind}: what is in use was ended");
+    let mut stale = bench.order(shop, kind);
+    stale.order.token = FencingToken(0);
+    let refused = bench.rotator.create(&stale).await.unwrap_err();
+    assert_eq!(refused.reason(), "STALE_FENCING_TOKEN");
+}
+
+/// A whole rotation after a first one, in which a durable write goes wrong; false if there are fewer writes.
+async fn a_rotation_with_a_fault_at_a_write(
+    (mut bench, engine): (Bench, &'static str),
+    (kind, declared): (CredentialKind, Option<(Ends, Ends)>),
+    index: usize,
+    fault: Fault,
+) -> bool {
+    if let Some((user, client)) = declared {
+        bench.world.declare(user, client);
+        bench.restart();
+    }
+    let layout = if kind == CredentialKind::Combined { Layout::Combined } else { Layout::Split };
+    let shop = bench.world.add("shop", layout, true, false);
+    let (first, first_order) = bench.rotate(&shop, kind).await;
+    let sets = bench.rotator.sets_on_first_write(kind);
+    bench.wait_for_background().await;
+    let (calls, entries) = (bench.world.issuer_calls().len(), bench.world.log.entries().len());
+
+    let mut create = bench.order(&shop, kind);
+    create.order.token = FencingToken(2);
+    bench.world.fail_at_write(index, fault);
+    let made = until_it_succeeds!(bench, bench.rotator.create(&create));
+    assert!(works(&bench, &first_order, &first), "{kind}: create ended what is in use");
+    let receipt = bench.world.receipt(&made.envelopes.as_ref().unwrap().delivery);
+    until_it_succeeds!(bench, bench.rotator.accept_receipt(&create.order, &receipt));
+    assert!(sets || works(&bench, &first_order, &first), "{kind}: a receipt ended what is in use");
+    keeps_its_word(&mut bench, &shop, kind, (&create.order, &made)).await;
+    bench.world.clock.advance(MIN_OVERLAP);
+    // whoever waits for an overlap has another lease after it
+    create.order.token = FencingToken(3);
+    let retirement = until_it_succeeds!(bench, bench.rotator.retire(&create.order));
+    assert_eq!(retirement.retired, Some(first.version));
+    keeps_its_word(&mut bench, &shop, kind, (&create.order, &made)).await;
+    bench.world.clock.advance(retirement.grace);
+    create.order.token = FencingToken(4);
+    let probe = &first.envelopes.as_ref().unwrap().probe;
+    let proof = until_it_succeeds!(bench, bench.rotator.prove(&create.order, probe));
+    let place = format!("{engine}: {kind} {declared:?}, {fault:?} at write {index}");
+    assert_eq!(proof, Proof::Dead, "{place}: {:?}", bench.world.calls());
+    if bench.world.fault_is_ahead() {
+        return false;
+    }
+    bench.wait_for_background().await;
+    let log = bench.world.log.entries().split_off(entries);
+    for action in ["credential.create", "credential.retire", "credential.prove"] {
+        let is_over = |entry: &&MemoryEntry| entry.outcome == Some(Outcome::Success);
+        let known = log.iter().filter(|entry| entry.act.action == action).any(|entry| is_over(&entry));
+        assert!(known, "{place}: nobody hears how {action} ended");
+    }
+    let sent = bench.world.issuer_calls().split_off(calls);
+    for call in ["create_password", "create_client", "commit_password", "commit_client"] {
+        let times = sent.iter().filter(|known| **known == call).count();
+        assert!(times <= 2, "{place}: {call} is repeated once at most: {sent:?}");
+    }
+    accounted_for(&bench, &shop).await;
+    assert_eq!(bench.unresolved(&shop).await, 0, "{place}");
+    assert_eq!(bench.stages(&shop).await, [(kind, Stage::Current), (kind, Stage::Ended)], "{place}");
+    // the next rotation finds a ledger that says what is so
+    let (next, made_next) = bench.rotate_as(&shop, kind, FencingToken(5)).await;
+    assert!(works(&bench, &made_next, &next) && next.previous == Some(made.version), "{place}");
+    bench.world.clock.advance(PASSWORD_GRACE);
+    let left = (bench.world.live_passwords(&shop), bench.world.live_clients(&shop));
+    let expected = |object| usize::from(kind.issuer_objects().contains(&object));
+    let expected = (expected(mint_types::IssuerObject::User), expected(mint_types::IssuerObject::Client));
+    assert_eq!(left, expected, "{place}: nothing is left over");
+    true
+}
+
 /// Steps through every call of an act until the fault lies behind its end.
 async fn at_every_call(in_retire: bool) {
     for kind in [CredentialKind::Password, CredentialKind::Client, CredentialKind::Combined] {
@@ -137,4 +232,24 @@ async fn create_fails_at_every_port_and_is_repeated() {
 #[tokio::test]
 async fn retire_fails_at_every_port_and_is_repeated() {
     at_every_call(true).await;
+}
+
+#[tokio::test]
+async fn contract_a_rotation_goes_wrong_at_every_durable_write_and_is_repeated() {
+    for kind in KINDS {
+        for fault in Fault::ALL {
+            let mut index = 0;
+            loop {
+                let mut went_wrong = false;
+                for bench in Bench::on_every_engine().await {
+                    went_wrong = a_rotation_with_a_fault_at_a_write(bench, kind, index, fault).await;
+                }
+                if !went_wrong {
+                    break;
+                }
+                index += 1;
+            }
+            assert!(index >= 4, "{kind:?} {fault:?}: only {index} writes were reached");
+        }
+    }
 }

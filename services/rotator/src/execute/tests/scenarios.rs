@@ -3,6 +3,7 @@
 use super::*;
 
 mod create;
+mod gone;
 mod kinds;
 mod late;
 mod lies;

@@ -1,12 +1,13 @@
 //! When every destination has a version, and since when consumers have time.
 
+use mint_issuer_contract::EndsOf;
 use mint_store::{Transaction, Value};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version};
 
 use super::key;
 use crate::Error;
 use crate::ledger::{Ledger, load_in};
-use crate::plan::Ask;
+use crate::plan::{self, Ask};
 use crate::state::{Instant, LiveVersion};
 
 const DELIVERED: &str = "UPDATE rotation SET state = 'delivered', delivery_envelope = NULL, probe_envelope = NULL \
@@ -27,13 +28,16 @@ impl Ledger {
         application: &ApplicationId,
         token: FencingToken,
         ask: Ask,
+        ends: EndsOf,
         now: &Instant,
     ) -> Result<(), Error> {
         self.write_fenced(application, token, &|transaction| {
             Box::pin(async move {
                 let rotation = Value::from(ask.rotation.to_string());
                 if transaction.execute(DELIVERED, std::slice::from_ref(&rotation)).await? != 1 {
-                    return Ok(());
+                    // accepted before, or given up since it was looked at
+                    let state = load_in(transaction, application, ask.rotation).await?;
+                    return plan::accept(&state, ask, ends).map(drop);
                 }
                 others_are_previous(transaction, application, ask).await?;
                 let current = [application.as_str().into(), rotation, now.wall.into()];

@@ -28,7 +28,6 @@ const RETIRED: &str = "UPDATE rotation SET state = 'retired', retired_version = 
 const PROOF_FAILED: &str = "UPDATE rotation SET proof_logins = proof_logins + 1, \
      proof_alive = CASE WHEN $2 = 1 THEN 1 ELSE proof_alive END, proof_at = $3, proof_boot = $4, proof_nanos = $5 \
      WHERE rotation = $1";
-const DEAD: &str = "UPDATE rotation SET dead_at = $2 WHERE rotation = $1 AND dead_at IS NULL";
 
 #[mint_port::points(service = "rotator", name = "ledger", list = RETIRE_POINTS)]
 impl Ledger {
@@ -66,48 +65,41 @@ impl Ledger {
     ) -> Result<(), Error> {
         self.database
             .write(|transaction| {
-                Box::pin(async move {
-                    answered(transaction, ask.rotation, object, call).await?;
-                    let state = load_in(transaction, application, ask.rotation).await?;
-                    if !plan::awaits_answer(&state, ask, object) {
-                        return Ok(());
-                    }
-                    committed_in(transaction, application, ask, object, now).await
-                })
+                Box::pin(async move { answer(transaction, application, ask, (object, call), now).await })
             })
             .await
     }
 
-    /// Records that everything is committed. A public client ends nothing at the issuer; its older versions end here.
+    /// Records that everything is committed, with the answers that were not recorded yet (of the last call, where one was
+    /// sent). `token` is there where the issuer was told nothing: then this is the act's first write, which allows it.
     pub async fn retired(
         &self,
         application: &ApplicationId,
+        token: Option<FencingToken>,
         ask: Ask,
+        answers: &[(IssuerObject, Option<i64>)],
         retired: Option<Version>,
         now: &Instant,
     ) -> Result<(), Error> {
-        self.database
-            .write(|transaction| {
-                Box::pin(async move {
-                    if ask.kind == CredentialKind::PublicClient {
-                        let state = load_in(transaction, application, ask.rotation).await?;
-                        let older = |version: &&crate::state::LiveVersion| {
-                            version.kind == ask.kind && version.rotation != ask.rotation
-                        };
-                        for version in state.versions.iter().filter(older) {
-                            let mut args = key(application, version.kind, version.version)?;
-                            args.extend([now.wall.into(), ask.rotation.to_string().into()]);
-                            transaction.execute(ENDED, &args).await?;
-                        }
-                    }
-                    let [wall, boot, nanos] = instant(now)?;
-                    let retired = retired.map(|version| Value::unsigned(version.0)).transpose()?.into();
-                    let args = [ask.rotation.to_string().into(), retired, wall, boot, nanos];
-                    transaction.execute(RETIRED, &args).await?;
-                    Ok(())
+        let Some(token) = token else {
+            return self
+                .database
+                .write(|transaction| {
+                    Box::pin(
+                        async move { retire_in(transaction, application, ask, answers, retired, now).await },
+                    )
                 })
+                .await;
+        };
+        self.write_fenced(application, token, &|transaction| {
+            Box::pin(async move {
+                if transaction.execute(RETIRING, &[ask.rotation.to_string().into()]).await? != 1 {
+                    return Err(Error::ReceiptMissing);
+                }
+                retire_in(transaction, application, ask, answers, retired, now).await
             })
-            .await
+        })
+        .await
     }
 
     /// Records a login with the retired version that did not show its death.
@@ -117,12 +109,52 @@ impl Ledger {
         self.database.execute(PROOF_FAILED, &args).await?;
         Ok(())
     }
+}
 
-    /// Records that the issuer was seen refusing the retired version.
-    pub async fn dead(&self, rotation: RotationId, now: &Instant) -> Result<(), Error> {
-        self.database.execute(DEAD, &[rotation.to_string().into(), now.wall.into()]).await?;
-        Ok(())
+/// A call was answered. A second answer to the same call says nothing new.
+async fn answer(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    ask: Ask,
+    (object, call): (IssuerObject, Option<i64>),
+    now: &Instant,
+) -> Result<(), Error> {
+    answered(transaction, ask.rotation, object, call).await?;
+    let state = load_in(transaction, application, ask.rotation).await?;
+    if plan::awaits_answer(&state, ask, object) {
+        committed_in(transaction, application, ask, object, now).await?;
     }
+    Ok(())
+}
+
+/// A public client ends nothing at the issuer; its older versions end here.
+async fn retire_in(
+    transaction: &mut Transaction<'_>,
+    application: &ApplicationId,
+    ask: Ask,
+    answers: &[(IssuerObject, Option<i64>)],
+    retired: Option<Version>,
+    now: &Instant,
+) -> Result<(), Error> {
+    for last in answers {
+        answer(transaction, application, ask, *last, now).await?;
+    }
+    if ask.kind == CredentialKind::PublicClient {
+        let state = load_in(transaction, application, ask.rotation).await?;
+        let older = |version: &&crate::state::LiveVersion| {
+            version.kind == ask.kind && version.rotation != ask.rotation
+        };
+        for version in state.versions.iter().filter(older) {
+            let mut args = key(application, version.kind, version.version)?;
+            args.extend([now.wall.into(), ask.rotation.to_string().into()]);
+            transaction.execute(ENDED, &args).await?;
+        }
+    }
+    let [wall, boot, nanos] = instant(now)?;
+    let retired = retired.map(|version| Value::unsigned(version.0)).transpose()?.into();
+    let args = [ask.rotation.to_string().into(), retired, wall, boot, nanos];
+    transaction.execute(RETIRED, &args).await?;
+    Ok(())
 }
 
 /// What an answered commit, end or set of an object means for its other versions and for unsettled calls.

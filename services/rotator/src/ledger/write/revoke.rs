@@ -15,8 +15,6 @@ const KNOWN: &str = "SELECT application, through, accepted_at, done_at, told FRO
      WHERE statement = $1 AND kind = $2";
 const ACCEPT: &str = "INSERT INTO revocation (statement, kind, application, through, accepted_at, expires_at) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (statement, kind) DO NOTHING";
-const STANDING: &str =
-    "SELECT statement FROM revocation WHERE application = $1 AND kind = $2 AND done_at IS NULL";
 const EXCUSE: &str = "UPDATE rotation SET excused_by = $2 WHERE rotation = $1 \
      AND state IN ('created', 'delivered', 'retiring')";
 const DONE: &str = "UPDATE revocation SET done_at = $3, done_by = $4 \
@@ -77,17 +75,6 @@ impl Ledger {
     ) -> Result<Option<Revocation>, Error> {
         let row = self.database.query_optional(KNOWN, &[statement.into(), kind.as_str().into()]).await?;
         row.map(|row| Revocation::of(statement, &row)).transpose()
-    }
-
-    /// Whether operators wait for a version of this kind to end.
-    #[read]
-    pub async fn is_revoking(
-        &self,
-        application: &ApplicationId,
-        kind: CredentialKind,
-    ) -> Result<bool, Error> {
-        let args = [application.as_str().into(), kind.as_str().into()];
-        Ok(!self.database.query(STANDING, &args).await?.is_empty())
     }
 
     /// Remembers a believed statement with what there is of the kind now; the first time counts.

@@ -30,10 +30,14 @@ async fn a_first_password_is_made_tested_delivered_and_committed_in_four_issuer_
 async fn a_repeated_create_answers_the_same_until_the_receipt_is_accepted() {
     let (mut bench, shop) = Bench::with_shop().await;
     let (create, made) = bench.made(&shop, CredentialKind::Password).await;
-    bench.restart();
     let calls = bench.world.calls().len();
     assert_eq!(bench.rotator.create(&create).await.unwrap(), made);
     assert_eq!(bench.world.calls().len(), calls, "nothing is asked again");
+    bench.restart();
+    for _ in 0..2 {
+        assert_eq!(bench.rotator.create(&create).await.unwrap(), made);
+        assert_eq!(bench.world.calls()[calls..], ["announce", "conclude"], "the log is told once more");
+    }
     bench.deliver(&create.order, &made).await;
     let refused = bench.rotator.create(&create).await.unwrap_err();
     assert_eq!(refused.reason(), "ROTATION_CLOSED");
@@ -106,4 +110,27 @@ async fn a_budget_that_is_used_up_stops_before_anything_is_announced() {
     assert_eq!(refused.reason(), "BUDGET_EXHAUSTED");
     assert!(refused.retry_after().is_some());
     assert!(bench.world.log.entries().is_empty());
+}
+
+#[tokio::test]
+async fn a_coordinator_that_begins_one_rotation_after_another_piles_up_few_versions() {
+    let (mut bench, shop) = Bench::with_shop().await;
+    let (current, order) = bench.rotate(&shop, CredentialKind::Password).await;
+    let mut refused = None;
+    for _ in 0..12 {
+        let create = bench.order(&shop, CredentialKind::Password);
+        if let Err(error) = bench.rotator.create(&create).await {
+            refused = Some((error.reason(), error.retry_after().unwrap() <= plan::SPARE_PAUSE));
+        }
+    }
+    assert_eq!(refused, Some(("TOO_MANY_SPARE_VERSIONS", true)));
+    assert_eq!(bench.world.live_passwords(&shop), 1 + plan::FREE_SPARES);
+    bench.world.clock.advance(plan::SPARE_PAUSE + Duration::from_secs(1));
+    let (create, made) = bench.delivered(&shop, CredentialKind::Password).await;
+    bench.world.clock.advance(MIN_OVERLAP);
+    assert_eq!(bench.rotator.retire(&create.order).await.unwrap().retired, Some(current.version));
+    bench.world.clock.advance(PASSWORD_GRACE);
+    assert_eq!(bench.world.live_passwords(&shop), 1, "an honest rotation comes through, and ends them all");
+    assert_eq!(bench.stages(&shop).await[0].1, Stage::Current);
+    assert!(made.version > current.version && order.ask != create.order.ask);
 }

@@ -146,3 +146,68 @@ async fn a_change_of_layout_ends_both_halves_and_no_half_too_early() {
     bench.rotate(&shop, CredentialKind::Client).await;
     assert_eq!(combined(bench.stages(&shop).await), Stage::Ended);
 }
+
+#[tokio::test]
+async fn what_is_sent_to_the_issuer_is_sent_by_the_highest_token() {
+    for kind in [CredentialKind::Password, CredentialKind::Client] {
+        let (mut bench, shop) = Bench::with_shop().await;
+        bench.rotate(&shop, kind).await;
+        let (create, _) = bench.delivered(&shop, kind).await;
+        bench.world.clock.advance(MIN_OVERLAP);
+        bench.wait_for_background().await;
+        let newer = Order { token: FencingToken(2), ..create.order.clone() };
+        // it is announced, and hangs in the call to the issuer
+        bench.world.fail_at(1, Fault::DiesBefore);
+        tokio::select! {
+            _ = bench.rotator.retire(&newer) => panic!("it should hang"),
+            () = bench.world.died.notified() => {}
+        }
+        bench.restart();
+        let refused = bench.rotator.retire(&create.order).await.unwrap_err();
+        assert_eq!(refused.reason(), "STALE_FENCING_TOKEN", "{kind}: two would act at once");
+        bench.world.clock.advance(REQUEST_LIFE);
+        bench.rotator.retire(&newer).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_with_an_overlap_takes_five_durable_writes() {
+    let kinds = [
+        (CredentialKind::Password, None, 5),
+        (CredentialKind::Client, None, 5),
+        (CredentialKind::Password, Some((Ends::OwnCall, Ends::Set)), 5),
+        (CredentialKind::Combined, None, 6),
+        (CredentialKind::Client, Some((Ends::OwnCall, Ends::Set)), 6),
+    ];
+    for (kind, declared, expected) in kinds {
+        let mut bench = Bench::new().await;
+        if let Some((user, client)) = declared {
+            bench.world.declare(user, client);
+            bench.restart();
+        }
+        let layout = if kind == CredentialKind::Combined { Layout::Combined } else { Layout::Split };
+        let shop = bench.world.add("shop", layout, true, false);
+        let (first, _) = bench.rotate(&shop, kind).await;
+        let before = bench.world.writes();
+        let mut create = bench.order(&shop, kind);
+        create.order.token = FencingToken(2);
+        let made = bench.rotator.create(&create).await.unwrap();
+        bench.deliver(&create.order, &made).await;
+        bench.world.clock.advance(MIN_OVERLAP);
+        create.order.token = FencingToken(3);
+        let retirement = bench.rotator.retire(&create.order).await.unwrap();
+        bench.world.clock.advance(retirement.grace);
+        create.order.token = FencingToken(4);
+        let probe = first.envelopes.unwrap().probe;
+        for _ in 0..2 {
+            assert_eq!(bench.rotator.prove(&create.order, &probe).await.unwrap(), Proof::Dead);
+        }
+        assert_eq!(bench.world.writes() - before, expected, "{kind} {declared:?}");
+        // a proof overtakes nobody, and nobody who was overtaken proves
+        create.order.token = FencingToken(2);
+        let refused = bench.rotator.prove(&create.order, &probe).await.unwrap_err();
+        assert_eq!(refused.reason(), "STALE_FENCING_TOKEN");
+        create.order.token = FencingToken(3);
+        bench.rotator.retire(&create.order).await.unwrap();
+    }
+}

@@ -186,3 +186,26 @@ async fn what_the_issuer_does_not_have_is_settled_by_reconciling_and_a_dry_run_c
     bench.rotator.retire(&create.order).await.unwrap();
     assert_eq!(reasons(&bench, true).await, Vec::<&str>::new(), "swept");
 }
+
+#[tokio::test]
+async fn what_was_piled_up_holds_up_no_revocation() {
+    let (mut bench, shop) = Bench::with_shop().await;
+    bench.rotate(&shop, PASSWORD).await;
+    for _ in 0..plan::FREE_SPARES {
+        let (create, _) = bench.made(&shop, PASSWORD).await;
+        bench.rotator.abandon(&create.order).await.unwrap();
+    }
+    let create = bench.order(&shop, PASSWORD);
+    assert_eq!(bench.rotator.create(&create).await.unwrap_err().reason(), "TOO_MANY_SPARE_VERSIONS");
+    let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
+    assert!(!bench.rotator.revoke(&order).await.unwrap().complete, "nothing could take their place");
+    bench.rotator.create(&create).await.unwrap();
+    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    bench.world.clock.advance(PASSWORD_GRACE);
+    assert_eq!(bench.world.live_passwords(&shop), 1, "all of them have ended");
+    for _ in 1..plan::FREE_SPARES {
+        bench.made(&shop, PASSWORD).await;
+    }
+    let next = bench.order(&shop, PASSWORD);
+    assert_eq!(bench.rotator.create(&next).await.unwrap_err().reason(), "TOO_MANY_SPARE_VERSIONS");
+}
