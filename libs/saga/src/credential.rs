@@ -99,6 +99,23 @@ impl FirstWrite {
     }
 }
 
+/// What says that the rotator holds the receipt of a version: without it there is no Retire. The rotator believes neither;
+/// it looks at the receipt that it accepted itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Acceptance {
+    /// It was handed over.
+    Handed {
+        /// The distributor's receipt.
+        receipt: Sealed,
+    },
+    /// The rotator says that it accepted one for this very rotation: whoever handed it over died before that was written.
+    Told {
+        /// The delivery envelope, for another delivery if it turns out not to have it.
+        delivery: Sealed,
+    },
+}
+
 fn long_ago() -> Timestamp {
     Timestamp::from_unix_micros(0)
 }
@@ -136,8 +153,9 @@ pub enum Stage {
     Adopting {
         /// The version.
         created: Created,
-        /// The distributor's receipt: without it there is no Retire.
-        receipt: Sealed,
+        /// What says so.
+        #[serde(flatten)]
+        acceptance: Acceptance,
         /// When Retire may be asked.
         retire_at: Timestamp,
         /// When that was known: by a clock that has been set back since, it says nothing.

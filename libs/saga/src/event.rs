@@ -1,12 +1,15 @@
 //! What an answer makes of the state.
 
+mod names;
+
 use std::time::Duration;
 
 use mint_types::{RotationId, Timestamp, Version};
 
+use self::names::{name_of, stage_of};
 use crate::{
-    Cause, Created, Credential, Current, Failure, FirstWrite, Node, Rotation, Sealed, Stage, Trouble,
-    Written, reason,
+    Acceptance, Cause, Created, Credential, Current, Failure, FirstWrite, Node, Rotation, Sealed, Stage,
+    Trouble, Written, reason,
 };
 
 /// What happened.
@@ -47,6 +50,8 @@ pub enum Event {
         /// How long Retire will still be refused.
         retire_after: Duration,
     },
+    /// It was to be given up, and the rotator says that it accepted its receipt before.
+    AlreadyAccepted,
     /// Retire came too early.
     RetiredTooEarly {
         /// How long it will still be refused.
@@ -137,27 +142,31 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
         ) if !receipt.is_empty() => {
             next.succeeded(Node::Deliver);
             rotation.ending = next.ending_after(&created, rotation.ending.take());
-            if let Some(before) = next.current.take().filter(|before| before.version != created.version) {
-                next.remember(before.version_id);
-            }
-            next.current = Some(Current {
-                version: created.version,
-                version_id: created.version_id,
-                delivered_at: now,
-                destinations,
-                client_id,
-                probe: created.probe.clone(),
-            });
+            next.find(&created, destinations, client_id, now);
             rotation.stage = Stage::Delivered { created, delivery: Some(delivery), receipt };
         }
         (Stage::Delivered { created, receipt, .. }, Event::Accepted { retire_after }) => {
             next.succeeded(Node::Adopt);
-            rotation.stage =
-                Stage::Adopting { created, receipt, retire_at: now.plus(retire_after), since: now };
+            let (acceptance, retire_at) = (Acceptance::Handed { receipt }, now.plus(retire_after));
+            rotation.stage = Stage::Adopting { created, acceptance, retire_at, since: now };
         }
-        (Stage::Adopting { created, receipt, .. }, Event::RetiredTooEarly { retry_after }) => {
-            rotation.stage =
-                Stage::Adopting { created, receipt, retire_at: now.plus(retry_after), since: now };
+        (
+            Stage::Created {
+                created, delivery, first_write: FirstWrite::Nowhere | FirstWrite::Settled, ..
+            },
+            Event::AlreadyAccepted,
+        ) => {
+            next.succeeded(Node::Adopt);
+            rotation.ending = next.ending_after(&created, rotation.ending.take());
+            // nobody remembers where it was delivered: whoever wants it again has it delivered anew
+            next.find(&created, Vec::new(), None, now);
+            // the rotator counts the overlap by itself: asked too early, it says how long it still takes
+            let acceptance = Acceptance::Told { delivery };
+            rotation.stage = Stage::Adopting { created, acceptance, retire_at: now, since: now };
+        }
+        (Stage::Adopting { created, acceptance, .. }, Event::RetiredTooEarly { retry_after }) => {
+            let retire_at = now.plus(retry_after);
+            rotation.stage = Stage::Adopting { created, acceptance, retire_at, since: now };
         }
         (Stage::Adopting { created, .. }, Event::Retired { ended, grace }) => {
             next.succeeded(Node::Retire);
@@ -241,9 +250,13 @@ fn after_failure(stage: Stage, failures: &[Failure], written: Written) -> Stage 
             let (written, first_write) = (Written::Somewhere, FirstWrite::Nowhere);
             Stage::Created { created, delivery, written, spoiled: false, first_write }
         }
-        Stage::Adopting { created, receipt, .. } if says(reason::RECEIPT_MISSING) => {
-            Stage::Delivered { created, delivery: None, receipt }
-        }
+        Stage::Adopting { created, acceptance, .. } if says(reason::RECEIPT_MISSING) => match acceptance {
+            Acceptance::Handed { receipt } => Stage::Delivered { created, delivery: None, receipt },
+            Acceptance::Told { delivery } => {
+                let (written, first_write) = (Written::Somewhere, FirstWrite::Nowhere);
+                Stage::Created { created, delivery, written, spoiled: false, first_write }
+            }
+        },
         other => other,
     }
 }
@@ -259,6 +272,27 @@ impl Credential {
         self.troubles.insert(node, trouble);
     }
 
+    /// Consumers find a version from now on.
+    fn find(
+        &mut self,
+        created: &Created,
+        destinations: Vec<String>,
+        client_id: Option<String>,
+        now: Timestamp,
+    ) {
+        if let Some(before) = self.current.take().filter(|before| before.version != created.version) {
+            self.remember(before.version_id);
+        }
+        self.current = Some(Current {
+            version: created.version,
+            version_id: created.version_id,
+            delivered_at: now,
+            destinations,
+            client_id,
+            probe: created.probe.clone(),
+        });
+    }
+
     fn completed(mut self) -> Self {
         self.completed = self.completed.saturating_add(1);
         self
@@ -270,34 +304,5 @@ impl Credential {
             Some(current) if current.version != created.version => Some(current.probe.clone()),
             Some(_) | None => earlier,
         }
-    }
-}
-
-fn stage_of(credential: &Credential) -> &'static str {
-    match credential.rotation.as_ref().map(|rotation| &rotation.stage) {
-        None => "closed",
-        Some(Stage::Intended) => "intended",
-        Some(Stage::Created { .. }) => "created",
-        Some(Stage::Delivered { .. }) => "delivered",
-        Some(Stage::Adopting { .. }) => "adopting",
-        Some(Stage::Retired { .. }) => "retired",
-    }
-}
-
-fn name_of(event: &Event) -> &'static str {
-    match event {
-        Event::Opened { .. } => "opened",
-        Event::Created { .. } => "created",
-        Event::PartlyDelivered { .. } => "partly delivered",
-        Event::Delivered { .. } => "delivered",
-        Event::Accepted { .. } => "accepted",
-        Event::RetiredTooEarly { .. } => "retired too early",
-        Event::Retired { .. } => "retired",
-        Event::ProvedTooEarly { .. } => "proved too early",
-        Event::Proved => "proved",
-        Event::Failed { .. } => "failed",
-        Event::Finished => "finished",
-        Event::GivenUp => "given up",
-        Event::Closed => "closed",
     }
 }

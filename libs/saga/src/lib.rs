@@ -5,7 +5,8 @@
 //! what an answer makes of the state, `recover` says where a restart goes on. Two services and a model can share it.
 //!
 //! # Never
-//! - plans Retire without a stored receipt: `retire_is_never_planned_without_a_stored_receipt`.
+//! - plans Retire before the rotator accepted a receipt for this very version:
+//!   `retire_is_never_planned_before_the_rotator_accepted_a_receipt`.
 //! - gets from Create to Retire without Deliver: `no_path_leads_from_create_to_retire_without_deliver`.
 //! - forgets a failure before the step that failed has succeeded: `attempts_never_decrease_while_failing`,
 //!   `a_problem_stays_until_the_step_that_failed_succeeds`.
@@ -17,7 +18,8 @@
 //! - waits for a time that was written under a clock that has been set back since:
 //!   `what_was_written_under_a_clock_that_was_set_back_means_now`.
 //! - repeats for ever what no repetition mends: `a_probe_that_opens_no_more_ends_the_rotation_with_a_problem`,
-//!   `a_rotation_that_the_rotator_has_closed_gives_way_to_another_one`.
+//!   `a_rotation_that_the_rotator_has_closed_gives_way_to_another_one`,
+//!   `a_rotation_that_nobody_wants_ends_whatever_was_lost_on_the_way`.
 //! - opens a second rotation of a credential: `a_second_rotation_is_refused`.
 //! - lets a report shorten an overlap, or wait beyond the longest one: `retire_waits_for_laggards_after_the_overlap_only`,
 //!   `nobody_is_waited_for_beyond_the_longest_overlap`.
@@ -30,8 +32,11 @@
 //! delivered with what is wanted.
 //!
 //! # Decisions
-//! - *Stages carry what makes them true*: only a stage with a receipt in it can plan Retire, so an order that is
+//! - *Stages carry what makes them true*: only a stage with an [`Acceptance`] in it can plan Retire, so an order that is
 //!   wrong cannot be written down, not even in a database row.
+//! - *Receipt and acceptance are one write*, so a process that dies between the two forgets the receipt that the rotator
+//!   holds. If nobody wants the version any more, the rotator refuses to give it up and says why, and the rotation goes on
+//!   with Retire. Whoever lies about that gains a refused Retire: the rotator goes by the receipt that it verified itself.
 //! - *Troubles are kept per node on the credential*, not on the rotation: giving a rotation up does not end what is
 //!   wrong, the success of the same step does.
 //! - *An envelope that was stored may have been delivered*: a crash hides an answer. `Written` starts as `Unknown`.
@@ -64,7 +69,9 @@ pub use adoption::{
     SHORTEST_POLL, Unheard,
 };
 pub use backoff::Backoff;
-pub use credential::{Cause, Created, Credential, Current, FirstWrite, Node, Rotation, Stage, Written};
+pub use credential::{
+    Acceptance, Cause, Created, Credential, Current, FirstWrite, Node, Rotation, Stage, Written,
+};
 pub use event::{Event, Illegal, apply};
 pub use failure::{Failure, reason};
 pub use plan::{Facts, Step, plan};

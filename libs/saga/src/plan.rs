@@ -3,7 +3,7 @@
 use mint_types::{Timestamp, Version};
 
 use crate::schedule::NEVER;
-use crate::{Created, Credential, FirstWrite, Rotation, Sealed, Stage, Written};
+use crate::{Acceptance, Created, Credential, FirstWrite, Rotation, Sealed, Stage, Written};
 
 /// What the plan must know besides the credential itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub enum Step {
     },
     /// Ask the rotator to end the previous version.
     Retire {
-        /// Proof that the new one is delivered.
-        receipt: Sealed,
+        /// What says that the rotator knows the new one to be delivered.
+        acceptance: Acceptance,
     },
     /// Ask the rotator to prove it dead.
     Prove {
@@ -91,9 +91,9 @@ pub fn plan(credential: &Credential, now: Timestamp, facts: &Facts) -> Step {
         Stage::Adopting { retire_at, since, .. } if *since <= now && now < *retire_at => {
             Step::Wait { until: *retire_at }
         }
-        Stage::Adopting { receipt, .. } => lagging(now, facts)
+        Stage::Adopting { acceptance, .. } => lagging(now, facts)
             .or_else(|| paused(now, facts))
-            .unwrap_or_else(|| Step::Retire { receipt: receipt.clone() }),
+            .unwrap_or_else(|| Step::Retire { acceptance: acceptance.clone() }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The saga as a whole: random walks against an arbitrary world, and the paths that matter as tables.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mint_types::{
@@ -98,6 +99,8 @@ enum Answer {
     Early,
     Fails(&'static str, Written),
     Lost,
+    /// It is done, and whoever asked dies before it writes so.
+    Dies,
 }
 
 fn answers() -> impl Strategy<Value = Vec<Answer>> {
@@ -105,6 +108,7 @@ fn answers() -> impl Strategy<Value = Vec<Answer>> {
         4 => Just(Answer::Well),
         1 => Just(Answer::Early),
         1 => Just(Answer::Lost),
+        1 => Just(Answer::Dies),
         1 => Just(Answer::Fails("ISSUER_UNREACHABLE", Written::Unknown)),
         1 => Just(Answer::Fails("DESTINATION_REFUSED", Written::Nowhere)),
         1 => Just(Answer::Fails("DESTINATION_REFUSED", Written::Somewhere)),
@@ -116,26 +120,69 @@ fn answers() -> impl Strategy<Value = Vec<Answer>> {
     proptest::collection::vec(answer, 1..120)
 }
 
-/// One walk: the steps that were taken, with the credential before and after each.
+/// One step that was taken, with the credential before and after.
+struct Taken {
+    step: Step,
+    before: Credential,
+    after: Credential,
+    /// The versions for which the rotator had accepted a receipt before.
+    accepted: BTreeSet<Version>,
+}
+
+/// One walk, with what the rotator knows.
 struct Walk {
     credential: Credential,
+    /// As a restart finds it.
+    stored: Credential,
+    accepted: BTreeSet<Version>,
+    /// The same when the last step was planned.
+    asked: BTreeSet<Version>,
     now: Timestamp,
     opened: u64,
-    log: Vec<(Step, Credential, Credential)>,
+    log: Vec<Taken>,
 }
 
 impl Walk {
     fn new() -> Self {
-        Self { credential: Credential::new(CredentialKind::Password), now: START, opened: 0, log: Vec::new() }
+        let credential = Credential::new(CredentialKind::Password);
+        let stored = credential.clone();
+        let (accepted, asked) = (BTreeSet::new(), BTreeSet::new());
+        Self { credential, stored, accepted, asked, now: START, opened: 0, log: Vec::new() }
     }
 
     fn apply(&mut self, step: Step, event: Event) {
+        // as in the coordinator: a receipt is written with its acceptance
+        let is_written = !matches!(event, Event::Delivered { .. });
         let next = apply(&self.credential, event, self.now).expect("the plan allows it");
-        self.log.push((step, self.credential.clone(), next.clone()));
+        let (before, after) = (self.credential.clone(), next.clone());
+        self.log.push(Taken { step, before, after, accepted: self.asked.clone() });
         // whatever is durable survives its text
         let text = serde_json::to_string(&next).unwrap();
         assert_eq!(serde_json::from_str::<Credential>(&text).unwrap(), next);
         self.credential = next;
+        if is_written {
+            self.stored = self.credential.clone();
+        }
+    }
+
+    fn version(&self) -> Option<Version> {
+        let rotation = self.credential.rotation.as_ref()?;
+        rotation.stage.created().map(|created| created.version)
+    }
+
+    /// What the rotator does, whoever hears of it.
+    fn rotator(&mut self, step: &Step, answer: Answer) {
+        let Some(version) = self.version() else { return };
+        match (step, answer) {
+            (Step::AcceptReceipt { .. }, Answer::Well | Answer::Early | Answer::Dies) => {
+                self.accepted.insert(version);
+            }
+            // its rows are those of a backup
+            (Step::Retire { .. }, Answer::Fails("RECEIPT_MISSING", _)) => {
+                self.accepted.remove(&version);
+            }
+            _ => {}
+        }
     }
 
     fn take(&mut self, answer: Answer, facts: &Facts) {
@@ -166,10 +213,21 @@ impl Walk {
                 Event::Retired { ended: previous, grace: GRACE }
             }
             Step::Prove { .. } => Event::Proved,
+            Step::Abandon | Step::Supersede
+                if self.version().is_some_and(|version| self.accepted.contains(&version)) =>
+            {
+                Event::AlreadyAccepted
+            }
             Step::Abandon | Step::Supersede => Event::GivenUp,
         };
+        self.asked = self.accepted.clone();
+        self.rotator(&step, answer);
         let event = match (answer, &step) {
             (Answer::Lost, _) => return,
+            (Answer::Dies, _) => {
+                self.credential = self.stored.clone();
+                return;
+            }
             (Answer::Fails(reason, written), _) => fails(reason, written),
             (Answer::Early, Step::Retire { .. }) => Event::RetiredTooEarly { retry_after: GRACE },
             (Answer::Early, Step::Prove { .. }) => Event::ProvedTooEarly { retry_after: GRACE },
@@ -194,21 +252,39 @@ fn wants() -> impl Strategy<Value = Vec<bool>> {
 
 proptest! {
     #[test]
-    fn retire_is_never_planned_without_a_stored_receipt(answers in answers(), wanted in wants()) {
-        for (step, before, _) in walk(&answers, &wanted).log {
-            if let Step::Retire { receipt } = step {
-                prop_assert!(!receipt.is_empty());
-                let stage = before.rotation.unwrap().stage;
-                let stored = matches!(stage, Stage::Adopting { receipt: stored, .. } if stored == receipt);
-                prop_assert!(stored);
-            }
+    fn retire_is_never_planned_before_the_rotator_accepted_a_receipt(answers in answers(), wanted in wants()) {
+        for Taken { step, before, accepted, .. } in walk(&answers, &wanted).log {
+            let Step::Retire { acceptance } = step else { continue };
+            let Stage::Adopting { created, acceptance: stored, .. } = before.rotation.unwrap().stage else {
+                panic!("retire is planned in one stage")
+            };
+            prop_assert!(accepted.contains(&created.version), "one for this very version");
+            prop_assert_eq!(&acceptance, &stored);
+            let bytes = match acceptance {
+                Acceptance::Handed { receipt } => receipt,
+                Acceptance::Told { delivery } => delivery,
+            };
+            prop_assert!(!bytes.is_empty());
         }
+    }
+
+    #[test]
+    fn a_rotation_that_nobody_wants_ends_whatever_was_lost_on_the_way(answers in answers(), wanted in wants()) {
+        let mut walk = walk(&answers, &wanted);
+        let unwanted = Facts { wanted: false, ..facts() };
+        for _ in 0..40 {
+            if walk.credential.rotation.is_none() {
+                break;
+            }
+            walk.take(Answer::Well, &unwanted);
+        }
+        prop_assert_eq!(walk.credential.rotation, None);
     }
 
     #[test]
     fn no_path_leads_from_create_to_retire_without_deliver(answers in answers(), wanted in wants()) {
         let mut delivered_since_create = false;
-        for (step, before, after) in walk(&answers, &wanted).log {
+        for Taken { step, before, after, .. } in walk(&answers, &wanted).log {
             match step {
                 Step::Create if before.current == after.current && after.troubles.len() <= before.troubles.len() => delivered_since_create = false,
                 Step::Deliver { .. } => {
@@ -223,26 +299,26 @@ proptest! {
 
     #[test]
     fn attempts_never_decrease_while_failing(answers in answers(), wanted in wants()) {
-        for (step, before, after) in walk(&answers, &wanted).log {
+        for Taken { step, before, after, .. } in walk(&answers, &wanted).log {
             for (node, trouble) in &before.troubles {
-                match after.troubles.get(node) {
-                    Some(later) => {
-                        prop_assert!(later.attempts >= trouble.attempts);
-                        prop_assert!(later.since == trouble.since);
-                        prop_assert!(!later.problems.is_empty());
-                    }
-                    // only a success ends it: of this very node or of a later one
-                    None => prop_assert!(
-                        before.rotation.as_ref().is_some_and(|rotation| rotation.node() >= *node), "{step:?}"
-                    ),
+                if let Some(later) = after.troubles.get(node) {
+                    prop_assert!(later.attempts >= trouble.attempts);
+                    prop_assert!(later.since == trouble.since);
+                    prop_assert!(!later.problems.is_empty());
+                    continue;
                 }
+                // only a success ends it: of this very node or of a later one; or it was done, and is told only now
+                let node_of = |credential: &Credential| {
+                    credential.rotation.as_ref().map_or(Node::Intend, Rotation::node)
+                };
+                prop_assert!(node_of(&before) >= *node || node_of(&after) > *node, "{step:?}");
             }
         }
     }
 
     #[test]
     fn a_rotation_that_may_have_been_written_is_not_abandoned(answers in answers(), wanted in wants()) {
-        for (step, before, _) in walk(&answers, &wanted).log {
+        for Taken { step, before, .. } in walk(&answers, &wanted).log {
             if step == Step::Abandon {
                 let stage = before.rotation.unwrap().stage;
                 let unwritten = matches!(stage, Stage::Intended | Stage::Created { written: Written::Nowhere, .. });
@@ -264,7 +340,7 @@ proptest! {
 
     #[test]
     fn completed_rotations_and_versions_only_grow(answers in answers(), wanted in wants()) {
-        for (_, before, after) in walk(&answers, &wanted).log {
+        for Taken { before, after, .. } in walk(&answers, &wanted).log {
             prop_assert!(after.completed >= before.completed);
             let version = |credential: &Credential| credential.current.as_ref().map(|current| current.version);
             prop_assert!(version(&after) >= version(&before));
@@ -664,4 +740,57 @@ fn a_rotation_that_the_rotator_has_closed_gives_way_to_another_one() {
     let forgotten = apply(&after(events), Event::Closed, START).unwrap();
     assert!(forgotten.rotation.is_none() && forgotten.current.unwrap().destinations.is_empty());
     assert!(apply(&after([opened(1)]), Event::Closed, START).is_err());
+}
+
+#[test]
+fn what_the_rotator_accepted_before_a_death_is_retired_although_nobody_wants_it() {
+    let mut events = first_version();
+    events.extend([opened(2), made(2, 1)]);
+    let created = after(events);
+    let unwanted = Facts { wanted: false, ..facts() };
+    assert_eq!(plan(&created, START, &unwanted), Step::Supersede);
+    let adopting = apply(&created, Event::AlreadyAccepted, START).unwrap();
+    let current = adopting.current.as_ref().unwrap();
+    assert_eq!((current.version, current.destinations.len()), (Version(2), 0), "wanted again, it is due");
+    assert!(matches!(
+        plan(&adopting, START, &unwanted),
+        Step::Retire { acceptance: Acceptance::Told { .. } }
+    ));
+    let early = apply(&adopting, Event::RetiredTooEarly { retry_after: OVERLAP }, START).unwrap();
+    assert_eq!(plan(&early, START, &unwanted), Step::Wait { until: START.plus(OVERLAP) });
+    let text = serde_json::to_string(&early).unwrap();
+    assert_eq!(serde_json::from_str::<Credential>(&text).unwrap(), early);
+    let now = START.plus(OVERLAP);
+    let retired = apply(&early, Event::Retired { ended: Version(1), grace: Duration::ZERO }, now).unwrap();
+    let probe = Sealed::new(b"probe-1".to_vec());
+    assert_eq!(plan(&retired, now, &Facts { next_due_at: now, ..unwanted }), Step::Prove { probe });
+    assert!(apply(&retired, Event::Proved, now).unwrap().rotation.is_none());
+}
+
+#[test]
+fn a_rotator_that_says_it_accepted_and_has_no_receipt_gains_another_try_and_no_more() {
+    let told = after([opened(1), made(1, 0), Event::AlreadyAccepted]);
+    let missing = apply(&told, failed(Node::Retire, "RECEIPT_MISSING", Written::Unknown), START).unwrap();
+    let envelope = Sealed::new(b"delivery-1".to_vec());
+    assert_eq!(plan(&missing, START, &facts()), Step::Deliver { envelope, replaces: false });
+    let unwanted = Facts { wanted: false, ..facts() };
+    assert_eq!(plan(&missing, START, &unwanted), Step::Supersede);
+    let again = apply(&missing, Event::AlreadyAccepted, START).unwrap();
+    assert!(matches!(plan(&again, START, &unwanted), Step::Wait { .. }), "not at once, for ever");
+    assert_eq!(again.problems().count(), 1);
+    for events in [vec![opened(1)], vec![opened(1), made(1, 0), delivered()]] {
+        assert!(apply(&after(events), Event::AlreadyAccepted, START).is_err());
+    }
+}
+
+#[test]
+fn a_stage_that_was_stored_with_its_receipt_is_read_and_written_as_before() {
+    let accepted = Event::Accepted { retire_after: OVERLAP };
+    let stage = after([opened(1), made(1, 0), delivered(), accepted]).rotation.unwrap().stage;
+    let mut row = serde_json::to_value(&stage).unwrap();
+    assert_eq!((row["stage"].as_str(), row["receipt"].as_str()), (Some("adopting"), Some("cmVjZWlwdA==")));
+    assert!(row.get("delivery").is_none() && row.get("acceptance").is_none());
+    row.as_object_mut().unwrap().remove("since");
+    let Stage::Adopting { acceptance, .. } = serde_json::from_value(row).unwrap() else { panic!("a stage") };
+    assert_eq!(acceptance, Acceptance::Handed { receipt: Sealed::new(b"receipt".to_vec()) });
 }

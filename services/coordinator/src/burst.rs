@@ -217,6 +217,12 @@ impl Burst<'_> {
         outcome: Outcome,
     ) -> Result<Vec<Event>, BurstError> {
         match outcome {
+            Outcome::Is(event) if *event == Event::AlreadyAccepted && !is_made(credential) => {
+                let detail =
+                    "the rotator accepted a receipt for what was never made, as far as is known here";
+                let failure = mint_saga::Failure::new(mint_saga::reason::ROTATION_CLOSED, detail);
+                Ok(vec![self.failed(credential, vec![failure], None)?])
+            }
             Outcome::Is(event) => Ok(vec![*event]),
             Outcome::Postponed => Err(BurstError::Impossible("what is postponed has no outcome")),
             Outcome::Failed { failures, written } => Ok(vec![self.failed(credential, failures, written)?]),
@@ -244,6 +250,11 @@ impl Burst<'_> {
         }
         Ok(Event::Failed { node, failures, written: written.unwrap_or(Written::Unknown), delay })
     }
+}
+
+/// Whether the open rotation is known to have made a version.
+fn is_made(credential: &mint_saga::Credential) -> bool {
+    credential.rotation.as_ref().is_some_and(|rotation| rotation.stage.created().is_some())
 }
 
 fn log_failure(kind: CredentialKind, rotation: RotationId, node: Node, failure: &mint_saga::Failure) {

@@ -80,7 +80,8 @@
 //! - *Reports of instances are gathered and kept in one write every two seconds*, one row per application, and answered
 //!   when it is durable. They only lengthen: Retire waits for laggards after the overlap, at most `rotation.max_overlap`.
 //! - *Delivered and accepted are one write*: a crash between them delivers the same envelope again, which the
-//!   distributor answers as before.
+//!   distributor answers as before. If nobody wants it any more, the rotator refuses to give it up and says that it is
+//!   delivered, and Retire comes next: the rotator goes by the receipt that it verified itself, so nothing is believed here.
 //! - *`stir`* counts what happened beside the holder (catalog, operators): a release that missed something wakes the
 //!   application at once instead of overwriting it.
 //! - *A catalog change or an operator makes a failed step try again at once*: people who repair something should not
@@ -157,8 +158,8 @@ pub use overlong::Overlong;
 pub use plan::{Decision, IdentityStep, World, decide};
 pub use policy::{Bell, IssuerGate, Parts, Policy};
 pub use ports::{
-    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding,
-    Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
+    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
 pub use reconciliation::pass as reconcile_all;
 pub use removal::{Clearing, Lost, Objects, Removal};

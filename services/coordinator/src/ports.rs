@@ -118,6 +118,23 @@ pub struct NewVersion {
     pub delivery: Sealed,
 }
 
+/// What became of a rotation that was to be given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abandonment {
+    /// It is given up.
+    GivenUp,
+    /// It cannot be any more: the rotator accepted its receipt, so that its version is delivered.
+    Delivered,
+}
+
+impl Abandonment {
+    /// What the rotator's refusal of this reason means where it names the state that it closed the rotation in.
+    pub fn of_refusal(reason: &str, state: Option<&str>) -> Option<Self> {
+        let is_delivered = matches!(state?, "delivered" | "retiring" | "retired");
+        (reason == mint_saga::reason::ROTATION_CLOSED && is_delivered).then_some(Self::Delivered)
+    }
+}
+
 /// What became of the previous version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retirement {
@@ -170,8 +187,8 @@ pub trait Rotator: Debug + Send + Sync {
     async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure>;
     /// Compares what is alive at the issuer with the ledger.
     async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure>;
-    /// Gives a rotation up; fine if the rotator never heard of it.
-    async fn abandon(&self, call: &RotationCall) -> Result<(), Failure>;
+    /// Gives a rotation up, unless it is delivered; fine if the rotator never heard of it.
+    async fn abandon(&self, call: &RotationCall) -> Result<Abandonment, Failure>;
 }
 
 /// What one destination answered.

@@ -196,7 +196,7 @@ fn rotation_call(held: &Held, credential: &Credential) -> Result<RotationCall, F
 
 async fn given_up(parts: &Parts, held: &Held, credential: &Credential) -> Result<Event, Failure> {
     let call = rotation_call(held, credential)?;
-    steps::bounded(parts, "rotator", parts.rotator.abandon(&call)).await.map(|()| Event::GivenUp)
+    steps::bounded(parts, "rotator", parts.rotator.abandon(&call)).await.map(steps::given_up)
 }
 
 /// What was there has ended: nobody is waited for any more.

@@ -6,7 +6,7 @@ use mint_saga::{Event, Failure, Sealed, Step, Wish, Written, reason};
 
 use crate::error::BurstError;
 use crate::policy::{LONGEST_ISSUER_PAUSE, PAUSE_AFTER_429, Parts};
-use crate::ports::{Delivery, DestinationAnswer, Proof, RotationCall};
+use crate::ports::{Abandonment, Delivery, DestinationAnswer, Proof, RotationCall};
 use crate::store::Store as _;
 
 /// What came of a step.
@@ -62,7 +62,7 @@ pub(crate) async fn perform(
             bounded(parts, "rotator", parts.rotator.prove(call, probe)).await.map(proved)
         }
         Step::Abandon | Step::Supersede => {
-            bounded(parts, "rotator", parts.rotator.abandon(call)).await.map(|()| is(Event::GivenUp))
+            bounded(parts, "rotator", parts.rotator.abandon(call)).await.map(|answer| is(given_up(answer)))
         }
         Step::Finish => Ok(is(Event::Finished)),
         Step::Idle | Step::Wait { .. } => return Err(BurstError::Impossible("a wait is no step")),
@@ -109,6 +109,14 @@ fn is_closed(failure: &Failure) -> bool {
 
 fn is(event: Event) -> Outcome {
     Outcome::Is(Box::new(event))
+}
+
+/// What follows when a rotation was to be given up.
+pub(crate) fn given_up(answer: Abandonment) -> Event {
+    match answer {
+        Abandonment::GivenUp => Event::GivenUp,
+        Abandonment::Delivered => Event::AlreadyAccepted,
+    }
 }
 
 fn retired(answer: Result<crate::ports::Retirement, Failure>) -> Result<Outcome, Failure> {

@@ -114,12 +114,19 @@ impl Rotator {
         Self { parts, turns: Turns::default() }
     }
 
-    /// Gives a rotation up of which nothing was delivered; what it made is swept by the next commit.
+    /// Gives a rotation up of which nothing was delivered; what it made is swept by the next commit. A value that a
+    /// destination is known to have is set first.
     pub async fn abandon(&self, order: &Order) -> Result<(), Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
         ledger.admit(&order.application, order.token).await?;
-        let state = ledger.load(&order.application, order.ask.rotation).await?;
+        let mut state = ledger.load(&order.application, order.ask.rotation).await?;
+        if let Some(owed) = plan::owed(&state, order.ask, self.ends())? {
+            self.set(order, &owed.made, &owed.sets, &owed.written).await?;
+            state = ledger.load(&order.application, order.ask.rotation).await?;
+        } else if state.rotation(order.ask.rotation).is_some_and(set::is_untold) {
+            self.tell_again(order, set::ACTION, ToldOf::Set).await?;
+        }
         match plan::abandon(&state, order.ask, self.ends())? {
             plan::AbandonPlan::Abandoned => ledger.overtake(&order.application, order.token).await,
             plan::AbandonPlan::Abandon => {

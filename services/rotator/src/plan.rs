@@ -21,7 +21,7 @@ use mint_types::{CredentialKind, IssuerObject, RotationId};
 use crate::Error;
 use crate::state::{ApplicationState, Rotation};
 
-pub use abandon::{AbandonPlan, abandon};
+pub use abandon::{AbandonPlan, Owed, abandon, owed};
 pub use accept::{AcceptPlan, Delivered, WrittenSomewhere, accept, check_receipt};
 pub use budget::{ErrorBudget, check_issuer, is_used_up};
 pub use create::{CreatePlan, MOST_UNRESOLVED, Make, check_record, create, opens_foreign};

@@ -89,6 +89,8 @@ pub struct Bounds {
     pub leases: u8,
     /// Times that the distributor reads settings without a bucket.
     pub emptied: u8,
+    /// Changes of mind of the owner, who wants the combined layout then.
+    pub changes: u8,
     /// Calls of a taken-over coordinator.
     pub hostile: u8,
     /// Whether they may hold a rotation up: whoever took the coordinator over can delay (DESIGN section 5), nothing else.
@@ -113,6 +115,7 @@ impl Bounds {
             (self.refusals, "refused writes"),
             (self.leases, "lost leases"),
             (self.emptied, "emptied settings"),
+            (self.changes, "other layouts"),
             (self.hostile, "hostile calls"),
         ] {
             if count > 0 {
@@ -150,6 +153,7 @@ const BASE: Bounds = Bounds {
     refusals: 0,
     leases: 0,
     emptied: 0,
+    changes: 0,
     hostile: 0,
     may_delay: false,
     acts: &[],
@@ -197,6 +201,27 @@ pub fn configurations() -> Vec<Bounds> {
             ..BASE
         },
         Bounds { machines: 2, leases: 1, destinations: 1, ..last("two machines") },
+        Bounds {
+            name: "another layout",
+            kinds: &[Password, Combined],
+            rotations: 1,
+            destinations: 1,
+            crashes: 1,
+            messages: 1,
+            changes: 1,
+            ..BASE
+        },
+        Bounds {
+            name: "another layout, replace",
+            ends: set,
+            kinds: &[Client, Combined],
+            rotations: 1,
+            destinations: 1,
+            crashes: 1,
+            messages: 1,
+            changes: 1,
+            ..BASE
+        },
         Bounds { name: "settings emptied", emptied: 1, crashes: 1, destinations: 1, ..BASE },
         Bounds {
             name: "a coordinator taken over",
@@ -227,8 +252,8 @@ pub fn configurations() -> Vec<Bounds> {
 /// The same kinds of faults, one of them at a time: for `cargo test`.
 pub fn small_configurations() -> Vec<Bounds> {
     let fewer = |bounds: Bounds| Bounds {
-        crashes: bounds.crashes.min(u8::from(bounds.messages + bounds.leases == 0)),
-        messages: bounds.messages.min(u8::from(bounds.leases + bounds.refusals == 0)),
+        crashes: bounds.crashes.min(u8::from(bounds.messages + bounds.leases == 0 || bounds.changes > 0)),
+        messages: bounds.messages.min(u8::from(bounds.leases + bounds.refusals + bounds.changes == 0)),
         hostile: bounds.hostile.min(2),
         ..bounds
     };

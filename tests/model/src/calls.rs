@@ -100,8 +100,12 @@ pub struct Setting {
     pub sets: Vec<(IssuerObject, Serial)>,
     /// Whether the first of them was answered and is not yet written down.
     pub answered: bool,
+    /// The intent's number.
+    pub number: u8,
     /// Whether every destination has it.
     pub whole: bool,
+    /// Whether the rotation is given up afterwards.
+    pub gives_up: bool,
 }
 
 /// A delivery under way.
@@ -187,6 +191,8 @@ pub enum Answer {
     Alive,
     /// It is given up.
     Abandoned,
+    /// It cannot be any more: its receipt was accepted.
+    AlreadyAccepted,
     /// It is over without a call.
     Finished,
     /// It was refused, or nobody answered.

@@ -16,13 +16,14 @@ use crate::payload::rotation_id;
 use crate::world::{Lane, Luck, Mint, Worker, World};
 
 impl Mint {
-    fn desk_of(&self, credentials: &BTreeMap<CredentialKind, Credential>) -> Desk {
-        Desk { credentials: credentials.clone(), ..self.desk.clone() }
+    fn desk_of(&self, changed: bool, credentials: &BTreeMap<CredentialKind, Credential>) -> Desk {
+        Desk { credentials: credentials.clone(), ..self.desk(changed).clone() }
     }
 
     /// What the coordinator decides, within the bounds: no more rotations than they allow.
-    fn decision(&self, credentials: &BTreeMap<CredentialKind, Credential>, now: Timestamp) -> Decision {
-        let desk = self.desk_of(credentials);
+    fn decision(&self, world: &World) -> Decision {
+        let (credentials, now) = (&world.row.credentials, world.now);
+        let desk = self.desk_of(world.changed, credentials);
         let mut decision = decide(&desk, &Surroundings { now, issuer_paused_until: None, paused: false });
         let enough = |kind: &CredentialKind| {
             let completed = credentials.get(kind).map_or(0, |credential| credential.completed);
@@ -47,7 +48,7 @@ impl Mint {
     /// Takes the lease and opens what is due, in one write; false if there was nothing to do and nothing to note.
     pub(crate) fn take(&self, world: &mut World, number: u8) -> bool {
         let now = world.now;
-        let decision = self.decision(&world.row.credentials, now);
+        let decision = self.decision(world);
         if decision.is_idle() {
             let changed = world.row.wake_at != decision.wake_at;
             world.row.wake_at = decision.wake_at;
@@ -59,6 +60,10 @@ impl Mint {
             let before = world.row.credentials.get(kind).cloned().unwrap_or_else(|| Credential::new(*kind));
             let opened = Event::Opened { id, cause: *cause, traceparent: None };
             if let Ok(credential) = apply(&before, opened, now) {
+                let others = world.row.credentials.values_mut();
+                others
+                    .filter(|other| other.kind != *kind && share_an_object(other.kind, *kind))
+                    .for_each(Credential::supersede);
                 world.row.credentials.insert(*kind, credential);
             }
         }
@@ -74,12 +79,12 @@ impl Mint {
         let lanes = decision.drive.iter().map(|kind| (*kind, Lane::Ready)).collect();
         let credentials = world.row.credentials.clone();
         world.workers[usize::from(number)] =
-            Some(Worker { token, until, checked: false, credentials, lanes });
+            Some(Worker { token, until, checked: false, changed: world.changed, credentials, lanes });
         true
     }
 
     fn step_of(&self, worker: &Worker, kind: CredentialKind, now: Timestamp) -> Step {
-        let desk = self.desk_of(&worker.credentials);
+        let desk = self.desk_of(worker.changed, &worker.credentials);
         plan(&desk.credential(kind), now, &desk.facts(kind, now, None))
     }
 
@@ -186,7 +191,7 @@ impl Mint {
         if !keep(world, number, &mut worker) {
             return;
         }
-        let decision = self.decision(&world.row.credentials, world.now);
+        let decision = self.decision(world);
         world.row.wake_at = if decision.is_idle() { decision.wake_at } else { world.now };
         world.row.holder = None;
         world.row.lease_until = BEGIN;
@@ -216,7 +221,7 @@ impl Mint {
         match heard {
             Answer::Created(created, delivery) => Event::Created { created, delivery },
             Answer::Delivered(receipt) => {
-                let wish = self.desk_of(&worker.credentials).wish(credential.kind);
+                let wish = self.desk_of(worker.changed, &worker.credentials).wish(credential.kind);
                 let (destinations, client_id) =
                     wish.map_or((Vec::new(), None), |wish| (wish.destinations, wish.client_id));
                 Event::Delivered { receipt, destinations, client_id }
@@ -229,6 +234,7 @@ impl Mint {
             Answer::ProveLater(retry_after) => Event::ProvedTooEarly { retry_after },
             Answer::Alive => failed(reason::PREVIOUS_VERSION_ALIVE, None, Written::Unknown),
             Answer::Abandoned => Event::GivenUp,
+            Answer::AlreadyAccepted => Event::AlreadyAccepted,
             Answer::Finished => Event::Finished,
             Answer::Failed(reason::OVERLAP_NOT_PASSED, Some(retry_after)) => {
                 Event::RetiredTooEarly { retry_after }
@@ -273,6 +279,11 @@ impl Mint {
         world.stores.forget_instants(BEGIN);
         world.stores.forget_tokens(world.row.token);
     }
+}
+
+/// Whether two kinds live on the same issuer object.
+fn share_an_object(one: CredentialKind, other: CredentialKind) -> bool {
+    one.issuer_objects().iter().any(|object| other.issuer_objects().contains(object))
 }
 
 /// What is over after time has passed.

@@ -17,8 +17,19 @@ fn parsed<T: std::str::FromStr>(text: &str) -> T {
     text.parse().ok().expect("a valid name")
 }
 
+/// The application that the bounds ask for, once its owner wants the combined layout.
+pub(crate) fn changed(bounds: &Bounds) -> Desk {
+    let mut desk = of(bounds);
+    desk.record.settings_generation += 1;
+    if let Some(settings) = &mut desk.record.settings {
+        settings.layout = Layout::Combined;
+    }
+    desk
+}
+
 /// The application that the bounds ask for.
 pub(crate) fn of(bounds: &Bounds) -> Desk {
+    let is_combined = bounds.kinds.contains(&CredentialKind::Combined) && bounds.changes == 0;
     let has = |kind| bounds.kinds.contains(&kind);
     let bucket = |number: usize| Bucket {
         name: parsed(&format!("team-{number}")),
@@ -31,7 +42,7 @@ pub(crate) fn of(bounds: &Bounds) -> Desk {
         buckets: (0..bounds.destinations).map(bucket).collect(),
         account_id: Some(parsed("123456789012")),
         prefix: Prefix::default(),
-        layout: if has(CredentialKind::Combined) { Layout::Combined } else { Layout::Split },
+        layout: if is_combined { Layout::Combined } else { Layout::Split },
         scopes: Vec::new(),
         redirect_url: None,
         confidential: !has(CredentialKind::PublicClient),

@@ -38,7 +38,11 @@ impl Mint {
         let payload = Payload::open(sealed)
             .filter(|payload| payload.rotation == envelope.rotation && payload.kind == envelope.kind);
         let Some(payload) = payload else { return Some(Answer::Failed(reason::ENVELOPE_INVALID, None)) };
-        let places = if emptied { Vec::new() } else { desk::places(&self.desk, payload.kind) };
+        let desk = self.desk(world.changed);
+        if !desk.kinds().contains(&payload.kind) {
+            return Some(Answer::Failed("SETTINGS_CHANGED", None));
+        }
+        let places = if emptied { Vec::new() } else { desk::places(desk, payload.kind) };
         if places.is_empty() && !mutated(Mutation::ReceiptForZeroDestinations) {
             return Some(Answer::Failed(reason::NO_DESTINATION, None));
         }

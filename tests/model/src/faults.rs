@@ -36,6 +36,9 @@ impl Mint {
         if world.left.leases > 0 && is_leased {
             actions.push(Action::LoseLease);
         }
+        if world.left.changes > 0 {
+            actions.push(Action::Change);
+        }
         if world.left.hostile > 0 {
             // executors are not stopped with it: what they send is sent when its intent says
             let can = |act: &&Hostile| **act != Hostile::Wait || world.calls.is_empty();
@@ -188,6 +191,13 @@ pub(crate) fn crash(world: &mut World, process: Process) -> bool {
         answer(world, &call.envelope, Answer::Failed(reason::SERVICE_UNREACHABLE, None));
     }
     !dead.is_empty()
+}
+
+/// The owner wants another layout: whoever holds the lease hears of it with the next one.
+pub(crate) fn change(world: &mut World) {
+    world.left.changes -= 1;
+    world.changed = true;
+    world.row.wake_at = world.row.wake_at.min(world.now);
 }
 
 /// The holder is stopped just after it looked at its lease, until that has run out.

@@ -37,8 +37,12 @@ fn found(model: &Mint, world: &World) -> Vec<Found> {
             excused: opens_user && is_replaced(model, world, payload, readable),
         }
     };
-    let now = world.stores.objects.iter().map(|(place, payload)| one(payload, Until::Now, &place.bucket));
-    let then = world.stores.gone.iter().map(|(payload, until)| one(payload, Until::Then(*until), "a bucket"));
+    // nobody reads what the settings do not name any more
+    let wanted = model.desk(world.changed).kinds();
+    let objects = world.stores.objects.iter().filter(|(_, payload)| wanted.contains(&payload.kind));
+    let gone = world.stores.gone.iter().filter(|(payload, _)| wanted.contains(&payload.kind));
+    let now = objects.map(|(place, payload)| one(payload, Until::Now, &place.bucket));
+    let then = gone.map(|(payload, until)| one(payload, Until::Then(*until), "a bucket"));
     now.chain(then).collect()
 }
 
@@ -74,9 +78,10 @@ fn accounting(model: &Mint, world: &World) -> Accounting {
 /// Whether a world in which nothing moves any more rests as it should: nothing open, nothing wrong, and every
 /// destination holds the newest version. A proof that was given up for the next rotation stays a problem.
 pub fn rests_well(model: &Mint, world: &World) -> bool {
-    let credentials = &world.row.credentials;
+    let wanted = model.desk(world.changed).kinds();
+    let credentials = world.row.credentials.values().filter(|credential| wanted.contains(&credential.kind));
     model.is_done(world)
-        && credentials.values().all(|credential| {
+        && credentials.into_iter().all(|credential| {
             let holds = |payload: &Payload| {
                 payload.kind != credential.kind
                     || credential.current.as_ref().is_some_and(|current| current.version == payload.version)

@@ -3,8 +3,8 @@
 use mint_issuer_contract::EndsOf;
 use mint_rotator::plan::{self, Ask, Make};
 use mint_rotator::state::{
-    ApplicationState, Attempt, Instant, LiveVersion, Made, Proofs, RetiredRecord, Rotation, RotationState,
-    Stage, Told, Unsettled,
+    ApplicationState, Attempt, EndCall, Instant, LiveVersion, Made, Proofs, RetiredRecord, Rotation,
+    RotationState, Stage, Told, Unsettled,
 };
 use mint_types::mutation::{Mutation, mutated};
 use mint_types::{CredentialKind, Fence, FencingToken, IssuerObject, RotationId, Stale, Version};
@@ -24,6 +24,8 @@ pub struct Ledger {
     versions: Vec<LiveVersion>,
     last: Vec<(CredentialKind, Version)>,
     attempts: Vec<Standing>,
+    /// Sets that are not answered, by their number.
+    sets: Vec<(u8, EndCall)>,
     numbers: u8,
     fence: Option<FencingToken>,
     shown: Option<FencingToken>,
@@ -53,8 +55,8 @@ impl Ledger {
             versions: self.versions.clone(),
             last: self.last.clone(),
             attempts: self.attempts.iter().map(|standing| standing.attempt.clone()).collect(),
-            // every end of the model's issuers is by name: a late one is harmless, and nobody waits for it
-            end_calls: Vec::new(),
+            // every other end of the model's issuers is by name: a late one is harmless, and nobody waits for it
+            end_calls: self.sets.iter().map(|(_, call)| call.clone()).collect(),
             revoking: Vec::new(),
         }
     }
@@ -149,15 +151,29 @@ impl Ledger {
         self.versions.iter_mut().filter(made).for_each(|version| version.stage = Stage::Current);
     }
 
-    /// Records that a destination has a value, which is the intent of setting it; false if the rotation was given up.
-    pub fn first_write(&mut self, ask: Ask, now: &Instant) -> bool {
+    /// Records that a destination has a value, which is the intent of setting it on these objects, and answers its number;
+    /// none if the rotation was given up.
+    pub fn first_write(&mut self, ask: Ask, objects: &[IssuerObject], now: &Instant) -> Option<u8> {
         let created = |row: &&mut Rotation| row.id == ask.rotation && row.state == RotationState::Created;
-        let row = self.rotations.iter_mut().find(created);
-        row.map(|row| row.first_write.get_or_insert_with(|| now.clone())).is_some()
+        let row = self.rotations.iter_mut().find(created)?;
+        row.first_write.get_or_insert_with(|| now.clone());
+        self.numbers += 1;
+        let call = |object: &IssuerObject| EndCall { object: *object, sent: now.clone() };
+        self.sets.extend(objects.iter().map(|object| (self.numbers, call(object))));
+        Some(self.numbers)
+    }
+
+    /// A set was not answered: it may land for as long as a call lives from now on.
+    pub fn set_unanswered(&mut self, number: u8, now: &Instant) {
+        self.sets
+            .iter_mut()
+            .filter(|(known, _)| *known == number)
+            .for_each(|(_, call)| call.sent = now.clone());
     }
 
     /// Records that the issuer has a value, which ends what was there.
-    pub fn value_set(&mut self, ask: Ask, object: IssuerObject) {
+    pub fn value_set(&mut self, ask: Ask, object: IssuerObject, number: u8) {
+        self.sets.retain(|(known, call)| *known != number || call.object != object);
         self.end_on(ask, object);
         self.give_way(ask);
     }
@@ -277,6 +293,7 @@ impl Ledger {
 
     /// Forgets rotations that no call can ask about any more: nothing is open and nothing is on its way.
     pub fn forget_closed(&mut self) {
+        self.sets.clear();
         let open: Vec<RotationId> = self.versions.iter().map(|version| version.rotation).collect();
         self.rotations.retain(|row| row.state.is_open() || open.contains(&row.id));
         for row in &mut self.rotations {

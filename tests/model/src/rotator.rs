@@ -1,5 +1,6 @@
 //! The rotator: `mint_rotator::plan` over its rows, one durable write or outside call at a time.
 
+use mint_coordinator::Abandonment;
 use mint_invariants::{Act, Deed, one_at_a_time, said_before_done};
 use mint_issuer_contract::Handle;
 use mint_rotator::Error;
@@ -17,6 +18,15 @@ use crate::world::{Luck, Mint, World};
 
 fn refused(error: &Error) -> Answer {
     Answer::Failed(error.reason(), error.retry_after())
+}
+
+/// The values that are to be set on these objects.
+fn values(made: &Made, sets: Vec<IssuerObject>) -> Vec<(IssuerObject, Serial)> {
+    let value = |object| {
+        let handle = made.handle_on(object)?;
+        Some((object, handle.as_str().parse().ok()?))
+    };
+    sets.into_iter().filter_map(value).collect()
 }
 
 fn version_of(made: &Made, kind: mint_types::CredentialKind, envelope: &Envelope, sets: bool) -> Answer {
@@ -77,7 +87,7 @@ impl Mint {
                     Ok(Some(version_of(&made, ask.kind, envelope, self.sets(ask.kind))))
                 }
                 CreatePlan::Make(_) => {
-                    plan::check_record(&self.desk.record, ask.kind)?;
+                    plan::check_record(&self.desk(world.changed).record, ask.kind)?;
                     begin(world, envelope, Work::CreateAnnounced);
                     Ok(None)
                 }
@@ -91,13 +101,10 @@ impl Mint {
                     let receipt = Payload::read_receipt(&receipt, &self.desk.record.id)
                         .ok_or_else(|| Error::ReceiptInvalid("it is none".to_owned()))?;
                     plan::check_receipt(&receipt, &self.desk.record.id, ask, &made)?;
-                    let value = |object| {
-                        let handle = made.handle_on(object)?;
-                        Some((object, handle.as_str().parse().ok()?))
-                    };
-                    let sets: Vec<(IssuerObject, Serial)> = sets.into_iter().filter_map(value).collect();
+                    let sets = values(&made, sets);
                     if !sets.is_empty() {
-                        begin(world, envelope, Work::SetAnnounced(Setting { sets, answered: false, whole }));
+                        let setting = Setting { sets, answered: false, number: 0, whole, gives_up: false };
+                        begin(world, envelope, Work::SetAnnounced(setting));
                         return Ok(None);
                     }
                     if !whole {
@@ -133,13 +140,31 @@ impl Mint {
                 ProvePlan::Login(version) => Ok(Some(self.log_in(world, ask, version, probe))),
             },
             Request::Abandon => {
-                if plan::abandon(&state, ask, self.rules.ends)? == AbandonPlan::Abandon {
-                    world.ledger.abandon(ask);
+                if let Some(owed) = plan::owed(&state, ask, self.rules.ends)? {
+                    let sets = values(&owed.made, owed.sets);
+                    let setting = Setting { sets, answered: false, number: 0, whole: false, gives_up: true };
+                    begin(world, envelope, Work::SetAnnounced(setting));
+                    return Ok(None);
                 }
-                Ok(Some(Answer::Abandoned))
+                self.give_up(world, ask).map(Some)
             }
             Request::Deliver(..) => Ok(None),
         }
+    }
+
+    /// Gives a rotation up, unless it is delivered.
+    fn give_up(&self, world: &mut World, ask: Ask) -> Result<Answer, Error> {
+        match plan::abandon(&world.ledger.load(ask.rotation), ask, self.rules.ends) {
+            Ok(AbandonPlan::Abandon) => world.ledger.abandon(ask),
+            Ok(AbandonPlan::Abandoned) => {}
+            Err(Error::RotationClosed { state, advice }) => {
+                let meant = Abandonment::of_refusal(reason::ROTATION_CLOSED, Some(state));
+                let closed = Err(Error::RotationClosed { state, advice });
+                return meant.map_or(closed, |_| Ok(Answer::AlreadyAccepted));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Answer::Abandoned)
     }
 
     /// Whether the issuer learns of a version of this kind only once a destination has it.
@@ -158,6 +183,9 @@ impl Mint {
         let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
         let now = self.instant(call.envelope.machine, world.now);
         let Some((object, serial)) = setting.sets.first().copied() else {
+            if setting.gives_up {
+                return Some(self.give_up(world, ask).unwrap_or_else(|error| refused(&error)));
+            }
             if setting.whole {
                 if world.ledger.overtake(call.envelope.token).is_err() {
                     return Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None));
@@ -173,7 +201,7 @@ impl Mint {
             return Some(Answer::Accepted(wait));
         };
         if setting.answered {
-            world.ledger.value_set(ask, object);
+            world.ledger.value_set(ask, object, setting.number);
             setting.sets.remove(0);
             setting.answered = false;
             push(world, Call { work: Work::SetBegun(setting), ..call.clone() });
@@ -197,6 +225,7 @@ impl Mint {
             }
             Luck::Lost | Luck::Twice | Luck::Refused | Luck::Emptied => {}
         }
+        world.ledger.set_unanswered(setting.number, &now);
         Some(Answer::Failed("ISSUER_UNKNOWN_OUTCOME", None))
     }
 
@@ -242,12 +271,14 @@ impl Mint {
                     Some(self.store_made(world, &call, version, previous, number, &made))
                 }
             }
-            Work::SetAnnounced(setting) => {
+            Work::SetAnnounced(mut setting) => {
                 let ask = Ask { rotation: call.envelope.rotation, kind: call.envelope.kind };
                 let now = self.instant(call.envelope.machine, world.now);
+                let objects: Vec<IssuerObject> = setting.sets.iter().map(|(object, _)| *object).collect();
                 if world.ledger.overtake(call.envelope.token).is_err() {
                     Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None))
-                } else if world.ledger.first_write(ask, &now) {
+                } else if let Some(number) = world.ledger.first_write(ask, &objects, &now) {
+                    setting.number = number;
                     let overtaken = call.envelope.token < world.ledger.highest();
                     push(world, Call { overtaken, work: Work::SetBegun(setting), ..call.clone() });
                     None

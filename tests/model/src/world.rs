@@ -30,6 +30,8 @@ pub struct Left {
     pub leases: u8,
     /// Settings without a bucket.
     pub emptied: u8,
+    /// Changes of mind of the owner.
+    pub changes: u8,
     /// Hostile calls.
     pub hostile: u8,
 }
@@ -71,6 +73,8 @@ pub struct Worker {
     pub until: Timestamp,
     /// It looked at its lease and was stopped just then.
     pub checked: bool,
+    /// Whether it knows that the owner wants another layout.
+    pub changed: bool,
     /// What it knows.
     pub credentials: BTreeMap<CredentialKind, Credential>,
     /// What it does, by credential.
@@ -86,6 +90,8 @@ pub struct World {
     pub now: Timestamp,
     /// What may still go wrong.
     pub left: Left,
+    /// Whether the owner wants another layout.
+    pub changed: bool,
     /// Rotations that were opened.
     pub opened: u8,
     /// The coordinators' state.
@@ -155,6 +161,8 @@ pub enum Action {
     Crash(Process),
     /// A lease runs out while its holder is stopped.
     LoseLease,
+    /// The owner wants another layout.
+    Change,
     /// A taken-over coordinator calls.
     Act(Hostile),
     /// Time passes until somebody has to do something.
@@ -170,13 +178,20 @@ pub struct Mint {
     pub rules: Rules,
     /// The application, with no credential begun.
     pub desk: Desk,
+    /// The same once its owner wants another layout.
+    pub changed: Desk,
 }
 
 impl Mint {
     /// A world within bounds.
     pub fn new(bounds: Bounds) -> Self {
-        let desk = desk::of(&bounds);
-        Self { rules: rules(bounds.ends, bounds.min_overlap), bounds, desk }
+        let (desk, changed) = (desk::of(&bounds), desk::changed(&bounds));
+        Self { rules: rules(bounds.ends, bounds.min_overlap), bounds, desk, changed }
+    }
+
+    /// The application as whoever knows of the change, or does not, finds it in the catalog.
+    pub fn desk(&self, changed: bool) -> &Desk {
+        if changed { &self.changed } else { &self.desk }
     }
 
     /// How the world begins: identities made, nothing rotated yet.
@@ -200,8 +215,10 @@ impl Mint {
                 refusals: bounds.refusals,
                 leases: bounds.leases,
                 emptied: bounds.emptied,
+                changes: bounds.changes,
                 hostile: bounds.hostile,
             },
+            changed: false,
             opened: 0,
             row: Row {
                 credentials: BTreeMap::new(),
@@ -237,8 +254,12 @@ impl Mint {
 
     /// Whether every credential was rotated as often as the bounds say.
     pub fn is_rotated(&self, world: &World) -> bool {
+        let wanted = self.desk(world.changed).kinds();
         self.bounds.kinds.iter().all(|kind| {
             let credential = world.row.credentials.get(kind);
+            if !wanted.contains(kind) {
+                return credential.is_none_or(|credential| credential.rotation.is_none());
+            }
             let enough = |credential: &Credential| match kind {
                 // it has no period: it is written once
                 CredentialKind::PublicClient => credential.completed >= 1,
@@ -309,6 +330,7 @@ impl Mint {
             Action::Land(index) => self.land(world, *index),
             Action::Crash(process) => return crate::faults::crash(world, *process),
             Action::LoseLease => crate::faults::lose_lease(self, world),
+            Action::Change => crate::faults::change(world),
             Action::Act(act) => self.act(world, *act),
             Action::Tick => self.tick(world),
         }

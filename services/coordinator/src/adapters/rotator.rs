@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mint_api::InvalidMessage;
 use mint_api::convert::{duration_from_wire, kind_to_wire, parse};
 use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
 use mint_api::rotation::v1::{
     AbandonRequest, AcceptReceiptRequest, CreateRequest, CreateResponse, ProveRequest, ProveResponse,
     ReconcileRequest, RetireRequest, RevokeRequest, Verdict,
 };
+use mint_api::{InvalidMessage, WireFault};
 use mint_runtime::Channel;
 use mint_saga::{Created, Failure, Sealed};
 use mint_types::{CredentialKind, Version};
 
 use super::wire;
-use crate::ports::{Call, Finding, NewVersion, Proof, Retirement, RotationCall, Rotator};
+use crate::ports::{Abandonment, Call, Finding, NewVersion, Proof, Retirement, RotationCall, Rotator};
 
 const SERVICE: &str = "rotator";
 /// What the rotator sends is a JSON object of a few hundred bytes, sealed: more than this is no envelope.
@@ -173,7 +173,7 @@ impl Rotator for GrpcRotator {
         Ok(answer.findings.into_iter().map(finding).collect())
     }
 
-    async fn abandon(&self, call: &RotationCall) -> Result<(), Failure> {
+    async fn abandon(&self, call: &RotationCall) -> Result<Abandonment, Failure> {
         let message = AbandonRequest {
             application_id: call.call.application.to_string(),
             kind: kind_to_wire(call.kind).into(),
@@ -182,12 +182,20 @@ impl Rotator for GrpcRotator {
         };
         let mut client = self.client.clone();
         match client.abandon(wire::request(message, self.deadline)).await {
-            Ok(_) => Ok(()),
-            // an intent that never reached the rotator is given up already
-            Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
-            Err(status) => Err(wire::failure(SERVICE, &status)),
+            Ok(_) => Ok(Abandonment::GivenUp),
+            Err(status) => refused(&status).ok_or_else(|| wire::failure(SERVICE, &status)),
         }
     }
+}
+
+/// What a refusal to give a rotation up says of it; none if it failed.
+fn refused(status: &tonic::Status) -> Option<Abandonment> {
+    if status.code() == tonic::Code::NotFound {
+        // an intent that never reached the rotator is given up already
+        return Some(Abandonment::GivenUp);
+    }
+    let fault = WireFault::from_status(status);
+    Abandonment::of_refusal(&fault.reason, fault.metadata.get("state").map(String::as_str))
 }
 
 #[cfg(test)]
@@ -214,6 +222,23 @@ mod tests {
         ] {
             assert!(new_version(bad).is_err());
         }
+    }
+
+    #[test]
+    fn a_rotation_that_cannot_be_given_up_is_delivered_only_if_the_rotator_says_so() {
+        use mint_types::Code;
+        let closed = |reason, state: Option<&str>| {
+            let fault = mint_api::Fault::new(Code::FailedPrecondition, reason, "it is closed");
+            refused(&state.into_iter().fold(fault, |fault, state| fault.with("state", state)).into())
+        };
+        for delivered in ["delivered", "retiring", "retired"] {
+            assert_eq!(closed("ROTATION_CLOSED", Some(delivered)), Some(Abandonment::Delivered));
+            assert_eq!(closed("ROTATION_OPEN", Some(delivered)), None);
+        }
+        for other in [None, Some("created"), Some("given up"), Some("abandoned"), Some("")] {
+            assert_eq!(closed("ROTATION_CLOSED", other), None, "{other:?}");
+        }
+        assert_eq!(refused(&tonic::Status::not_found("")), Some(Abandonment::GivenUp));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mint_coordinator::{ApplicationState, Engine};
-use mint_types::{Application, CredentialKind, Revision};
+use mint_coordinator::{ApplicationState, Engine, Store as _};
+use mint_types::{Application, CredentialKind, Layout, Revision};
 
-use crate::stage::{Stage, application, parts, policy};
+use crate::stage::{Stage, application, parts, policy, settings};
 use crate::world::{Fault, GRACE, LEASE, OVERLAP, TOMBSTONE};
 
 /// Runs until the process dies or everything within `horizon` is done; true if it died.
@@ -70,6 +70,49 @@ async fn a_crash_at_every_call_converges_in_the_right_order() {
             return;
         }
         index += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_every_call_and_another_layout_before_the_restart_converge() {
+    let horizon = Duration::from_hours(3) + OVERLAP + GRACE;
+    let mut too_late = 0;
+    for index in 0.. {
+        let mut reached = false;
+        for fault in [Fault::DiesBefore, Fault::DiesAfter] {
+            let mut stage = Stage::new().await;
+            let record = application("app-a", 1);
+            stage.take_in(std::slice::from_ref(&record)).await;
+            let dies = fault.clone();
+            stage.world.rule(move |seen| (seen.index == index).then(|| dies.clone()));
+            if !live_or_die(&mut stage, horizon).await {
+                continue;
+            }
+            reached = true;
+            let settings = Some(settings(&["bucket"], Layout::Combined, true));
+            let changed =
+                Application { settings, settings_generation: 2, revision: Revision(2), ..record.clone() };
+            stage.take_in(&[changed]).await;
+            restart(&mut stage, "two", 2);
+            stage.clock.advance(LEASE);
+            stage.live_for(horizon).await;
+            let status = stage.status("app-a").await;
+            assert_eq!(status.state, ApplicationState::Delivered, "{fault:?} at {index}: {status:#?}");
+            assert!(status.problems.is_empty(), "{fault:?} at {index}: {status:#?}");
+            assert_eq!(stage.world.live("app-a", CredentialKind::Combined).len(), 1);
+            let desk = stage.store.desk(&record.id).await.unwrap().unwrap();
+            for kind in [CredentialKind::Password, CredentialKind::Client] {
+                assert_eq!(desk.credential(kind).rotation, None, "{fault:?} at {index}");
+            }
+            too_late += stage.world.refused_to_give_up();
+            assert_order(&stage);
+            stage.world.assert_sound();
+        }
+        if !reached {
+            assert!(index >= 14, "only {index} calls were reached");
+            assert!(too_late >= 2, "what was accepted before a death is not given up");
+            return;
+        }
     }
 }
 

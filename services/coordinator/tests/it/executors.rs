@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mint_coordinator::{
-    Call, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding, Identities, NewVersion,
-    Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Abandonment, Call, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding, Identities,
+    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
 use mint_saga::{Created, Failure, Sealed};
 use mint_testkit::SeededEntropy;
@@ -267,16 +267,17 @@ impl Rotator for World {
         Ok(self.leave(fault, findings).await)
     }
 
-    async fn abandon(&self, call: &RotationCall) -> Result<(), Failure> {
+    async fn abandon(&self, call: &RotationCall) -> Result<Abandonment, Failure> {
         let (_busy, fault) = self.enter("abandon", &call.call, Some(call)).await?;
-        self.with_issuer(call, |issuer, broken, _| {
+        let answer = self.with_issuer(call, |issuer, _, _| {
             if issuer.receipts.contains_key(&call.rotation) {
-                broken.push(format!("a delivered rotation is abandoned: {}", call.rotation));
+                issuer.too_late += 1;
+                return Abandonment::Delivered;
             }
             issuer.abandoned.insert(call.rotation);
+            Abandonment::GivenUp
         });
-        self.leave(fault, ()).await;
-        Ok(())
+        Ok(self.leave(fault, answer).await)
     }
 }
 

@@ -60,6 +60,8 @@ struct Issuer {
     /// What each rotation ended.
     retired: BTreeMap<RotationId, u64>,
     abandoned: BTreeSet<RotationId>,
+    /// How often somebody wanted to give up what was delivered.
+    too_late: usize,
     last: u64,
     /// Written somewhere, and not set yet (*replace*).
     owed: Option<u64>,
@@ -225,6 +227,11 @@ impl World {
     pub(crate) fn delivered(&self, application: &str, kind: CredentialKind) -> Option<u64> {
         let state = self.state();
         state.issuers.get(&(application.to_owned(), kind)).and_then(|issuer| issuer.delivered)
+    }
+
+    /// How often somebody wanted to give up what was delivered.
+    pub(crate) fn refused_to_give_up(&self) -> usize {
+        self.state().issuers.values().map(|issuer| issuer.too_late).sum()
     }
 
     pub(crate) fn is_disabled(&self, application: &str) -> bool {

@@ -62,10 +62,7 @@ impl Rotator {
             let written = plan::check_receipt(evidence.receipt(), &order.application, order.ask, &made)?;
             if !sets.is_empty() {
                 self.set(order, &made, &sets, &written).await?;
-            } else if state
-                .rotation(order.ask.rotation)
-                .is_some_and(|own| own.first_write.is_some() && !own.told.set)
-            {
+            } else if state.rotation(order.ask.rotation).is_some_and(set::is_untold) {
                 self.tell_again(order, set::ACTION, ToldOf::Set).await?;
             }
             if partial {

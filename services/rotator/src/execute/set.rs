@@ -12,9 +12,14 @@ use crate::error::IssuerError;
 use crate::ledger::{EndCalls, ToldOf};
 use crate::plan::WrittenSomewhere;
 use crate::ports::{ClientLogin, LoginVerdict};
-use crate::state::{Instant, Made};
+use crate::state::{Instant, Made, Rotation};
 
 pub(super) const ACTION: &str = "credential.set";
+
+/// Whether a destination is known to have a rotation's value, and the log does not know that the issuer has it too.
+pub(super) fn is_untold(rotation: &Rotation) -> bool {
+    rotation.first_write.is_some() && !rotation.told.set
+}
 
 /// What lets a value be set, and by which numbers the calls are waited for.
 struct Setting<'a> {

@@ -1,10 +1,11 @@
 //! Whether a rotation can be given up.
 
 use mint_issuer_contract::EndsOf;
+use mint_types::IssuerObject;
 
-use super::{Ask, belongs, owes_a_set};
+use super::{Ask, WrittenSomewhere, belongs, objects_set, owes_a_set};
 use crate::Error;
-use crate::state::{ApplicationState, RotationState};
+use crate::state::{ApplicationState, Made, RotationState};
 
 /// What Abandon is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +38,29 @@ pub fn abandon(state: &ApplicationState, ask: Ask, ends: EndsOf) -> Result<Aband
             })
         }
     }
+}
+
+/// A value that a destination has and the issuer lacks, and what a receipt that was verified before lets it be set with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The version.
+    pub made: Made,
+    /// The objects on which its value is set.
+    pub sets: Vec<IssuerObject>,
+    /// What lets it be set: the first write was written down after its receipt was verified.
+    pub written: WrittenSomewhere,
+}
+
+/// What must be set before a rotation can be given up. Whoever gives it up may have lost the receipt by which it was begun,
+/// and without it nobody could ever set it: readers would stay shut out.
+pub fn owed(state: &ApplicationState, ask: Ask, ends: EndsOf) -> Result<Option<Owed>, Error> {
+    let Some(rotation) = state.rotation(ask.rotation) else { return Ok(None) };
+    belongs(rotation, ask)?;
+    let (Some(made), Some(first_write)) = (&rotation.made, &rotation.first_write) else { return Ok(None) };
+    if rotation.state != RotationState::Created || !owes_a_set(rotation, ends) {
+        return Ok(None);
+    }
+    let sets = objects_set(ask.kind, ends).filter(|object| !rotation.committed_on(*object)).collect();
+    let written = WrittenSomewhere { version: made.version, since: first_write.wall };
+    Ok(Some(Owed { made: made.clone(), sets, written }))
 }

@@ -20,8 +20,8 @@ use mint_api::rotation::v1::{
     AbandonRequest, AcceptReceiptRequest, CreateRequest, ProveRequest, RetireRequest, Verdict,
 };
 use mint_coordinator::{
-    Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding,
-    Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
+    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
 };
 use mint_saga::{Created, Failure, Sealed, reason};
 use mint_types::{Application, Code, CredentialKind, Revision, Version};
@@ -36,6 +36,12 @@ use crate::scene::Life;
 pub(crate) struct Wire {
     pub(crate) life: Life,
     pub(crate) network: Arc<Network>,
+}
+
+/// As the coordinator's own adapter reads a refusal to give a rotation up.
+fn refused(status: &Status) -> Option<Abandonment> {
+    let fault = WireFault::from_status(status);
+    Abandonment::of_refusal(&fault.reason, fault.metadata.get("state").map(String::as_str))
 }
 
 /// As the coordinator's own adapters read a refusal.
@@ -273,7 +279,7 @@ impl Rotator for Wire {
         Err(malformed("nobody reconciles here"))
     }
 
-    async fn abandon(&self, asked: &RotationCall) -> Result<(), Failure> {
+    async fn abandon(&self, asked: &RotationCall) -> Result<Abandonment, Failure> {
         let message = AbandonRequest {
             application_id: asked.call.application.to_string(),
             kind: kind_to_wire(asked.kind).into(),
@@ -281,12 +287,13 @@ impl Rotator for Wire {
             fencing_token: asked.call.token.0,
         };
         let answer = match ask!(self, "abandon", rotators, &asked.call, abandon, message) {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Abandonment::GivenUp),
             // an intent that never reached the rotator is given up already
-            Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
-            Err(status) => Err(failure(&status)),
+            Err(status) if status.code() == tonic::Code::NotFound => Ok(Abandonment::GivenUp),
+            Err(status) => refused(&status).ok_or_else(|| failure(&status)),
         };
-        traced(self, "abandon", asked, answer.as_ref().copied());
+        let name = if answer == Ok(Abandonment::Delivered) { "abandon too late" } else { "abandon" };
+        traced(self, name, asked, answer.as_ref().map(|_| ()));
         answer
     }
 }

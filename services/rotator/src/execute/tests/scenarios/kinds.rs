@@ -128,7 +128,9 @@ async fn a_value_that_a_destination_has_cannot_be_given_up_before_the_issuer_has
     bench.world.fail_at(1, Fault::Unanswered);
     let unknown = bench.rotator.accept_receipt(&create.order, &receipt).await.unwrap_err();
     assert_eq!(unknown.reason(), "ISSUER_UNKNOWN_OUTCOME");
-    assert_eq!(bench.rotator.abandon(&create.order).await.unwrap_err().reason(), "ROTATION_CLOSED");
+    // announce, set
+    bench.world.fail_at(1, Fault::Refused);
+    assert_eq!(bench.rotator.abandon(&create.order).await.unwrap_err().reason(), "ISSUER_UNREACHABLE");
     let next = bench.order(&shop, CredentialKind::Client);
     assert_eq!(bench.rotator.create(&next).await.unwrap_err().reason(), "ROTATION_OPEN");
     bench.rotator.accept_receipt(&create.order, &receipt).await.unwrap();
@@ -136,6 +138,35 @@ async fn a_value_that_a_destination_has_cannot_be_given_up_before_the_issuer_has
     bench.world.clock.advance(REQUEST_LIFE);
     let next = bench.rotator.create(&next).await.unwrap();
     assert_eq!(next.previous, Some(made.version), "what was set is what the next one replaces");
+}
+
+#[tokio::test]
+async fn whoever_lost_the_receipt_gives_up_what_a_destination_has_and_the_issuer_gets_it_first() {
+    let (mut bench, shop) = at(Ends::OwnCall, Ends::Set).await;
+    let (first, first_order) = bench.rotate(&shop, CredentialKind::Client).await;
+    let (create, made) = bench.made(&shop, CredentialKind::Client).await;
+    bench.world.fail_at(1, Fault::Refused);
+    bench.rotator.accept_receipt(&create.order, &partial(&bench, &made)).await.unwrap_err();
+    assert!(opens(&bench, &first_order, &first) && !opens(&bench, &create.order, &made));
+    bench.restart();
+    bench.rotator.abandon(&create.order).await.unwrap();
+    assert!(opens(&bench, &create.order, &made), "whoever reads there is not shut out");
+    bench.wait_for_background().await;
+    let calls = bench.world.issuer_calls().len();
+    bench.rotator.abandon(&create.order).await.unwrap();
+    assert_eq!(bench.world.issuer_calls().len(), calls, "it is set once");
+    let next = bench.order(&shop, CredentialKind::Client);
+    assert_eq!(bench.rotator.create(&next).await.unwrap().previous, Some(made.version));
+}
+
+#[tokio::test]
+async fn a_rotation_whose_value_no_destination_has_is_given_up_without_a_call() {
+    let (mut bench, shop) = at(Ends::OwnCall, Ends::Set).await;
+    let (create, made) = bench.made(&shop, CredentialKind::Client).await;
+    let calls = bench.world.issuer_calls().len();
+    bench.rotator.abandon(&create.order).await.unwrap();
+    assert_eq!(bench.world.issuer_calls().len(), calls);
+    assert!(!opens(&bench, &create.order, &made));
 }
 
 #[tokio::test]
