@@ -10,6 +10,10 @@ use std::time::Instant;
 use clap::Parser;
 use mint_sim::{Plan, ROTATIONS_PER_WORLD, Shards, Tally, run, run_all};
 
+/// A fifth of the time went into the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A share of calls, as `5%`.
 #[derive(Debug, Clone, Copy)]
 struct Share(u64);

@@ -74,6 +74,7 @@ async fn live(plan: &Plan) -> Result<Outcome, mint_store::Error> {
         log: Log::default(),
         processes,
         completed: BTreeSet::new(),
+        envelopes: 0,
         carried: BTreeMap::new(),
         hostile: false,
         windows: BTreeMap::new(),
