@@ -46,6 +46,10 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) processes: Vec<Process>,
     pub(crate) completed: BTreeSet<RotationId>,
+    /// Whether operators act beside the services.
+    pub(crate) operators: bool,
+    /// What they have had ended at once, by application, until everybody can log in again.
+    pub(crate) revoked: BTreeMap<String, crate::operators::Ended>,
     /// How many envelopes were carried.
     pub(crate) envelopes: u64,
     /// What was carried, for whoever replays it.
