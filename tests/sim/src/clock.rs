@@ -31,6 +31,12 @@ impl TrueTime {
     pub(crate) fn now(self) -> Timestamp {
         Timestamp::from_unix_micros(BEGINNING).plus(self.elapsed())
     }
+
+    /// So long ago, as a timestamp.
+    pub(crate) fn before(self, duration: Duration) -> Timestamp {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_micros(self.now().unix_micros().saturating_sub(micros))
+    }
 }
 
 /// A machine's clocks: the wall clock may be wrong and jump, the monotonic one only begins anew at a boot.

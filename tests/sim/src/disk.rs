@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,10 +33,42 @@ pub struct Disk {
     migrated: Arc<AtomicBool>,
 }
 
-/// One connection, and the names of the columns that its statements answer.
+/// One connection, and what is known of its statements.
 struct Spindle {
     connection: Connection,
-    columns: HashMap<&'static str, Arc<[String]>>,
+    known: HashMap<Words, Known, BuildHasherDefault<Place>>,
+}
+
+/// A statement's words, by where they are: they are never freed, and reading them all to find what is known of them
+/// takes as long as many a statement.
+type Words = (usize, usize);
+
+/// What a statement answers, and what it asks for.
+struct Known {
+    columns: Arc<[String]>,
+    /// Which argument each parameter is, from 1 on.
+    arguments: Arc<[usize]>,
+    is_read: bool,
+}
+
+/// Where words are is as good as a hash of it.
+#[derive(Default)]
+struct Place(u64);
+
+impl Hasher for Place {
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = self.0.rotate_left(32) ^ u64::try_from(number).unwrap_or(0);
+    }
 }
 
 impl Debug for Disk {
@@ -54,7 +87,7 @@ impl Disk {
             .set_db_config(SQLITE_DBCONFIG_ENABLE_QPSG, true)
             .map_err(|error| classify(&error).error)?;
         connection.execute_batch("PRAGMA foreign_keys = ON").map_err(|error| classify(&error).error)?;
-        let spindle = Arc::new(Mutex::new(Spindle { connection, columns: HashMap::new() }));
+        let spindle = Arc::new(Mutex::new(Spindle { connection, known: HashMap::default() }));
         Ok(Self { spindle, migrated: Arc::default() })
     }
 
@@ -130,19 +163,20 @@ impl Write for Begun {
     }
 
     async fn execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Classified> {
-        let mut statement = bound(&self.spindle.connection, sql, args)?;
-        if statement.column_count() == 0 {
+        let Spindle { connection, known } = &mut *self.spindle;
+        let (mut statement, known) = bound(connection, known, sql, args)?;
+        if known.columns.is_empty() {
             let changed = statement.raw_execute().map_err(|error| classify(&error))?;
             return Ok(u64::try_from(changed).unwrap_or(u64::MAX));
         }
         let mut rows = statement.raw_query();
         while rows.next().map_err(|error| classify(&error))?.is_some() {}
-        Ok(self.spindle.connection.changes())
+        Ok(connection.changes())
     }
 
     async fn script(&mut self, sql: &'static str) -> Result<(), Classified> {
         // a changed table answers other columns to the same words
-        self.spindle.columns.clear();
+        self.spindle.known.clear();
         self.spindle.connection.execute_batch(sql).map_err(|error| classify(&error))
     }
 
@@ -180,34 +214,33 @@ fn perform(connection: &Connection, sql: &'static str) -> Result<(), Classified>
 
 impl Spindle {
     fn fetch(&mut self, sql: &'static str, args: &[Value], read_only: bool) -> Result<Vec<Row>, Classified> {
-        let mut statement = bound(&self.connection, sql, args)?;
-        if read_only && !statement.readonly() {
+        let (mut statement, Known { columns, is_read, .. }) =
+            bound(&self.connection, &mut self.known, sql, args)?;
+        if read_only && !is_read {
             return Err(Error::Refused { detail: "a read may not write".to_owned() }.into());
         }
-        let named = self.columns.entry(sql);
-        let columns =
-            named.or_insert_with(|| statement.column_names().into_iter().map(str::to_owned).collect());
         let mut found = Vec::new();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(|error| classify(&error))? {
-            let values: Result<Vec<Value>, Classified> = (0..columns.len())
-                .map(|index| value(row.get_ref(index).map_err(|error| classify(&error))?, &columns[index]))
-                .collect();
-            found.push(Row::new(Arc::clone(columns), values?));
+            let mut values = Vec::with_capacity(columns.len());
+            for (index, column) in columns.iter().enumerate() {
+                values.push(value(row.get_ref(index).map_err(|error| classify(&error))?, column)?);
+            }
+            found.push(Row::new(Arc::clone(columns), values));
         }
         Ok(found)
     }
 }
 
-fn bound<'c>(
+fn bound<'c, 'k>(
     connection: &'c Connection,
+    known: &'k mut HashMap<Words, Known, BuildHasherDefault<Place>>,
     sql: &'static str,
     args: &[Value],
-) -> Result<CachedStatement<'c>, Classified> {
+) -> Result<(CachedStatement<'c>, &'k Known), Classified> {
     let mut statement = connection.prepare_cached(sql).map_err(|error| classify(&error))?;
-    for index in 1..=statement.parameter_count() {
-        // `$7` is a name to SQLite: it means the seventh argument, wherever it stands
-        let number = statement.parameter_name(index).and_then(|name| name[1..].parse().ok()).unwrap_or(index);
+    let known = known.entry((sql.as_ptr().addr(), sql.len())).or_insert_with(|| Known::of(&statement));
+    for (index, number) in (1..).zip(known.arguments.iter()) {
         let Some(argument) = args.get(number.wrapping_sub(1)) else {
             return Err(Error::Refused { detail: format!("argument {number} is missing") }.into());
         };
@@ -219,7 +252,21 @@ fn bound<'c>(
         };
         bind.map_err(|error| classify(&error))?;
     }
-    Ok(statement)
+    Ok((statement, known))
+}
+
+impl Known {
+    fn of(statement: &CachedStatement<'_>) -> Self {
+        // `$7` is a name to SQLite: it means the seventh argument, wherever it stands
+        let meant = |index: usize| {
+            statement.parameter_name(index).and_then(|name| name[1..].parse().ok()).unwrap_or(index)
+        };
+        Self {
+            columns: statement.column_names().into_iter().map(str::to_owned).collect(),
+            arguments: (1..=statement.parameter_count()).map(meant).collect(),
+            is_read: statement.readonly(),
+        }
+    }
 }
 
 fn value(raw: ValueRef<'_>, column: &str) -> Result<Value, Classified> {

@@ -17,7 +17,8 @@
 //! `world` ([`run`]: populate, live, settle) · `scene` (all state outside of the services, one lock) with `outside`
 //! (issuer, stores, consumers, catalog, log) and `clock` · `disk` (the services' databases, which outlive them) · `ports` (the services' ports into the scene, and the network
 //! between them) · `services` (builds the real ones, and again after they died) · `faults` (what a call meets), `weather`
-//! (what happens by itself), `owners` (who change their minds), `hostile` (a fallen coordinator) · `settle` (the last look) · `shards` (many worlds on many
+//! (what happens by itself), `owners` (who change their minds), `operators` (who have
+//! versions ended at once, and the issuer compared), `hostile` (a fallen coordinator) · `settle` (the last look) · `shards` (many worlds on many
 //! threads) · `tally` · `seed` (seeds that once failed) · `mutants` (with a rule of the real code switched off).
 //!
 //! # Decisions
@@ -48,6 +49,7 @@ mod faults;
 mod hostile;
 #[cfg(feature = "mutations")]
 mod mutants;
+mod operators;
 mod outside;
 mod owners;
 mod ports;

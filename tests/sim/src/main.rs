@@ -10,6 +10,10 @@ use std::time::Instant;
 use clap::Parser;
 use mint_sim::{Plan, ROTATIONS_PER_WORLD, Shards, Tally, run, run_all};
 
+/// A fifth of the time went into the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A share of calls, as `5%`.
 #[derive(Debug, Clone, Copy)]
 struct Share(u64);
@@ -46,6 +50,9 @@ struct Arguments {
     /// Tells the story of that world.
     #[arg(long, requires = "world")]
     trace: bool,
+    /// Operators have versions ended at once, and the issuer compared.
+    #[arg(long)]
+    operators: bool,
     /// How many worlds at once; as many as there are processors if absent.
     #[arg(long)]
     threads: Option<usize>,
@@ -82,6 +89,7 @@ fn one(arguments: &Arguments, world: u64) -> Tally {
         seed: world,
         rotations: arguments.rotations,
         fault_rate: arguments.faults.0,
+        operators: arguments.operators,
         trace: arguments.trace,
     };
     let outcome = run(&plan);
@@ -114,6 +122,7 @@ fn shards(arguments: &Arguments, seed: u64) -> Shards {
         seed,
         rotations: arguments.rotations,
         fault_rate: arguments.faults.0,
+        operators: arguments.operators,
         threads: arguments.threads.unwrap_or(threads),
         stop_at_first: false,
     }
@@ -178,6 +187,8 @@ fn report(tally: &Tally, seed: u64, seconds: f64) {
         "replaced values   {windows}, in {longest:.1} s at most, {} refused meanwhile",
         tally.logins_in_windows
     );
+    println!("ended at once     {}, {} logins refused meanwhile", tally.revocations, tally.logins_ended);
+    println!("comparisons       {}", tally.comparisons);
     println!("unaccounted       {}", tally.unaccounted);
     println!("stuck             {}", tally.stuck);
     println!("violations        {}", tally.violations.len());
@@ -191,9 +202,10 @@ fn replay(arguments: &Arguments, tally: &Tally, told: usize) {
     for (world, violation) in tally.violations.iter().take(SHOWN).skip(told) {
         println!("VIOLATED {violation}");
         println!(
-            "  replay: cargo run --release -p mint-sim -- --world {world} --rotations {} --faults {}% --trace",
+            "  replay: cargo run --release -p mint-sim -- --world {world} --rotations {} --faults {}%{} --trace",
             arguments.rotations.min(ROTATIONS_PER_WORLD),
-            percent(arguments.faults.0)
+            percent(arguments.faults.0),
+            if arguments.operators { " --operators" } else { "" }
         );
     }
 }

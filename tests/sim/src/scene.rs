@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mint_invariants::{Verdict, Violation};
-use mint_secret::KeyRing;
+use mint_secret::{KeyRing, KeyStage, KeyUse, PublishedKey, VerifyKeys};
 use mint_types::RotationId;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
 use crate::clock::{MachineClock, TrueTime};
 use crate::faults::Fault;
+use crate::hostile::stolen_key;
 use crate::outside::{Catalog, Issuer, Log, Stores};
 use crate::rng::Rng;
 use crate::tally::Tally;
@@ -45,6 +46,12 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) processes: Vec<Process>,
     pub(crate) completed: BTreeSet<RotationId>,
+    /// Whether operators act beside the services.
+    pub(crate) operators: bool,
+    /// What they have had ended at once, by application, until everybody can log in again.
+    pub(crate) revoked: BTreeMap<String, crate::operators::Ended>,
+    /// How many envelopes were carried.
+    pub(crate) envelopes: u64,
     /// What was carried, for whoever replays it.
     pub(crate) carried: BTreeMap<String, Vec<crate::hostile::Carried>>,
     /// Whether somebody who keeps no lease is asking right now.
@@ -100,6 +107,12 @@ pub(crate) struct Scene {
     pub(crate) died: UnboundedSender<ProcessId>,
     pub(crate) rotator_keys: Arc<KeyRing>,
     pub(crate) distributor_keys: Arc<KeyRing>,
+    /// Whose signatures envelopes have.
+    pub(crate) rotator_verifiers: VerifyKeys,
+    /// A key that was retired, in the wrong hands.
+    pub(crate) stolen: KeyRing,
+    /// What the distributor publishes: its keys, and the stolen one.
+    pub(crate) published: Vec<PublishedKey>,
     /// Not a `watch`: that one wakes its listeners in an order that no seed repeats.
     pub(crate) catalog_changed: tokio::sync::Notify,
 }
@@ -120,7 +133,14 @@ impl Scene {
     ) -> Self {
         let time = state.time;
         let catalog_changed = tokio::sync::Notify::new();
+        let stolen = stolen_key(state.seed);
+        let retiring = |key: &PublishedKey| PublishedKey { stage: KeyStage::Retiring, ..key.clone() };
+        let mut published: Vec<PublishedKey> = stolen.published().iter().map(retiring).collect();
+        published.extend_from_slice(distributor_keys.published());
         Self {
+            rotator_verifiers: VerifyKeys::of(KeyUse::RotatorSign, rotator_keys.published()),
+            stolen,
+            published,
             state: Mutex::new(state),
             numbers,
             time,

@@ -1,5 +1,5 @@
-//! Seeds that once failed, as they are kept: lines `world`, `rotations`, `faults` (in a million calls), and what was wrong
-//! after `#`.
+//! Seeds that once failed, as they are kept: lines `world`, `rotations`, `faults` (in a million calls), `operators 1` if
+//! there were some, and what was wrong after `#`.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ pub fn parse_seed(text: &str) -> Result<Plan, String> {
         seed: number("world")?,
         rotations: number("rotations")?,
         fault_rate: number("faults")?,
+        operators: numbers.get("operators").is_some_and(|operators| *operators > 0),
         trace: false,
     })
 }
@@ -31,6 +32,8 @@ mod tests {
     fn a_kept_seed_is_read_and_a_broken_one_is_refused() {
         let plan = parse_seed("# why\nworld 7\nrotations 30\nfaults 50000\n").unwrap();
         assert_eq!((plan.seed, plan.rotations, plan.fault_rate), (7, 30, 50_000));
+        assert!(!plan.operators, "older seeds know of none");
+        assert!(parse_seed("world 7\nrotations 30\nfaults 50000\noperators 1\n").unwrap().operators);
         for broken in ["world 7\nrotations 30", "world x\nrotations 30\nfaults 1", "world"] {
             assert!(parse_seed(broken).is_err(), "{broken}");
         }

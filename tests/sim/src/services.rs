@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::disk::Disk;
+use crate::operators;
 use crate::outside::PREFIX;
 use crate::ports::{
     Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes, declaration,
@@ -135,6 +136,10 @@ impl Machines {
         self.network.coordinators.members[replica].share(Arc::clone(&parts));
         let never = CancellationToken::new();
         being.life.spawn(take_in_catalog(Arc::clone(&parts), Port::new(wire), never));
+        if self.scene.locked().operators {
+            being.life.spawn(operators::carry_all(Arc::clone(&self.scene), Arc::clone(&parts)));
+            being.life.spawn(operators::compare_all(Arc::clone(&self.scene), Arc::clone(&parts)));
+        }
         being.life.spawn(work(parts));
         Ok(())
     }
@@ -153,7 +158,7 @@ impl Machines {
             distributor: KnownKeys::new(Port::new(world), being.clock()),
             audit: self.audit(being, "rotator"),
             keys: rotator_keys(self.seed),
-            statements: mint_rotator::Statements::default(),
+            statements: operators::believed(),
             budget: RateBudget::new(CALLS_PER_MINUTE),
             rules: Rules {
                 min_overlap: numbers.min_overlap,

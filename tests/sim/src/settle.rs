@@ -116,7 +116,9 @@ async fn wait_for_rest(
 ) -> Vec<(ApplicationId, String)> {
     let begun = machines.scene.time.elapsed();
     loop {
-        let restless = restless(&desks(machines, ids).await, ids, before);
+        let mut restless = restless(&desks(machines, ids).await, ids, before);
+        let unended = machines.scene.locked().unended();
+        restless.extend(unended.into_iter().map(|id| (id, "something is still to end at once".to_owned())));
         if restless.is_empty() || machines.scene.time.elapsed().saturating_sub(begun) > PATIENCE {
             return restless;
         }

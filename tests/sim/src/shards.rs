@@ -16,6 +16,8 @@ pub struct Shards {
     pub rotations: u64,
     /// Faults in a million calls.
     pub fault_rate: u64,
+    /// Whether operators act in them.
+    pub operators: bool,
     /// How many threads.
     pub threads: usize,
     /// Whether the first world that breaks something is the last.
@@ -43,6 +45,7 @@ pub fn run_all(shards: &Shards, progress: &(dyn Fn(&Tally) + Sync)) -> Tally {
                         seed: derived(shards.seed, number),
                         rotations: shards.rotations.min(ROTATIONS_PER_WORLD),
                         fault_rate: shards.fault_rate,
+                        operators: shards.operators,
                         trace: false,
                     };
                     let outcome = run(&plan);

@@ -25,6 +25,12 @@ pub struct Tally {
     pub failed_logins: u64,
     /// Those that were refused while a value was being replaced, which no issuer of that kind can avoid.
     pub logins_in_windows: u64,
+    /// Credentials that operators had ended at once.
+    pub revocations: u64,
+    /// Logins that were refused because of that.
+    pub logins_ended: u64,
+    /// How often the issuer was to be compared with the ledger.
+    pub comparisons: u64,
     /// How often a value was replaced.
     pub windows: u64,
     /// The longest that one value and the next were both at destinations, or one that its issuer did not have.
@@ -57,6 +63,9 @@ impl Tally {
             *self.logins_at.entry(moment).or_default() += count;
         }
         self.logins_in_windows += other.logins_in_windows;
+        self.revocations += other.revocations;
+        self.logins_ended += other.logins_ended;
+        self.comparisons += other.comparisons;
         self.windows += other.windows;
         self.longest_window = self.longest_window.max(other.longest_window);
         self.broken_worlds += other.broken_worlds;

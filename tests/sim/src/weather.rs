@@ -12,6 +12,7 @@ use mint_types::{Principal, RequestId};
 
 use crate::faults::Fault;
 use crate::hostile;
+use crate::operators;
 use crate::owners;
 use crate::ports::Network;
 use crate::rng::{SimulatedEntropy, derived};
@@ -38,13 +39,19 @@ pub(crate) async fn weather(network: Arc<Network>, seed: u64) {
         if calm {
             continue;
         }
-        let chosen = network.scene.locked().rng.below(12);
+        let chosen = {
+            let mut state = network.scene.locked();
+            let events = if state.operators { 15 } else { 12 };
+            state.rng.below(events)
+        };
         match chosen {
             0 | 1 => kill(&network.scene, Fault::Crash),
             2 => kill(&network.scene, Fault::Reboot),
             3 | 4 => jump(&network.scene),
             5 | 6 => rotate(&network, &entropy).await,
             7 | 8 => owners::change_their_mind(&network.scene),
+            12 | 13 => operators::revoke(&network, &entropy),
+            14 => operators::reconcile(&network).await,
             _ => hostile::trick(&network, &forger, &entropy).await,
         }
     }
@@ -127,7 +134,7 @@ pub(crate) async fn ask(
 }
 
 /// An operator's view, at a coordinator that runs.
-fn operator(network: &Arc<Network>) -> Option<(Life, Operator)> {
+pub(crate) fn operator(network: &Arc<Network>) -> Option<(Life, Operator)> {
     let state = network.scene.locked();
     let running = network.coordinators.members.iter().find(|member| state.processes[member.process].alive)?;
     let log: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));

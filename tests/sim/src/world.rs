@@ -28,6 +28,8 @@ pub struct Plan {
     pub rotations: u64,
     /// Faults in a million calls.
     pub fault_rate: u64,
+    /// Whether operators have versions ended at once, and the issuer compared.
+    pub operators: bool,
     /// Whether its story is kept.
     pub trace: bool,
 }
@@ -74,6 +76,9 @@ async fn live(plan: &Plan) -> Result<Outcome, mint_store::Error> {
         log: Log::default(),
         processes,
         completed: BTreeSet::new(),
+        operators: plan.operators,
+        revoked: BTreeMap::new(),
+        envelopes: 0,
         carried: BTreeMap::new(),
         hostile: false,
         windows: BTreeMap::new(),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mint_sim::{Manner, Moment, Outcome, Plan, parse_seed, run};
+use mint_sim::{Manner, Moment, Outcome, Plan, Tally, parse_seed, run};
 
 fn live(seed: u64, rotations: u64, fault_rate: u64) -> Outcome {
-    run(&Plan { seed, rotations, fault_rate, trace: false })
+    run(&Plan { seed, rotations, fault_rate, operators: false, trace: false })
 }
 
 #[test]
@@ -37,6 +37,22 @@ fn a_value_that_replaces_the_other_is_set_in_time() {
     assert!(tally.is_clean(), "{:?}", tally.violations);
     assert!(tally.windows > 0 && tally.logins_in_windows > 0, "{tally:?}");
     assert!(tally.longest_window < Duration::from_secs(30), "{tally:?}");
+}
+
+#[test]
+fn what_two_operators_have_ended_is_dead_and_everybody_logs_in_again() {
+    let lived: Vec<Tally> = (1..=3)
+        .map(|seed| {
+            run(&Plan { seed, rotations: 60, fault_rate: 50_000, operators: true, trace: false }).tally
+        })
+        .collect();
+    for tally in &lived {
+        assert!(tally.is_clean(), "{:?}", tally.violations);
+    }
+    let sum = |of: fn(&Tally) -> u64| lived.iter().map(of).sum::<u64>();
+    assert!(sum(|tally| tally.revocations) > 0, "{lived:?}");
+    assert!(sum(|tally| tally.logins_ended) > 0, "{lived:?}");
+    assert!(sum(|tally| tally.comparisons) > 0, "{lived:?}");
 }
 
 #[test]

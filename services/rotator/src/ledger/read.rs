@@ -17,21 +17,58 @@ use crate::state::{
     Rotation, RotationState, Stage, Told, Unsettled,
 };
 
-pub(super) const ROTATIONS: &str = "SELECT * FROM rotation WHERE application = $1 AND \
-     (rotation = $2 OR state IN ('creating', 'created', 'delivered', 'retiring'))";
-pub(super) const OVERLAPS: &str = "SELECT overlap.rotation, overlap.boot, overlap.nanos FROM overlap \
-     JOIN rotation ON rotation.rotation = overlap.rotation WHERE rotation.application = $1 AND \
-     (rotation.rotation = $2 OR rotation.state IN ('delivered', 'retiring'))";
-pub(super) const VERSIONS: &str = "SELECT kind, version, rotation, stage, user_ended_at, client_ended_at \
-     FROM version WHERE application = $1 AND stage IN ('pending', 'current', 'previous')";
+// An index is looked up for each state: a list of states is a table of its own, made anew every time, and "this rotation
+// or one of these states" reads all that ever were.
+macro_rules! in_states {
+    ($query:literal, $($state:literal),+) => {
+        concat!($($query, " = '", $state, "' UNION ALL "),+)
+    };
+}
+pub(super) const ROTATIONS: &str = concat!(
+    in_states!(
+        "SELECT * FROM rotation WHERE application = $1 AND rotation <> $2 AND state",
+        "creating",
+        "created",
+        "delivered",
+        "retiring"
+    ),
+    "SELECT * FROM rotation WHERE application = $1 AND rotation = $2"
+);
+pub(super) const OVERLAPS: &str = concat!(
+    in_states!(
+        "SELECT overlap.rotation, overlap.boot, overlap.nanos FROM rotation \
+         JOIN overlap ON overlap.rotation = rotation.rotation \
+         WHERE rotation.application = $1 AND rotation.rotation <> $2 AND rotation.state",
+        "delivered",
+        "retiring"
+    ),
+    "SELECT rotation, boot, nanos FROM overlap WHERE rotation = $2"
+);
+pub(super) const VERSIONS: &str = concat!(
+    in_states!(
+        "SELECT kind, version, rotation, stage, user_ended_at, client_ended_at FROM version \
+         WHERE application = $1 AND stage",
+        "pending",
+        "previous"
+    ),
+    "SELECT kind, version, rotation, stage, user_ended_at, client_ended_at FROM version \
+     WHERE application = $1 AND stage = 'current'"
+);
 // the end of an index for each kind: grouped by kind, all that ever was would be read
 pub(super) const LAST: &str = "SELECT 'password' AS kind, MAX(version) AS version FROM version \
      WHERE application = $1 AND kind = 'password' \
      UNION ALL SELECT 'client', MAX(version) FROM version WHERE application = $1 AND kind = 'client' \
      UNION ALL SELECT 'combined', MAX(version) FROM version WHERE application = $1 AND kind = 'combined' \
      UNION ALL SELECT 'public-client', MAX(version) FROM version WHERE application = $1 AND kind = 'public-client'";
-pub(super) const ATTEMPTS: &str = "SELECT object, state, reason, sent_at, sent_boot, sent_nanos FROM attempt \
-     WHERE application = $1 AND state IN ('sent', 'stray', 'presumed')";
+pub(super) const ATTEMPTS: &str = concat!(
+    in_states!(
+        "SELECT object, state, reason, sent_at, sent_boot, sent_nanos FROM attempt WHERE application = $1 AND state",
+        "sent",
+        "stray"
+    ),
+    "SELECT object, state, reason, sent_at, sent_boot, sent_nanos FROM attempt \
+     WHERE application = $1 AND state = 'presumed'"
+);
 pub(super) const END_CALLS: &str = "SELECT object, sent_at, sent_boot, sent_nanos FROM end_call \
      WHERE application = $1 AND state = 'sent'";
 pub(super) const REVOKING: &str = "SELECT kind FROM revocation WHERE application = $1 AND done_at IS NULL";

@@ -74,13 +74,18 @@ impl State {
         let opened = self.windows.get(application).copied();
         let is_open = moment != Moment::Last
             && opened.is_some_and(|opened| self.time.elapsed().saturating_sub(opened) < LONGEST_WINDOW);
-        let (mut found, mut shut_out) = (Vec::new(), 0_u64);
+        let is_last = moment == Moment::Last;
+        let (mut found, mut shut_out, mut ended) = (Vec::new(), 0_u64, 0_u64);
         for (path, place) in places.iter().filter(|(path, _)| wanted.contains(path)) {
             let what = || format!("{}/{}", path.0, path.1);
             if let Some(held) = &place.current {
                 let (user, client) = self.issuer.accepts(&username, held, now);
                 shut_out += u64::from(replaces && !client);
-                let (authenticates, excused) = (user && client, replaces && is_open && user);
+                let authenticates = user && client;
+                let is_ended =
+                    !authenticates && !is_last && self.is_ended_at_once(application, held, (user, client));
+                ended += u64::from(is_ended);
+                let excused = is_ended || (replaces && is_open && user);
                 let what = if authenticates { String::new() } else { what() };
                 found.push(Found { what, readable: Until::Now, overlap: place.keep, authenticates, excused });
             }
@@ -90,13 +95,22 @@ impl State {
                 }
                 let (user, client) = self.issuer.accepts(&username, held, now);
                 let authenticates = user && (client || replaces);
+                let excused =
+                    !authenticates && !is_last && self.is_ended_at_once(application, held, (user, client));
+                ended += u64::from(excused);
                 let what = if authenticates { String::new() } else { what() };
                 let readable = Until::Then(*replaced_at);
-                found.push(Found { what, readable, overlap: *keep, authenticates, excused: false });
+                found.push(Found { what, readable, overlap: *keep, authenticates, excused });
             }
         }
         let failed = found.iter().filter(|found| !found.authenticates && !found.excused).count();
         let verdict = never_broken(&id, now, &found);
+        let is_shut_out =
+            found.iter().any(|found| matches!(found.readable, Until::Now) && !found.authenticates);
+        self.tally.logins_ended += ended;
+        if !is_shut_out {
+            self.fetched_again(application);
+        }
         self.tally.log_in(moment, found.len(), failed, if is_open { shut_out } else { 0 });
         if let Some(opened) = opened.filter(|_| shut_out == 0) {
             self.windows.remove(application);

@@ -34,6 +34,8 @@ pub(crate) struct Issuer {
     pub(crate) manner: Manner,
     pub(crate) users: BTreeMap<String, User>,
     made: u64,
+    /// Which of all that was ever made a value was.
+    numbers: BTreeMap<String, u64>,
     /// Whatever was taken away from an application: I6 counts it.
     pub(crate) takings: Vec<Taking>,
     /// Calls under way: I3.
@@ -110,9 +112,11 @@ impl Issuer {
         value: Option<String>,
     ) -> Result<(String, String), Denied> {
         let (number, manner) = (self.number(), self.manner);
-        let user = self.user(username)?;
+        self.user(username)?;
         let txid = format!("tx-{number}");
         let plaintext = value.unwrap_or_else(|| format!("mint-canary-pw-{number:08}"));
+        self.numbers.entry(plaintext.clone()).or_insert(number);
+        let user = self.user(username)?;
         let ended = user.passwords.iter().filter(|password| password.valid_until.is_some()).count();
         if ended > FORGOTTEN_AFTER {
             user.passwords.remove(0);
@@ -158,6 +162,7 @@ impl Issuer {
     /// Makes a secret the client's only one.
     pub(crate) fn set_secret(&mut self, username: &str, secret: String) -> Result<(), Denied> {
         let number = self.number();
+        self.numbers.entry(secret.clone()).or_insert(number);
         let user = self.user(username)?;
         let id = user.client_id.clone();
         user.clients = vec![Client { txid: format!("tx-{number}"), id, secret, ended: false }];
@@ -183,9 +188,11 @@ impl Issuer {
     /// Makes a client beside the older one; answers handle, id and secret.
     pub(crate) fn create_client(&mut self, username: &str) -> Result<(String, String, String), Denied> {
         let number = self.number();
-        let user = self.user(username)?;
+        self.user(username)?;
         let (txid, id) = (format!("tx-{number}"), format!("client-{number}"));
         let secret = format!("mint-canary-cs-{number:08}");
+        self.numbers.insert(secret.clone(), number);
+        let user = self.user(username)?;
         user.clients.retain(|client| !client.ended);
         user.clients.push(Client {
             txid: txid.clone(),
@@ -248,5 +255,35 @@ impl Issuer {
     pub(crate) fn owner_of_client(&self, id: &str) -> String {
         let owner = self.users.iter().find(|(_, user)| user.clients.iter().any(|client| client.id == id));
         owner.map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+}
+
+impl Issuer {
+    /// How many things were ever made.
+    pub(crate) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// Which of them a value was; none if it was never made here.
+    pub(crate) fn number_of(&self, value: &str) -> Option<u64> {
+        self.numbers.get(value).copied()
+    }
+
+    /// What is alive of a user's objects and was made before more than so many things were.
+    pub(crate) fn older_than(
+        &self,
+        username: &str,
+        objects: &[IssuerObject],
+        made: u64,
+        now: Timestamp,
+    ) -> Vec<String> {
+        let Some(user) = self.users.get(username) else { return Vec::new() };
+        let number = |value: &str| self.number_of(value).unwrap_or(0);
+        let passwords = user.passwords.iter().filter(|password| password.lives(now));
+        let passwords = passwords.map(|password| (IssuerObject::User, &password.plaintext, &password.txid));
+        let clients = user.clients.iter().filter(|client| !client.ended);
+        let clients = clients.map(|client| (IssuerObject::Client, &client.secret, &client.txid));
+        let mine = passwords.chain(clients).filter(|(object, ..)| objects.contains(object));
+        mine.filter(|(_, value, _)| number(value) <= made).map(|(_, _, txid)| txid.clone()).collect()
     }
 }

@@ -17,7 +17,8 @@ use mint_api::identity::v1::{
 };
 use mint_api::rotation::v1::rotation_service_server::RotationService as _;
 use mint_api::rotation::v1::{
-    AbandonRequest, AcceptReceiptRequest, CreateRequest, ProveRequest, RetireRequest, Verdict,
+    AbandonRequest, AcceptReceiptRequest, CreateRequest, ProveRequest, ReconcileRequest, RetireRequest,
+    RevokeRequest, Verdict,
 };
 use mint_coordinator::{
     Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
@@ -271,12 +272,41 @@ impl Rotator for Wire {
         }
     }
 
-    async fn revoke(&self, _: &Call, _: CredentialKind, _: &Sealed) -> Result<bool, Failure> {
-        Err(malformed("nobody revokes here"))
+    async fn revoke(&self, asked: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure> {
+        let message = RevokeRequest {
+            application_id: asked.application.to_string(),
+            kind: kind_to_wire(kind).into(),
+            fencing_token: asked.token.0,
+            statement: statement.as_bytes().to_vec(),
+        };
+        let answer =
+            ask!(self, "revoke", rotators, asked, revoke, message).map_err(|status| failure(&status));
+        self.life.scene.locked().trace(|| {
+            let outcome = match &answer {
+                Ok(answer) if answer.complete => "complete",
+                Ok(_) => "not complete",
+                Err(failure) => &failure.reason,
+            };
+            format!("{} {kind} revoke under {}: {outcome}", asked.application, asked.token)
+        });
+        Ok(answer?.complete)
     }
 
-    async fn reconcile(&self, _: &Call, _: bool) -> Result<Vec<Finding>, Failure> {
-        Err(malformed("nobody reconciles here"))
+    async fn reconcile(&self, asked: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure> {
+        let message = ReconcileRequest {
+            application_id: asked.application.to_string(),
+            fencing_token: asked.token.0,
+            dry_run,
+        };
+        let answer = ask!(self, "reconcile", rotators, asked, reconcile, message)
+            .map_err(|status| failure(&status))?;
+        let finding = |found: mint_api::rotation::v1::Finding| Finding {
+            object: found.object,
+            reason: found.reason,
+            detail: found.detail,
+            next_action: found.next_action,
+        };
+        Ok(answer.findings.into_iter().map(finding).collect())
     }
 
     async fn abandon(&self, asked: &RotationCall) -> Result<Abandonment, Failure> {

@@ -11,13 +11,12 @@ use mint_rotator::ports::{
     Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, PublicVerdict,
 };
 use mint_rotator::{Delivered, Error, IssuerError, WrittenSomewhere};
-use mint_secret::{KeyStage, PublishedKey, SecretValue};
+use mint_secret::{PublishedKey, SecretValue};
 use mint_types::{Application, ApplicationId, IssuerObject, Revision};
 
 use super::issuer::Trouble;
 use super::{NoRecord, outage};
 use crate::faults::{LOGIN, MAKE, SET};
-use crate::hostile::stolen_key;
 use crate::outside::{Denied, End, Manner, Moment, PREFIX, Usable};
 use crate::scene::{Life, State};
 
@@ -238,12 +237,7 @@ impl Catalog for RotatorWorld {
 impl DistributorKeys for RotatorWorld {
     async fn list(&self) -> Result<Vec<PublishedKey>, Error> {
         if self.0.reads("distributor.keys").await {
-            let mut published = stolen_key(self.0.scene.locked().seed).published().to_vec();
-            for key in &mut published {
-                key.stage = KeyStage::Retiring;
-            }
-            published.extend_from_slice(self.0.scene.distributor_keys.published());
-            return Ok(published);
+            return Ok(self.0.scene.published.clone());
         }
         Err(Error::KeysUnavailable("injected".to_owned()))
     }
