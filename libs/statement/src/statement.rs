@@ -123,6 +123,9 @@ pub struct DestinationSet {
     /// Where the issuer sends logins back to; none if the client has no such URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect_url: Option<String>,
+    /// Which kinds of credentials; statements from before they were named name none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds: BTreeSet<CredentialKind>,
 }
 
 impl DestinationSet {
@@ -140,6 +143,7 @@ impl DestinationSet {
             prefix: settings.prefix.clone(),
             buckets: settings.buckets.iter().map(place).collect(),
             redirect_url: settings.redirect_url.clone(),
+            kinds: settings.kinds().iter().copied().collect(),
         }
     }
 }

@@ -219,6 +219,7 @@ impl World {
             prefix: settings.prefix.clone(),
             buckets: settings.buckets.iter().map(stated).collect(),
             redirect_url: settings.redirect_url.clone(),
+            kinds: settings.kinds().iter().copied().collect(),
         };
         let life = Duration::from_hours(24 * 7);
         Statement::new(mint_statement::Subject::Destinations(set), self.clock.now(), life, &self.entropy)
@@ -406,6 +407,7 @@ async fn a_kind_that_the_settings_do_not_ask_for_does_not_replace_another_kinds_
     world.deliver(&kept).await.unwrap();
 
     world.catalog.record.lock().unwrap().settings.as_mut().unwrap().confidential = false;
+    world.state("team/team");
     let subject = Subject { kind: CredentialKind::PublicClient, ..world.subject(8) };
     let public = ObjectBody::client("id", None, stamp).unwrap();
     world.deliver(&world.sealed(&world.rotator, &subject, public.expose())).await.unwrap();

@@ -30,6 +30,9 @@
 //! - sends a secret to a place that is new and unconfirmed:
 //!   `no_secret_goes_to_a_new_bucket_before_a_day_and_the_others_are_served`,
 //!   `after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms`, `a_hostile_registry_redirects_nothing`.
+//! - lets a receipt end what lies where the settings no longer deliver and nobody confirmed that, or counted it:
+//!   `a_hostile_registry_cuts_no_reader_off_by_taking_a_bucket_away`, `a_hostile_registry_ends_nothing_by_another_layout`,
+//!   `a_removed_bucket_that_refuses_withholds_the_receipt_until_somebody_signs_that_it_is_given_up`.
 //! - believes a statement twice: `a_statement_confirms_at_once_exactly_what_it_says_and_once`.
 //! - overwrites what no permit covers, or what is in use:
 //!   `a_hostile_coordinator_overwrites_nothing_without_the_provisioners_permit`,
@@ -62,7 +65,11 @@
 //! - A 200 counts only with the ETag of what was sent: proxies and captive portals answer 200 to anything.
 //! - A pin is what decides whose a bucket is: account, prefix, name, region, endpoint. The first record of an application
 //!   is believed, because there is nothing to compare it with. Places that did not change are served while another
-//!   waits; a removed one is forgotten, so bringing it back is new.
+//!   waits. A removed one is written on: a receipt without it would end what its readers hold. A statement gives it up at
+//!   once; else, after the wait, the permit that identity-provisioner counted, which overwrites it in the same act. Time alone
+//!   gives nothing up, and who refuses writes is in the way until somebody signs. Bringing it back is new.
+//! - The kinds are pinned with the places: another layout ends what lies in the objects of the former one, which get nothing
+//!   any more. So its first delivery waits, for a statement or as long as a new place.
 //! - The wait is counted by the monotonic clock within a boot, and over a boot by the wall clock, which may add nothing but
 //!   takes nothing away.
 //! - A destinations statement is believed once because only one that was issued later than the last is believed.

@@ -90,15 +90,16 @@ impl Distributor {
             Permitted::Application if record.active && record.presence == Presence::Present => {
                 Err(Error::ApplicationActive(record.id))
             }
-            Permitted::Application => Ok(Some(record)),
+            Permitted::Application => {
+                self.give_places_up(&record, true, removal.request).await?;
+                Ok(Some(record))
+            }
             Permitted::Destinations { settings_generation } => {
                 if record.settings_generation < *settings_generation {
                     return Err(Error::SettingsBehind(record.id));
                 }
                 // what the catalog moved elsewhere is not destroyed before the move is confirmed
-                if !self.all_confirmed(&record).await? {
-                    return Err(Error::Unconfirmed(record.id));
-                }
+                self.give_places_up(&record, false, removal.request).await?;
                 Ok(Some(record))
             }
         }

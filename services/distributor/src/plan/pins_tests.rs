@@ -25,6 +25,7 @@ fn wanted(team: &str, buckets: &[&str], revision: u64) -> Wanted {
     Wanted {
         team: team.parse().unwrap(),
         spots: buckets.iter().map(|bucket| spot(bucket)).collect(),
+        kinds: [CredentialKind::Password, CredentialKind::Client].into(),
         revision: Revision(revision),
     }
 }
@@ -43,12 +44,17 @@ fn statement(wanted: &Wanted, hours: u32) -> Confirmation {
         prefix: "mint".parse().unwrap(),
         buckets: buckets.collect(),
         redirect_url: None,
+        kinds: wanted.kinds.clone(),
     };
     Confirmation { issued_at: at(hours).wall, set }
 }
 
 fn pinned(wanted: &Wanted) -> Pins {
     pin(None, wanted, None, WAIT, &at(0)).keep.unwrap()
+}
+
+fn added(bucket: &str) -> News {
+    News { added: vec![spot(bucket)], ..News::default() }
 }
 
 fn is_confirmed(plan: &PinPlan) -> Vec<bool> {
@@ -70,15 +76,12 @@ fn a_new_spot_waits_and_the_others_are_served() {
     let more = wanted("team", &["one-bucket", "two-bucket"], 4);
     let first = pin(Some(&pins), &more, None, WAIT, &at(1));
     assert_eq!(first.standings, [Standing::Confirmed, Standing::Unconfirmed { left: Some(WAIT) }]);
-    assert_eq!(first.event, Event::Noticed(vec![spot("two-bucket")]));
+    assert_eq!(first.event, Event::Noticed(added("two-bucket")));
     let later = pin(first.keep.as_ref(), &more, None, WAIT, &at(24));
     assert_eq!(later.standings[1], Standing::Unconfirmed { left: Some(HOUR) });
     assert_eq!(later.event, Event::Nothing);
     let last = pin(later.keep.as_ref(), &more, None, WAIT, &at(25));
-    assert_eq!(
-        (is_confirmed(&last), last.event),
-        (vec![true, true], Event::Waited(vec![spot("two-bucket")]))
-    );
+    assert_eq!((is_confirmed(&last), last.event), (vec![true, true], Event::Waited(added("two-bucket"))));
 }
 
 #[test]
@@ -143,14 +146,11 @@ fn a_statement_confirms_at_once_exactly_what_it_says_and_once() {
     let more = wanted("team", &["one-bucket", "two-bucket"], 4);
     let said = statement(&more, 1);
     let plan = pin(Some(&pins), &more, Some(&said), WAIT, &at(1));
-    assert_eq!(
-        (is_confirmed(&plan), &plan.event),
-        (vec![true, true], &Event::Stated(vec![spot("two-bucket")]))
-    );
+    assert_eq!((is_confirmed(&plan), &plan.event), (vec![true, true], &Event::Stated(added("two-bucket"))));
 
     let kept = plan.keep.unwrap();
     let fewer = wanted("team", &["one-bucket"], 5);
-    let removed = pin(Some(&kept), &fewer, None, WAIT, &at(2)).keep.unwrap();
+    let removed = pin(Some(&kept), &fewer, Some(&statement(&fewer, 2)), WAIT, &at(2)).keep.unwrap();
     let replayed =
         pin(Some(&removed), &Wanted { revision: Revision(6), ..more.clone() }, Some(&said), WAIT, &at(3));
     assert_eq!(is_confirmed(&replayed), [true, false], "the owner removed it since");
@@ -167,18 +167,98 @@ fn a_statement_that_comes_when_nothing_is_new_cannot_be_replayed_later() {
     let both = wanted("team", &["one-bucket", "two-bucket"], 3);
     let said = statement(&both, 1);
     let kept = pin(Some(&pinned(&both)), &both, Some(&said), WAIT, &at(1)).keep.unwrap();
-    let removed = pin(Some(&kept), &wanted("team", &["one-bucket"], 4), None, WAIT, &at(2)).keep.unwrap();
+    let fewer = wanted("team", &["one-bucket"], 4);
+    let removed = pin(Some(&kept), &fewer, Some(&statement(&fewer, 2)), WAIT, &at(2)).keep.unwrap();
     let replayed = pin(Some(&removed), &Wanted { revision: Revision(5), ..both }, Some(&said), WAIT, &at(3));
     assert_eq!(is_confirmed(&replayed), [true, false]);
 }
 
 #[test]
-fn removing_a_bucket_needs_nobody_and_bringing_it_back_is_a_new_spot() {
+fn a_removed_spot_is_kept_on_for_ever_until_a_statement_or_after_a_day_a_permit_gives_it_up() {
     let both = wanted("team", &["one-bucket", "two-bucket"], 3);
-    let plan = pin(Some(&pinned(&both)), &wanted("team", &["one-bucket"], 4), None, WAIT, &at(1));
-    assert_eq!((is_confirmed(&plan), plan.event), (vec![true], Event::Nothing));
-    let back = pin(plan.keep.as_ref(), &Wanted { revision: Revision(5), ..both }, None, WAIT, &at(2));
-    assert_eq!(is_confirmed(&back), [true, false]);
+    let fewer = wanted("team", &["one-bucket"], 4);
+    let first = pin(Some(&pinned(&both)), &fewer, None, WAIT, &at(1));
+    assert_eq!((is_confirmed(&first), &first.kept_on), (vec![true], &vec![spot("two-bucket")]));
+    let removed = News { removed: vec![spot("two-bucket")], ..News::default() };
+    assert_eq!((&first.event, first.leaving), (&Event::Noticed(removed.clone()), Some(WAIT)));
+    let kept = first.keep.unwrap();
+    let later = pin(Some(&kept), &fewer, None, WAIT, &at(1_000));
+    assert_eq!(
+        (&later.kept_on, later.leaving),
+        (&vec![spot("two-bucket")], None),
+        "time alone gives nothing up"
+    );
+
+    let (left, gone) = given_up(later.keep.as_ref().unwrap_or(&kept), &fewer);
+    assert_eq!((&gone, &left.leaving), (&vec![spot("two-bucket")], &vec![]));
+    let after = pin(Some(&left), &fewer, None, WAIT, &at(1_000));
+    assert_eq!((after.kept_on, after.event), (vec![], Event::Nothing));
+    let back = pin(Some(&left), &Wanted { revision: Revision(5), ..both }, None, WAIT, &at(1_001));
+    assert_eq!(is_confirmed(&back), [true, false], "it is a new spot");
+
+    let stated = pin(Some(&kept), &fewer, Some(&statement(&fewer, 2)), WAIT, &at(2));
+    assert_eq!((stated.kept_on, stated.event), (vec![], Event::Stated(removed)));
+    assert_eq!(stated.keep.unwrap().confirmed, BTreeSet::from([spot("one-bucket")]));
+}
+
+#[test]
+fn a_removed_spot_that_is_named_again_waits_anew_when_it_is_removed_again() {
+    let both = wanted("team", &["one-bucket", "two-bucket"], 3);
+    let fewer = wanted("team", &["one-bucket"], 4);
+    let kept = pin(Some(&pinned(&both)), &fewer, None, WAIT, &at(1)).keep.unwrap();
+    let healed = pin(Some(&kept), &Wanted { revision: Revision(5), ..both }, None, WAIT, &at(20));
+    assert_eq!((is_confirmed(&healed), &healed.kept_on), (vec![true, true], &vec![]));
+    let again = Wanted { revision: Revision(6), ..fewer };
+    assert_eq!(pin(healed.keep.as_ref(), &again, None, WAIT, &at(30)).leaving, Some(WAIT));
+}
+
+#[test]
+fn the_same_directory_by_another_account_is_not_written_twice_once_it_is_confirmed() {
+    let mut other = wanted("team", &["one-bucket"], 4);
+    other.spots[0].account_id = Some("999999999999".parse().unwrap());
+    let pins = pinned(&wanted("team", &["one-bucket"], 3));
+    let first = pin(Some(&pins), &other, None, WAIT, &at(1));
+    assert_eq!((is_confirmed(&first), &first.kept_on), (vec![false], &vec![spot("one-bucket")]));
+    let last = pin(first.keep.as_ref(), &other, None, WAIT, &at(25));
+    assert_eq!((is_confirmed(&last), &last.kept_on), (vec![true], &vec![]));
+}
+
+#[test]
+fn other_kinds_wait_for_a_statement_or_a_day_and_those_of_both_are_served() {
+    let split = wanted("team", &["one-bucket"], 3);
+    let kinds = |kinds: &[CredentialKind]| Wanted {
+        kinds: kinds.iter().copied().collect(),
+        revision: Revision(4),
+        ..split.clone()
+    };
+    let public = kinds(&[CredentialKind::Password, CredentialKind::PublicClient]);
+    for other in [kinds(&[CredentialKind::Combined]), public] {
+        let first = pin(Some(&pinned(&split)), &other, None, WAIT, &at(1));
+        assert_eq!((&first.kinds, first.layout), (&split.kinds, Standing::Unconfirmed { left: Some(WAIT) }));
+        assert_eq!(first.event, Event::Noticed(News { kinds: other.kinds.clone(), ..News::default() }));
+        let kept = first.keep.unwrap();
+        let soon = pin(Some(&kept), &other, None, WAIT, &at(24));
+        assert_eq!((&soon.kinds, soon.left()), (&split.kinds, Some(HOUR)));
+        let stated = pin(Some(&kept), &other, Some(&statement(&other, 2)), WAIT, &at(2));
+        assert_eq!((stated.kinds, stated.layout), (other.kinds.clone(), Standing::Confirmed));
+        let waited = pin(soon.keep.as_ref(), &other, None, WAIT, &at(25));
+        assert_eq!((waited.kinds, waited.layout), (other.kinds.clone(), Standing::Confirmed));
+        let back = pin(Some(&kept), &Wanted { revision: Revision(5), ..split.clone() }, None, WAIT, &at(3));
+        assert_eq!((back.layout, back.keep.unwrap().other_kinds), (Standing::Confirmed, None));
+    }
+}
+
+#[test]
+fn a_statement_of_before_kinds_were_named_confirms_no_others() {
+    let combined = Wanted {
+        kinds: [CredentialKind::Combined].into(),
+        revision: Revision(4),
+        ..wanted("team", &["one-bucket"], 3)
+    };
+    let mut said = statement(&combined, 2);
+    said.set.kinds.clear();
+    let plan = pin(Some(&pinned(&wanted("team", &["one-bucket"], 3))), &combined, Some(&said), WAIT, &at(2));
+    assert!(!plan.is_confirmed());
 }
 
 #[test]
