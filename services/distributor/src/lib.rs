@@ -29,7 +29,8 @@
 //! - acts for a stale lease: `a_stale_fencing_token_is_refused`.
 //! - sends a secret to a place that is new and unconfirmed:
 //!   `no_secret_goes_to_a_new_bucket_before_a_day_and_the_others_are_served`,
-//!   `after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms`, `a_hostile_registry_redirects_nothing`.
+//!   `after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms`, `a_hostile_registry_redirects_nothing`,
+//!   `a_hostile_registry_with_one_teams_key_makes_that_team_no_owner`.
 //! - lets a receipt end what lies where the settings no longer deliver and nobody confirmed that, or counted it:
 //!   `a_hostile_registry_cuts_no_reader_off_by_taking_a_bucket_away`, `a_hostile_registry_ends_nothing_by_another_layout`,
 //!   `a_removed_bucket_that_refuses_withholds_the_receipt_until_somebody_signs_that_it_is_given_up`.
@@ -72,6 +73,8 @@
 //!   any more. So its first delivery waits, for a statement or as long as a new place.
 //! - The wait is counted by the monotonic clock within a boot, and over a boot by the wall clock, which may add nothing but
 //!   takes nothing away.
+//! - Who the owner is, the catalog says, so a new owner's own word counts only when everybody could see the change for as long
+//!   as a new place waits; the former owner's and an operator's count at once.
 //! - A destinations statement is believed once because only one that was issued later than the last is believed.
 //! - A permit covers what was there at its first use: so a replay never touches what was put since, and one permit stays
 //!   one act of the budget. Old destinations are not overwritten while the new ones are unconfirmed: who moved an

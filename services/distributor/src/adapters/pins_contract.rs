@@ -21,6 +21,7 @@ fn pins(bucket: &str) -> Pins {
     Pins {
         team: "team".parse().unwrap(),
         held_team: None,
+        held_for: None,
         revision: Revision(3),
         stated_at: Some(Timestamp::from_unix_micros(1_800_000_000_000_001)),
         confirmed: BTreeSet::from([spot]),

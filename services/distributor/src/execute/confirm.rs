@@ -49,9 +49,9 @@ impl Distributor {
         let may_be_written = plan.kinds.contains(&kind);
         let troubles = wanted.spots.iter().zip(plan.standings).map(|(spot, standing)| {
             let unconfirmed = if may_be_written {
-                trouble(spot, standing, refused)
+                trouble(spot, standing, plan.is_held, refused)
             } else {
-                other_kinds(spot, plan.layout, refused)
+                other_kinds(spot, plan.layout, plan.is_held, refused)
             };
             unconfirmed.or_else(|| self.refused_endpoint(spot))
         });
@@ -137,7 +137,8 @@ impl Distributor {
             return (None, None);
         }
         let (bytes, now) = (&record.destinations_statement, self.ports.clock.now());
-        match self.ports.statements.destinations(bytes, &record.id, &record.team_id, now) {
+        let owners = (pins.map(|pins| &pins.team), &record.team_id);
+        match self.ports.statements.destinations(bytes, &record.id, owners, now) {
             Ok(confirmation) => match misfit(pins, wanted, &confirmation) {
                 None => (Some(confirmation), None),
                 Some(why) => (None, Some(why.to_owned())),
@@ -175,21 +176,22 @@ impl Distributor {
     }
 }
 
-fn trouble(spot: &Spot, standing: Standing, refused: Option<&str>) -> Option<Trouble> {
+fn trouble(spot: &Spot, standing: Standing, is_held: bool, refused: Option<&str>) -> Option<Trouble> {
     let left = match standing {
         Standing::Confirmed => return None,
         Standing::Unconfirmed { left } => left,
     };
     let why = refused.map(|why| format!("; the statement that came with it is refused: {why}"));
-    let (what, next_action) = match left {
-        Some(_) => (
+    let (what, next_action) = match is_held {
+        false => (
             "is new and nobody confirmed it",
             "confirm it: `mint app confirm APP`, signed by the owner or an operator; else it is believed when it was \
              asked for long enough",
         ),
-        None => (
-            "waits: the application has a new owner, who did not confirm where credentials go",
-            "confirm the destinations: `mint app confirm APP`, signed by the new owner or an operator",
+        true => (
+            "waits: the application has a new owner, and where credentials go is not confirmed",
+            "confirm the destinations: `mint app confirm APP`, signed by an operator or the former owner; the new \
+             owner's signature counts a day after the change",
         ),
     };
     Some(Trouble {
@@ -200,8 +202,8 @@ fn trouble(spot: &Spot, standing: Standing, refused: Option<&str>) -> Option<Tro
     })
 }
 
-fn other_kinds(spot: &Spot, layout: Standing, refused: Option<&str>) -> Option<Trouble> {
-    let held = trouble(spot, layout, refused)?;
+fn other_kinds(spot: &Spot, layout: Standing, is_held: bool, refused: Option<&str>) -> Option<Trouble> {
+    let held = trouble(spot, layout, is_held, refused)?;
     let why = refused.map(|why| format!("; the statement that came with it is refused: {why}"));
     let detail = format!(
         "{}: the settings ask for other objects than before, which would end what lies in those, and nobody confirmed \

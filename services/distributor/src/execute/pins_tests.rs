@@ -97,15 +97,28 @@ async fn after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms()
     assert_eq!((reasons(&held), &held.receipt), (vec!["DESTINATION_UNCONFIRMED"], &None));
     world.clock.advance(WAIT * 100);
     assert_eq!(reasons(&world.deliver(&delivery).await.unwrap()), ["DESTINATION_UNCONFIRMED"]);
-    world.state("team/team");
-    assert_eq!(
-        reasons(&world.deliver(&delivery).await.unwrap()),
-        ["DESTINATION_UNCONFIRMED"],
-        "the former one"
-    );
+    world.state("team/stranger");
+    assert_eq!(reasons(&world.deliver(&delivery).await.unwrap()), ["DESTINATION_UNCONFIRMED"], "nobody's");
     assert_eq!(world.store.put_count(), 1);
     world.state("team/other");
     assert!(world.deliver(&delivery).await.unwrap().receipt.is_some());
+}
+
+#[tokio::test]
+async fn a_change_of_owner_is_confirmed_at_once_by_the_former_one_or_an_operator_and_nobody_else() {
+    for (signer, is_believed) in [("team/team", true), ("operator/ada", true), ("team/other", false)] {
+        let world = world(&["one-bucket"]).await;
+        world.deliver(&world.delivery(6)).await.unwrap();
+        world.set_buckets(&["two-bucket"]);
+        world.catalog.record.lock().unwrap().team_id = "other".parse().unwrap();
+        world.state(signer);
+        let delivery = world.delivery(7);
+        assert_eq!(world.deliver(&delivery).await.unwrap().receipt.is_some(), is_believed, "{signer}");
+        world.clock.advance(WAIT.saturating_sub(Duration::from_secs(1)));
+        assert_eq!(world.deliver(&delivery).await.unwrap().receipt.is_some(), is_believed, "{signer}");
+        world.clock.advance(Duration::from_secs(1));
+        assert!(world.deliver(&delivery).await.unwrap().receipt.is_some(), "{signer}: after a day");
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,19 @@ async fn a_hostile_coordinator_overwrites_nothing_without_the_provisioners_permi
 }
 
 #[tokio::test]
+async fn a_hostile_registry_with_one_teams_key_makes_that_team_no_owner() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    *world.catalog.record.lock().unwrap() = record(&["evil-bucket"]);
+    world.catalog.record.lock().unwrap().team_id = "other".parse().unwrap();
+    world.state("team/other");
+    let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+    assert!(matches!(&delivered.lines[0].state,
+        LineState::Refused(trouble) if trouble.reason == "DESTINATION_UNCONFIRMED"));
+    assert_eq!((delivered.receipt, world.store.put_count()), (None, 1));
+}
+
+#[tokio::test]
 async fn a_hostile_registry_cuts_no_reader_off_by_taking_a_bucket_away() {
     use mint_statement::Removal as Permitted;
     let world = world(&["one-bucket", "two-bucket"]).await;

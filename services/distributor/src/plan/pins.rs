@@ -145,6 +145,16 @@ pub struct OtherKinds {
     pub counted_at: Instant,
 }
 
+/// How long something was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waited {
+    /// How long, as counted until `counted_at`.
+    pub waited: Duration,
+    /// When that was counted.
+    pub counted_at: Instant,
+}
+
 /// What is remembered of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +163,9 @@ pub struct Pins {
     pub team: TeamId,
     /// Another owner whom the catalog names and nobody confirmed.
     pub held_team: Option<TeamId>,
+    /// For how long the catalog names that one.
+    #[serde(default)]
+    pub held_for: Option<Waited>,
     /// The newest record that changed anything here.
     pub revision: Revision,
     /// When the last believed statement was issued: only a later one is believed, so none is believed twice.
@@ -172,11 +185,13 @@ pub struct Pins {
     pub other_kinds: Option<OtherKinds>,
 }
 
-/// A verified statement about this application's destinations, by its owner or an operator.
+/// A verified statement about this application's destinations, by its owner, the pinned one or an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
     /// When it was issued.
     pub issued_at: Timestamp,
+    /// Whether only the new owner says it: nobody but the catalog says that it is one.
+    pub is_heirs: bool,
     /// What it says.
     pub set: DestinationSet,
 }
@@ -188,7 +203,7 @@ pub enum Standing {
     Confirmed,
     /// Nobody confirmed it.
     Unconfirmed {
-        /// How long until it counts as confirmed; none if no time confirms it, because the owner changed.
+        /// How long until it counts as confirmed; none if no time alone confirms it, because the owner changed.
         left: Option<Duration>,
     },
 }
@@ -242,6 +257,8 @@ pub struct PinPlan {
     pub kinds: BTreeSet<CredentialKind>,
     /// How the wanted kinds stand.
     pub layout: Standing,
+    /// Whether another owner waits.
+    pub is_held: bool,
     /// What is to be remembered before anything is written; none if nothing changes.
     pub keep: Option<Pins>,
     /// What is to be told.
@@ -281,10 +298,11 @@ pub fn pin(
     if is_newest && is_same_owner {
         after.waiting.retain(|waiting| wanted.spots.contains(&waiting.spot));
     }
+    let clock = Clock { wait, now };
     let mut plan = match believed {
-        Some(statement) => state(&mut after, wanted, statement),
-        None if !is_same_owner => hold(&mut after, wanted),
-        None => count(&mut after, wanted, is_newest, &Clock { wait, now }),
+        Some(statement) if !statement.is_heirs => state(&mut after, wanted, statement),
+        heirs if !is_same_owner => hold(&mut after, wanted, heirs, &clock),
+        Some(_) | None => count(&mut after, wanted, is_newest, &clock),
     };
     plan.kinds.clone_from(&after.kinds);
     plan.keep = (after != *before).then(|| Pins { revision: before.revision.max(wanted.revision), ..after });
@@ -308,6 +326,7 @@ impl PinPlan {
             leaving: None,
             kinds: wanted.kinds.clone(),
             layout: standing,
+            is_held: false,
             keep: None,
             event,
         }
@@ -332,6 +351,7 @@ fn first_use(wanted: &Wanted, believed: Option<&Confirmation>) -> PinPlan {
     let pins = Pins {
         team: wanted.team.clone(),
         held_team: None,
+        held_for: None,
         revision: wanted.revision,
         stated_at: believed.map(|statement| statement.issued_at),
         confirmed: wanted.spots.iter().cloned().collect(),
@@ -354,6 +374,7 @@ fn state(after: &mut Pins, wanted: &Wanted, statement: &Confirmation) -> PinPlan
     let is_news = !news.is_none() || after.team != wanted.team;
     after.team = wanted.team.clone();
     after.held_team = None;
+    after.held_for = None;
     after.stated_at = Some(statement.issued_at);
     after.confirmed = wanted.spots.iter().cloned().collect();
     after.waiting.clear();
@@ -364,15 +385,22 @@ fn state(after: &mut Pins, wanted: &Wanted, statement: &Confirmation) -> PinPlan
     PinPlan::of_all(wanted, Standing::Confirmed, event)
 }
 
-/// Another owner: nothing is written until it is confirmed, however long that takes.
-fn hold(after: &mut Pins, wanted: &Wanted) -> PinPlan {
-    let event = if after.held_team.as_ref() == Some(&wanted.team) {
-        Event::Nothing
-    } else {
-        Event::OwnerChanged(wanted.team.clone())
+/// Another owner: nothing is written until the former one or an operator says that it is right, or the new one does and it
+/// was the owner for long enough. The catalog alone does not make whoever signs an owner.
+fn hold(after: &mut Pins, wanted: &Wanted, heirs: Option<&Confirmation>, clock: &Clock<'_>) -> PinPlan {
+    let is_known = after.held_team.as_ref() == Some(&wanted.team);
+    let since = after.held_for.take().filter(|_| is_known);
+    let mut since = since.unwrap_or_else(|| Waited { waited: Duration::ZERO, counted_at: clock.now.clone() });
+    let standing = clock.tick(&mut since.waited, &mut since.counted_at);
+    let left = match (heirs, standing) {
+        (Some(statement), Standing::Confirmed) => return state(after, wanted, statement),
+        (Some(_), Standing::Unconfirmed { left }) => left,
+        (None, _) => None,
     };
     after.held_team = Some(wanted.team.clone());
-    PinPlan::of_all(wanted, Standing::Unconfirmed { left: None }, event)
+    after.held_for = Some(since);
+    let event = if is_known { Event::Nothing } else { Event::OwnerChanged(wanted.team.clone()) };
+    PinPlan { is_held: true, ..PinPlan::of_all(wanted, Standing::Unconfirmed { left }, event) }
 }
 
 /// How long what nobody confirms waits, and what time it is.
@@ -412,6 +440,7 @@ impl Clock<'_> {
 /// The same owner, and no statement: what is new waits, and what is removed is kept on.
 fn count(after: &mut Pins, wanted: &Wanted, is_newest: bool, clock: &Clock<'_>) -> PinPlan {
     after.held_team = None;
+    after.held_for = None;
     let (mut noticed, mut waited) = (News::default(), News::default());
     let mut standings = Vec::with_capacity(wanted.spots.len());
     for spot in &wanted.spots {

@@ -46,7 +46,7 @@ fn statement(wanted: &Wanted, hours: u32) -> Confirmation {
         redirect_url: None,
         kinds: wanted.kinds.clone(),
     };
-    Confirmation { issued_at: at(hours).wall, set }
+    Confirmation { issued_at: at(hours).wall, is_heirs: false, set }
 }
 
 fn pinned(wanted: &Wanted) -> Pins {
@@ -271,6 +271,28 @@ fn a_replica_that_reads_an_older_record_forgets_nothing() {
 }
 
 #[test]
+fn a_new_owners_own_statement_counts_when_it_was_the_owner_for_a_day() {
+    let mine = wanted("team", &["one-bucket"], 3);
+    let theirs = wanted("other", &["evil-bucket"], 4);
+    let said = |hours| Confirmation { is_heirs: true, ..statement(&theirs, hours) };
+    let first = pin(Some(&pinned(&mine)), &theirs, Some(&said(1)), WAIT, &at(1));
+    assert_eq!(first.standings, [Standing::Unconfirmed { left: Some(WAIT) }]);
+    assert_eq!((&first.event, first.is_held), (&Event::OwnerChanged("other".parse().unwrap()), true));
+    let kept = first.keep.unwrap();
+    let mostly = pin(Some(&kept), &theirs, Some(&said(1)), WAIT, &at(24));
+    assert_eq!(mostly.standings, [Standing::Unconfirmed { left: Some(HOUR) }]);
+    let after = pin(mostly.keep.as_ref(), &theirs, Some(&said(1)), WAIT, &at(25));
+    assert_eq!((is_confirmed(&after), after.keep.unwrap().team), (vec![true], "other".parse().unwrap()));
+
+    // whoever was the owner in between begins anew
+    let between = Wanted { revision: Revision(5), ..mine };
+    let back = pin(Some(&kept), &between, None, WAIT, &at(20)).keep.unwrap();
+    let again = Wanted { revision: Revision(6), ..theirs.clone() };
+    let held = pin(Some(&back), &again, Some(&said(1)), WAIT, &at(30));
+    assert_eq!(held.standings, [Standing::Unconfirmed { left: Some(WAIT) }]);
+}
+
+#[test]
 fn a_new_owner_waits_for_ever_for_a_statement_and_the_old_one_goes_on() {
     let mine = wanted("team", &["one-bucket"], 3);
     let pins = pinned(&mine);
@@ -280,7 +302,7 @@ fn a_new_owner_waits_for_ever_for_a_statement_and_the_old_one_goes_on() {
     assert_eq!(held.event, Event::OwnerChanged("other".parse().unwrap()));
     let kept = held.keep.unwrap();
     let still = pin(Some(&kept), &theirs, None, WAIT, &at(1_000));
-    assert_eq!((is_confirmed(&still), still.keep), (vec![false], None));
+    assert_eq!(still.standings, [Standing::Unconfirmed { left: None }]);
     let back = pin(Some(&kept), &Wanted { revision: Revision(5), ..mine }, None, WAIT, &at(1_001));
     assert_eq!(is_confirmed(&back), [true]);
     let stated = pin(Some(&kept), &theirs, Some(&statement(&theirs, 2)), WAIT, &at(2));
