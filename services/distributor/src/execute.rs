@@ -83,6 +83,7 @@ pub struct Distributor {
     default_store: String,
     put_expiry: Duration,
     rules: Rules,
+    lost_writes_at: Option<Timestamp>,
     turns: Turns,
     puts: Semaphore,
     ages: Ages,
@@ -100,6 +101,7 @@ impl Distributor {
             default_store,
             put_expiry,
             rules: Rules::default(),
+            lost_writes_at: None,
             turns: Turns::default(),
             puts: Semaphore::new(MOST_PUTS),
         }
@@ -109,6 +111,12 @@ impl Distributor {
     #[must_use]
     pub fn with_rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The same over a state in which writes may have been lost until then.
+    #[must_use]
+    pub fn after_lost_writes(self, lost_writes_at: Option<Timestamp>) -> Self {
+        Self { lost_writes_at, ..self }
     }
 
     /// Writes an envelope's object to every destination. Repeats safely: what is settled is not written again.

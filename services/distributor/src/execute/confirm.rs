@@ -8,7 +8,7 @@ use mint_types::{Application, CredentialKind, RequestId};
 use super::Distributor;
 use crate::Error;
 use crate::plan::pins::{
-    Confirmation, Event, Instant, News, PinPlan, Pins, Spot, Standing, Wanted, given_up, misfit, pin,
+    Confirmation, Event, Instant, News, PinPlan, Pins, Spot, Standing, Terms, Wanted, given_up, misfit, pin,
 };
 use crate::ports::Trouble;
 
@@ -65,7 +65,7 @@ impl Distributor {
             let kept = self.ports.pins.read(&record.id).await?;
             let pins = kept.as_ref().map(|kept| &kept.pins);
             let (confirmation, refused) = self.confirmation(record, &wanted, pins);
-            let plan = pin(pins, &wanted, confirmation.as_ref(), self.rules.pin_wait, &self.instant());
+            let plan = pin(pins, &wanted, confirmation.as_ref(), &self.terms(), &self.instant());
             if let Some(next) = &plan.keep {
                 let seen = kept.as_ref().map(|kept| kept.changes);
                 if !self.keep(record, seen, next, &plan.event, request).await? {
@@ -87,7 +87,7 @@ impl Distributor {
     ) -> Result<(), Error> {
         for _ in 0..MOST_TRIES {
             // nothing was ever written
-            if self.ports.pins.read(&record.id).await?.is_none() {
+            if self.lost_writes_at.is_none() && self.ports.pins.read(&record.id).await?.is_none() {
                 return Ok(());
             }
             let Pinned { wanted, plan, .. } = self.pinned(record, request).await?;
@@ -122,6 +122,10 @@ impl Distributor {
         })
     }
 
+    fn terms(&self) -> Terms {
+        Terms { wait: self.rules.pin_wait, lost_writes_at: self.lost_writes_at }
+    }
+
     fn instant(&self) -> Instant {
         Instant { wall: self.ports.clock.now(), monotonic: self.ports.clock.monotonic() }
     }
@@ -139,7 +143,7 @@ impl Distributor {
         let (bytes, now) = (&record.destinations_statement, self.ports.clock.now());
         let owners = (pins.map(|pins| &pins.team), &record.team_id);
         match self.ports.statements.destinations(bytes, &record.id, owners, now) {
-            Ok(confirmation) => match misfit(pins, wanted, &confirmation) {
+            Ok(confirmation) => match misfit(pins, wanted, &confirmation, &self.terms()) {
                 None => (Some(confirmation), None),
                 Some(why) => (None, Some(why.to_owned())),
             },

@@ -90,6 +90,25 @@ async fn a_hostile_coordinator_overwrites_nothing_without_the_provisioners_permi
 }
 
 #[tokio::test]
+async fn a_hostile_registry_gains_nothing_by_a_restored_backup_without_the_pins() {
+    let World { distributor, .. } = world(&[]).await;
+    let mut world = world(&["one-bucket"]).await;
+    world.state("team/team");
+    let old = world.catalog.record.lock().unwrap().destinations_statement.clone();
+    world.clock.advance(Duration::from_secs(1));
+    let lost_at = Some(world.clock.now());
+    world.distributor = std::mem::replace(&mut world.distributor, distributor).after_lost_writes(lost_at);
+    for statement in [vec![], old] {
+        world.catalog.record.lock().unwrap().destinations_statement = statement;
+        let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+        assert_eq!((delivered.receipt, world.store.put_count()), (None, 0));
+    }
+    world.clock.advance(Duration::from_secs(1));
+    world.state("team/team");
+    assert!(world.deliver(&world.delivery(7)).await.unwrap().receipt.is_some());
+}
+
+#[tokio::test]
 async fn a_hostile_registry_with_one_teams_key_makes_that_team_no_owner() {
     let world = world(&["one-bucket"]).await;
     world.deliver(&world.delivery(6)).await.unwrap();

@@ -265,13 +265,30 @@ pub struct PinPlan {
     pub event: Event,
 }
 
+/// What is decided under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// How long what nobody confirms waits.
+    pub wait: Duration,
+    /// Until when writes may have been lost: pins that are missing may be among them, and what was believed is forgotten.
+    pub lost_writes_at: Option<Timestamp>,
+}
+
 /// Why a statement does not confirm what is wanted.
-pub fn misfit(pins: Option<&Pins>, wanted: &Wanted, confirmation: &Confirmation) -> Option<&'static str> {
+pub fn misfit(
+    pins: Option<&Pins>,
+    wanted: &Wanted,
+    confirmation: &Confirmation,
+    terms: &Terms,
+) -> Option<&'static str> {
     if !wanted.is_stated_by(&confirmation.set) {
         return Some("the statement names other destinations, or another owner, than the catalog");
     }
     if pins.and_then(|pins| pins.stated_at) >= Some(confirmation.issued_at) {
         return Some("the statement is not newer than the last one that was acted upon");
+    }
+    if terms.lost_writes_at.is_some_and(|lost| confirmation.issued_at <= lost) {
+        return Some("the statement is from before writes may have been lost: it may have been acted upon");
     }
     None
 }
@@ -281,12 +298,19 @@ pub fn pin(
     pins: Option<&Pins>,
     wanted: &Wanted,
     confirmation: Option<&Confirmation>,
-    wait: Duration,
+    terms: &Terms,
     now: &Instant,
 ) -> PinPlan {
-    let believed = confirmation.filter(|confirmation| misfit(pins, wanted, confirmation).is_none());
-    let Some(before) = pins else {
-        return first_use(wanted, believed);
+    let believed = confirmation.filter(|confirmation| misfit(pins, wanted, confirmation, terms).is_none());
+    let lost;
+    let before = match pins {
+        Some(before) => before,
+        None if terms.lost_writes_at.is_none() => return first_use(wanted, believed),
+        // there may have been pins: nothing is believed that could not be believed against them
+        None => {
+            lost = Pins::none(wanted);
+            &lost
+        }
     };
     let mut after = before.clone();
     if after.kinds.is_empty() {
@@ -298,7 +322,7 @@ pub fn pin(
     if is_newest && is_same_owner {
         after.waiting.retain(|waiting| wanted.spots.contains(&waiting.spot));
     }
-    let clock = Clock { wait, now };
+    let clock = Clock { wait: terms.wait, now };
     let mut plan = match believed {
         Some(statement) if !statement.is_heirs => state(&mut after, wanted, statement),
         heirs if !is_same_owner => hold(&mut after, wanted, heirs, &clock),
@@ -315,6 +339,24 @@ pub fn given_up(pins: &Pins, wanted: &Wanted) -> (Pins, Vec<Spot>) {
     let mut left = Pins { leaving: Vec::new(), ..pins.clone() };
     left.confirmed.retain(|spot| wanted.spots.contains(spot));
     (left, gone)
+}
+
+impl Pins {
+    /// Without a place.
+    fn none(wanted: &Wanted) -> Self {
+        Self {
+            team: wanted.team.clone(),
+            held_team: None,
+            held_for: None,
+            revision: wanted.revision,
+            stated_at: None,
+            confirmed: BTreeSet::new(),
+            waiting: Vec::new(),
+            leaving: Vec::new(),
+            kinds: wanted.kinds.clone(),
+            other_kinds: None,
+        }
+    }
 }
 
 impl PinPlan {
@@ -349,16 +391,9 @@ impl PinPlan {
 
 fn first_use(wanted: &Wanted, believed: Option<&Confirmation>) -> PinPlan {
     let pins = Pins {
-        team: wanted.team.clone(),
-        held_team: None,
-        held_for: None,
-        revision: wanted.revision,
         stated_at: believed.map(|statement| statement.issued_at),
         confirmed: wanted.spots.iter().cloned().collect(),
-        waiting: Vec::new(),
-        leaving: Vec::new(),
-        kinds: wanted.kinds.clone(),
-        other_kinds: None,
+        ..Pins::none(wanted)
     };
     let plan = PinPlan::of_all(wanted, Standing::Confirmed, Event::FirstUse);
     PinPlan { keep: Some(pins), ..plan }
