@@ -3,7 +3,7 @@
 use mint_api::audit_log::Act;
 use mint_secret::Zeroizing;
 use mint_statement::Removal as Permitted;
-use mint_types::{Application, CredentialKind, Destination, Presence, RemovedDestination};
+use mint_types::{Application, CredentialKind, Destination, RemovedDestination};
 
 use super::Distributor;
 use super::puts::Ready;
@@ -87,9 +87,8 @@ impl Distributor {
             return Err(Error::OtherRecord(removal.application.clone()));
         }
         match permitted {
-            Permitted::Application if record.active && record.presence == Presence::Present => {
-                Err(Error::ApplicationActive(record.id))
-            }
+            // one that the registry lost, too: an operator may have taken it into use again since the permit was given
+            Permitted::Application if record.active => Err(Error::ApplicationActive(record.id)),
             Permitted::Application => {
                 self.give_places_up(&record, true, removal.request).await?;
                 Ok(Some(record))

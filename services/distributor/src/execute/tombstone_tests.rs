@@ -122,6 +122,20 @@ async fn everything_of_a_retired_application_becomes_a_tombstone_and_a_repeat_wr
 }
 
 #[tokio::test]
+async fn an_application_that_an_operator_took_into_use_again_is_not_overwritten_whether_or_not_the_registry_has_it()
+ {
+    for presence in [Presence::Present, Presence::Held] {
+        let world = world(&["one-bucket"]).await;
+        world.deliver(&world.delivery(7)).await.unwrap();
+        let given_before = removal(&world, Permitted::Application);
+        world.catalog.record.lock().unwrap().presence = presence;
+        let error = world.distributor.tombstone(&given_before).await.unwrap_err();
+        assert_eq!(error.reason(), "APPLICATION_ACTIVE", "{presence:?}");
+        assert!(!is_tombstone(&world, USER));
+    }
+}
+
+#[tokio::test]
 async fn a_removed_bucket_is_overwritten_and_the_others_are_not() {
     let world = world(&["one-bucket", "two-bucket"]).await;
     world.deliver(&world.delivery(7)).await.unwrap();
