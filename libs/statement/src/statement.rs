@@ -135,6 +135,7 @@ impl DestinationSet {
             name: bucket.name.clone(),
             region: bucket.region.clone().unwrap_or_default(),
             endpoint: bucket.endpoint.as_ref().map(ToString::to_string).unwrap_or_default(),
+            kms_key_id: bucket.kms_key_id.clone(),
         };
         Self {
             application,
@@ -158,6 +159,9 @@ pub struct Place {
     pub region: String,
     /// The store's endpoint; empty for AWS's own.
     pub endpoint: String,
+    /// The KMS key that objects are encrypted with; none for the bucket's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
 }
 
 /// What a permit allows to overwrite.

@@ -211,6 +211,7 @@ impl World {
             name: bucket.name.clone(),
             region: bucket.region.clone().unwrap_or_default(),
             endpoint: bucket.endpoint.as_ref().map(|url| url.as_str().to_owned()).unwrap_or_default(),
+            kms_key_id: bucket.kms_key_id.clone(),
         };
         let set = DestinationSet {
             application: record.id.clone(),

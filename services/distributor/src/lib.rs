@@ -65,7 +65,7 @@
 //!   call that this service has, and any PUT that proves it leaves something where readers look. What is done instead: it
 //!   begins only when no older write can land anywhere, and the first write is attested at once, whatever the others say.
 //! - A 200 counts only with the ETag of what was sent: proxies and captive portals answer 200 to anything.
-//! - A pin is what decides whose a bucket is: account, prefix, name, region, endpoint. The first record of an application
+//! - A pin is what decides whose a bucket is: account, prefix, name, region, endpoint; and who can read there: the key. The first record of an application
 //!   is believed, because there is nothing to compare it with; but not where writes may have been lost, a restored backup: an
 //!   application without a pin may have had one, so there every new one waits or is signed for. Places that did not change are served while another
 //!   waits. A removed one is written on: a receipt without it would end what its readers hold. A statement gives it up at

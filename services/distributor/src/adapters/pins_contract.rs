@@ -17,6 +17,7 @@ fn pins(bucket: &str) -> Pins {
         bucket: bucket.parse().unwrap(),
         region: String::new(),
         endpoint: "https://s3.example".to_owned(),
+        kms_key_id: Some("alias/shop".to_owned()),
     };
     Pins {
         team: "team".parse().unwrap(),

@@ -234,7 +234,8 @@ pub(super) fn of_removed(trouble: Trouble) -> Trouble {
 fn shown(spot: &Spot) -> String {
     let account = spot.account_id.as_ref().map_or("no account", |account| account.as_str());
     let at = if spot.endpoint.is_empty() { String::new() } else { format!(" at {}", spot.endpoint) };
-    format!("{}/{} of {account}{at}", spot.bucket, spot.prefix)
+    let key = spot.kms_key_id.as_ref().map(|key| format!(" with key {key}")).unwrap_or_default();
+    format!("{}/{} of {account}{at}{key}", spot.bucket, spot.prefix)
 }
 
 fn all_shown(spots: &[Spot]) -> String {

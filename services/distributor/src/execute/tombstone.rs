@@ -214,6 +214,7 @@ impl Distributor {
             bucket,
             region,
             endpoint: place.store.clone(),
+            kms_key_id: None,
         })
     }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// What was waited is written down in steps of this: a call every second need not write every second.
 const STEP: Duration = Duration::from_mins(1);
 
-/// A bucket with everything that decides whose it is.
+/// A bucket with everything that decides whose it is and who can read what lies there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spot {
@@ -33,6 +33,9 @@ pub struct Spot {
     pub region: String,
     /// The store's endpoint; empty for the distributor's default.
     pub endpoint: String,
+    /// The KMS key that objects are encrypted with; none for the bucket's own.
+    #[serde(default)]
+    pub kms_key_id: Option<String>,
 }
 
 impl Spot {
@@ -44,7 +47,12 @@ impl Spot {
         };
         let region = Some(self.region.clone()).filter(|region| !region.is_empty());
         Some(Destination {
-            bucket: Bucket { name: self.bucket.clone(), region, endpoint, kms_key_id: None },
+            bucket: Bucket {
+                name: self.bucket.clone(),
+                region,
+                endpoint,
+                kms_key_id: self.kms_key_id.clone(),
+            },
             account_id: self.account_id.clone(),
             key: format!("{}{}/{}", self.prefix.directory(), application, kind.object_name()),
         })
@@ -79,6 +87,7 @@ impl Wanted {
                 bucket: bucket.name.clone(),
                 region: bucket.region.clone().unwrap_or_default(),
                 endpoint: bucket.endpoint.as_ref().map(|url| url.as_str().to_owned()).unwrap_or_default(),
+                kms_key_id: bucket.kms_key_id.clone(),
             })
         });
         let kinds = record.settings.iter().flat_map(|settings| settings.kinds()).copied();
@@ -98,6 +107,7 @@ impl Wanted {
             bucket: place.name.clone(),
             region: place.region.clone(),
             endpoint: place.endpoint.trim_end_matches('/').to_owned(),
+            kms_key_id: place.kms_key_id.clone(),
         };
         set.team == self.team
             && set.kinds == self.kinds
@@ -314,7 +324,7 @@ pub fn pin(
     };
     let mut after = before.clone();
     if after.kinds.is_empty() {
-        after.kinds.clone_from(&wanted.kinds);
+        adopt(&mut after, wanted);
     }
     // a replica that reads an older record must not forget what a newer one brought
     let is_newest = wanted.revision >= before.revision;
@@ -331,6 +341,16 @@ pub fn pin(
     plan.kinds.clone_from(&after.kinds);
     plan.keep = (after != *before).then(|| Pins { revision: before.revision.max(wanted.revision), ..after });
     plan
+}
+
+/// What was remembered before kinds and keys were: those of the record are there for the first time.
+fn adopt(after: &mut Pins, wanted: &Wanted) {
+    after.kinds.clone_from(&wanted.kinds);
+    for spot in wanted.spots.iter().filter(|spot| spot.kms_key_id.is_some()) {
+        if after.confirmed.remove(&Spot { kms_key_id: None, ..spot.clone() }) {
+            after.confirmed.insert(spot.clone());
+        }
+    }
 }
 
 /// The pins without the places that the record does not name, and which those are.

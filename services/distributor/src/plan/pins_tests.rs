@@ -19,6 +19,7 @@ fn spot(bucket: &str) -> Spot {
         bucket: bucket.parse().unwrap(),
         region: "eu-central-1".to_owned(),
         endpoint: String::new(),
+        kms_key_id: None,
     }
 }
 
@@ -37,12 +38,13 @@ fn statement(wanted: &Wanted, hours: u32) -> Confirmation {
         name: spot.bucket.clone(),
         region: spot.region.clone(),
         endpoint: spot.endpoint.clone(),
+        kms_key_id: spot.kms_key_id.clone(),
     });
     let set = DestinationSet {
         application: "shop".parse().unwrap(),
         team: wanted.team.clone(),
-        account_id: Some("123456789012".parse().unwrap()),
-        prefix: "mint".parse().unwrap(),
+        account_id: wanted.spots[0].account_id.clone(),
+        prefix: wanted.spots[0].prefix.clone(),
         buckets: buckets.collect(),
         redirect_url: None,
         kinds: wanted.kinds.clone(),
@@ -86,21 +88,43 @@ fn a_new_spot_waits_and_the_others_are_served() {
 }
 
 #[test]
-fn everything_that_decides_whose_a_bucket_is_makes_it_a_new_spot() {
+fn everything_that_decides_whose_a_bucket_is_and_who_reads_there_makes_it_a_new_spot() {
     let before = wanted("team", &["one-bucket"], 3);
     let pins = pinned(&before);
-    let changes: [fn(&mut Spot); 4] = [
+    let changes: [fn(&mut Spot); 5] = [
         |spot| spot.account_id = Some("999999999999".parse().unwrap()),
         |spot| spot.prefix = "elsewhere".parse().unwrap(),
         |spot| spot.region = "us-east-1".to_owned(),
         |spot| spot.endpoint = "https://evil.example".to_owned(),
+        |spot| spot.kms_key_id = Some("alias/evil".to_owned()),
     ];
     for change in changes {
         let mut after = before.clone();
         change(&mut after.spots[0]);
         let plan = pin(Some(&pins), &after, None, &TERMS, &at(1));
         assert_eq!(is_confirmed(&plan), [false], "{:?}", after.spots);
+        let said = statement(&before, 1);
+        assert!(
+            !pin(Some(&pins), &after, Some(&said), &TERMS, &at(1)).is_confirmed(),
+            "it says something else"
+        );
+        assert!(pin(Some(&pins), &after, Some(&statement(&after, 1)), &TERMS, &at(1)).is_confirmed());
     }
+}
+
+#[test]
+fn pins_of_before_kinds_and_keys_were_remembered_take_those_that_are_there() {
+    let mut record = wanted("team", &["one-bucket", "two-bucket"], 3);
+    let older = Pins { kinds: BTreeSet::new(), ..pinned(&record) };
+    record.spots[1].kms_key_id = Some("alias/shop".to_owned());
+    let plan = pin(Some(&older), &record, None, &TERMS, &at(1));
+    assert_eq!(
+        (is_confirmed(&plan), &plan.kept_on, plan.layout),
+        (vec![true, true], &vec![], Standing::Confirmed)
+    );
+    let kept = plan.keep.unwrap();
+    record.spots[1].kms_key_id = Some("alias/evil".to_owned());
+    assert_eq!(is_confirmed(&pin(Some(&kept), &record, None, &TERMS, &at(2))), [true, false]);
 }
 
 #[test]
