@@ -186,17 +186,18 @@ fn trouble(spot: &Spot, standing: Standing, is_held: bool, refused: Option<&str>
         Standing::Unconfirmed { left } => left,
     };
     let why = refused.map(|why| format!("; the statement that came with it is refused: {why}"));
-    let (what, next_action) = match is_held {
-        false => (
-            "is new and nobody confirmed it",
-            "confirm it: `mint app confirm APP`, signed by the owner or an operator; else it is believed when it was \
-             asked for long enough",
-        ),
-        true => (
+    let (what, next_action) = if is_held {
+        (
             "waits: the application has a new owner, and where credentials go is not confirmed",
             "confirm the destinations: `mint app confirm APP`, signed by an operator or the former owner; the new \
              owner's signature counts a day after the change",
-        ),
+        )
+    } else {
+        (
+            "is new and nobody confirmed it",
+            "confirm it: `mint app confirm APP`, signed by the owner or an operator; else it is believed when it was \
+             asked for long enough",
+        )
     };
     Some(Trouble {
         reason: UNCONFIRMED,
@@ -219,16 +220,13 @@ fn other_kinds(spot: &Spot, layout: Standing, is_held: bool, refused: Option<&st
 }
 
 /// The same of a place that the settings do not name any more.
-pub(super) fn of_removed(trouble: Trouble) -> Trouble {
-    Trouble {
-        detail: format!(
-            "{}; the settings do not name this place any more, and nobody confirmed that, so its readers are served on",
-            trouble.detail
-        ),
-        next_action: "let it be written, or confirm that it is given up: `mint app confirm APP`, signed by the owner \
-                      or an operator",
-        ..trouble
-    }
+pub(super) fn of_removed(mut trouble: Trouble) -> Trouble {
+    trouble.detail.push_str(
+        "; the settings do not name this place any more, and nobody confirmed that, so its readers are served on",
+    );
+    trouble.next_action = "let it be written, or confirm that it is given up: `mint app confirm APP`, signed by the owner \
+                           or an operator";
+    trouble
 }
 
 fn shown(spot: &Spot) -> String {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use mint_statement::{DestinationSet, Place as StatedPlace};
 use mint_types::{
     AccountId, Application, ApplicationId, Bucket, BucketName, CredentialKind, Destination, Monotonic,
-    OutboundUrl, Prefix, Revision, TeamId, Timestamp,
+    OutboundUrl, Prefix, Revision, Settings, TeamId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl Wanted {
                 kms_key_id: bucket.kms_key_id.clone(),
             })
         });
-        let kinds = record.settings.iter().flat_map(|settings| settings.kinds()).copied();
+        let kinds = record.settings.iter().flat_map(Settings::kinds).copied();
         Self {
             team: record.team_id.clone(),
             spots: spots.collect(),
