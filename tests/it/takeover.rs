@@ -4,6 +4,7 @@
 //! What nobody can do with AWS credentials of its own (every read, every role) is tried for each principal in `matrix`.
 
 mod coordinator;
+mod cutoff;
 mod hostile;
 mod others;
 mod redirect;

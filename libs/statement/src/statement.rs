@@ -123,6 +123,9 @@ pub struct DestinationSet {
     /// Where the issuer sends logins back to; none if the client has no such URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect_url: Option<String>,
+    /// Which kinds of credentials; statements from before they were named name none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds: BTreeSet<CredentialKind>,
 }
 
 impl DestinationSet {
@@ -132,6 +135,7 @@ impl DestinationSet {
             name: bucket.name.clone(),
             region: bucket.region.clone().unwrap_or_default(),
             endpoint: bucket.endpoint.as_ref().map(ToString::to_string).unwrap_or_default(),
+            kms_key_id: bucket.kms_key_id.clone(),
         };
         Self {
             application,
@@ -140,6 +144,7 @@ impl DestinationSet {
             prefix: settings.prefix.clone(),
             buckets: settings.buckets.iter().map(place).collect(),
             redirect_url: settings.redirect_url.clone(),
+            kinds: settings.kinds().iter().copied().collect(),
         }
     }
 }
@@ -154,6 +159,9 @@ pub struct Place {
     pub region: String,
     /// The store's endpoint; empty for AWS's own.
     pub endpoint: String,
+    /// The KMS key that objects are encrypted with; none for the bucket's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
 }
 
 /// What a permit allows to overwrite.

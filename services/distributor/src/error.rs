@@ -1,5 +1,7 @@
 //! Why a delivery is not even tried, or its outcome cannot be told.
 
+use std::time::Duration;
+
 use mint_api::audit_log::AuditError;
 use mint_api::{Fault, InvalidMessage, WireFault};
 use mint_types::{ApplicationId, Code, CredentialKind};
@@ -49,8 +51,13 @@ pub enum Error {
     #[error("registry-sync answered settings of {0} that are older than the permit")]
     SettingsBehind(ApplicationId),
     /// The catalog moved credentials elsewhere, and nobody confirmed it.
-    #[error("the destinations of {0} are not confirmed: the former ones stay as they are")]
-    Unconfirmed(ApplicationId),
+    #[error("the destinations of {application} are not confirmed: the former ones stay as they are")]
+    Unconfirmed {
+        /// The application.
+        application: ApplicationId,
+        /// When another look makes sense, if time alone can confirm them.
+        left: Option<Duration>,
+    },
     /// Others change the pins all the time.
     #[error("the pins of {0} are being changed by others")]
     PinsChanging(ApplicationId),
@@ -87,7 +94,7 @@ impl Error {
             | Self::SettingsChanged { .. }
             | Self::ApplicationActive(_)
             | Self::SettingsBehind(_)
-            | Self::Unconfirmed(_) => Code::FailedPrecondition,
+            | Self::Unconfirmed { .. } => Code::FailedPrecondition,
             Self::Permit(error) => error.code(),
             Self::PinsChanging(_) => Code::Aborted,
             Self::Claim(error) => match error {
@@ -114,7 +121,7 @@ impl Error {
             Self::Permit(error) => error.reason(),
             Self::ApplicationActive(_) => "APPLICATION_ACTIVE",
             Self::SettingsBehind(_) => "CATALOG_BEHIND",
-            Self::Unconfirmed(_) => "DESTINATION_UNCONFIRMED",
+            Self::Unconfirmed { .. } => "DESTINATION_UNCONFIRMED",
             Self::PinsChanging(_) => "PINS_CHANGING",
             Self::RotatorKeys(_) => "ROTATOR_UNAVAILABLE",
             Self::Catalog(fault) => catalog_reason(fault).1,
@@ -141,7 +148,7 @@ impl Error {
             | Self::TombstoneSealed
             | Self::Permit(_)
             | Self::ApplicationActive(_)
-            | Self::Unconfirmed(_)
+            | Self::Unconfirmed { .. }
             | Self::SettingsChanged { .. }
             | Self::OtherRecord(_) => true,
             Self::Claim(error) => match error {
@@ -176,6 +183,7 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let retry_after = match &error {
             Error::Catalog(fault) | Error::RotatorKeys(fault) => fault.retry_after,
+            Error::Unconfirmed { left, .. } => *left,
             _ => None,
         };
         let (code, reason) = (error.code(), error.reason());

@@ -21,12 +21,14 @@ use crate::Error;
 use crate::ages::Ages;
 use crate::keys::Opener;
 use crate::outcome::{Delivered, Line, LineState, line_state};
+use crate::plan::pins::Spot;
 use crate::plan::{Attempt, Content, Place, Plan, Step, plan, written};
 use crate::ports::{
     Attempts, Body, Catalog, Claim, Delivery, ObjectStore, PinBoard, PutAnswer, Start, Tombstones, Trouble,
 };
 use crate::statements::Statements;
 use crate::turns::Turns;
+use confirm::{Held, of_removed};
 use puts::Ready;
 
 /// PUTs under way at once over all deliveries: each holds a connection and a few kilobytes.
@@ -81,6 +83,7 @@ pub struct Distributor {
     default_store: String,
     put_expiry: Duration,
     rules: Rules,
+    lost_writes_at: Option<Timestamp>,
     turns: Turns,
     puts: Semaphore,
     ages: Ages,
@@ -98,6 +101,7 @@ impl Distributor {
             default_store,
             put_expiry,
             rules: Rules::default(),
+            lost_writes_at: None,
             turns: Turns::default(),
             puts: Semaphore::new(MOST_PUTS),
         }
@@ -107,6 +111,12 @@ impl Distributor {
     #[must_use]
     pub fn with_rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The same over a state in which writes may have been lost until then.
+    #[must_use]
+    pub fn after_lost_writes(self, lost_writes_at: Option<Timestamp>) -> Self {
+        Self { lost_writes_at, ..self }
     }
 
     /// Writes an envelope's object to every destination. Repeats safely: what is settled is not written again.
@@ -151,9 +161,12 @@ impl Distributor {
         let body = Body::new(plaintext);
         let _turn = self.turns.take(&delivery.application, aad.subject.kind.object_name()).await;
         let record = self.record(delivery).await?;
-        let task = self.task(delivery, &aad, &record)?;
+        let mut task = self.task(delivery, &aad, &record)?;
         let attempts = self.attempts(&task.claim).await?;
-        let held = self.held(&record, delivery.request).await?;
+        let Held { troubles: mut held, kept_on } =
+            self.held(&record, aad.subject.kind, delivery.request).await?;
+        held.extend(kept_on.iter().map(|spot| self.refused_endpoint(spot)));
+        self.keep_on(&mut task, &kept_on)?;
         let answers = self.write(delivery, &task, &attempts, &held, &body).await?;
         self.conclude(&task, &held, answers).await
     }
@@ -197,10 +210,24 @@ impl Distributor {
             claim: Claim { application: record.id.clone(), content, fencing_token: delivery.fencing_token },
             // a receipt names the revision that the destinations were read at
             revision: record.revision.max(delivery.catalog_revision),
+            named: destinations.len(),
             destinations,
             places,
             replaces: delivery.replaces,
         })
+    }
+
+    /// The places, too, that the settings do not name any more and nobody gave up.
+    fn keep_on(&self, task: &mut Task, spots: &[Spot]) -> Result<(), Error> {
+        for spot in spots {
+            let unreadable =
+                || mint_store::Error::Corrupt { detail: "a pinned endpoint is no URL".to_owned() };
+            let destination = spot.destination(&task.claim.application, task.claim.content.kind);
+            let destination = destination.ok_or_else(unreadable)?;
+            task.places.push(Place::of(&destination, &self.default_store));
+            task.destinations.push(destination);
+        }
+        Ok(())
     }
 
     /// Puts what the plan says where credentials may go; answers what came of it by destination.
@@ -274,12 +301,13 @@ impl Distributor {
         let partial =
             if task.replaces && !is_complete { self.partial_receipt(task, &attempts)? } else { None };
         let standing = task.places.iter().zip(&plan.steps).zip(answers).zip(held);
-        let lines = standing.map(|(((place, step), answer), held)| Line {
-            place: place.clone(),
-            state: match held {
+        let lines = standing.enumerate().map(|(index, (((place, step), answer), held))| {
+            let state = match held {
                 Some(trouble) => LineState::Refused(trouble.clone()),
                 None => line_state(*step, answer, now),
-            },
+            };
+            let state = if index < task.named { state } else { state.with_trouble(of_removed) };
+            Line { place: place.clone(), state }
         });
         Ok(Delivered { receipt, partial, lines: lines.collect() })
     }
@@ -311,6 +339,8 @@ impl Distributor {
 struct Task {
     claim: Claim,
     revision: Revision,
+    /// So many of the destinations are named by the settings; the others were.
+    named: usize,
     destinations: Vec<Destination>,
     places: Vec<Place>,
     replaces: bool,

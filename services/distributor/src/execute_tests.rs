@@ -211,6 +211,7 @@ impl World {
             name: bucket.name.clone(),
             region: bucket.region.clone().unwrap_or_default(),
             endpoint: bucket.endpoint.as_ref().map(|url| url.as_str().to_owned()).unwrap_or_default(),
+            kms_key_id: bucket.kms_key_id.clone(),
         };
         let set = DestinationSet {
             application: record.id.clone(),
@@ -219,6 +220,7 @@ impl World {
             prefix: settings.prefix.clone(),
             buckets: settings.buckets.iter().map(stated).collect(),
             redirect_url: settings.redirect_url.clone(),
+            kinds: settings.kinds().iter().copied().collect(),
         };
         let life = Duration::from_hours(24 * 7);
         Statement::new(mint_statement::Subject::Destinations(set), self.clock.now(), life, &self.entropy)
@@ -406,6 +408,7 @@ async fn a_kind_that_the_settings_do_not_ask_for_does_not_replace_another_kinds_
     world.deliver(&kept).await.unwrap();
 
     world.catalog.record.lock().unwrap().settings.as_mut().unwrap().confidential = false;
+    world.state("team/team");
     let subject = Subject { kind: CredentialKind::PublicClient, ..world.subject(8) };
     let public = ObjectBody::client("id", None, stamp).unwrap();
     world.deliver(&world.sealed(&world.rotator, &subject, public.expose())).await.unwrap();

@@ -29,7 +29,12 @@
 //! - acts for a stale lease: `a_stale_fencing_token_is_refused`.
 //! - sends a secret to a place that is new and unconfirmed:
 //!   `no_secret_goes_to_a_new_bucket_before_a_day_and_the_others_are_served`,
-//!   `after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms`, `a_hostile_registry_redirects_nothing`.
+//!   `after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms`, `a_hostile_registry_redirects_nothing`,
+//!   `a_hostile_registry_with_one_teams_key_makes_that_team_no_owner`.
+//! - lets a receipt end what lies where the settings no longer deliver and nobody confirmed that, or counted it:
+//!   `a_hostile_registry_cuts_no_reader_off_by_taking_a_bucket_away`, `a_hostile_registry_ends_nothing_by_another_layout`,
+//!   `a_removed_bucket_that_refuses_withholds_the_receipt_until_somebody_signs_that_it_is_given_up`.
+//! - takes a pin that was lost for one that never was: `where_pins_may_have_been_lost_the_catalog_is_not_believed_at_once`.
 //! - believes a statement twice: `a_statement_confirms_at_once_exactly_what_it_says_and_once`.
 //! - overwrites what no permit covers, or what is in use:
 //!   `a_hostile_coordinator_overwrites_nothing_without_the_provisioners_permit`,
@@ -60,11 +65,18 @@
 //!   call that this service has, and any PUT that proves it leaves something where readers look. What is done instead: it
 //!   begins only when no older write can land anywhere, and the first write is attested at once, whatever the others say.
 //! - A 200 counts only with the ETag of what was sent: proxies and captive portals answer 200 to anything.
-//! - A pin is what decides whose a bucket is: account, prefix, name, region, endpoint. The first record of an application
-//!   is believed, because there is nothing to compare it with. Places that did not change are served while another
-//!   waits; a removed one is forgotten, so bringing it back is new.
+//! - A pin is what decides whose a bucket is: account, prefix, name, region, endpoint; and who can read there: the key. The first record of an application
+//!   is believed, because there is nothing to compare it with; but not where writes may have been lost, a restored backup: an
+//!   application without a pin may have had one, so there every new one waits or is signed for. Places that did not change are served while another
+//!   waits. A removed one is written on: a receipt without it would end what its readers hold. A statement gives it up at
+//!   once; else, after the wait, the permit that identity-provisioner counted, which overwrites it in the same act. Time alone
+//!   gives nothing up, and who refuses writes is in the way until somebody signs. Bringing it back is new.
+//! - The kinds are pinned with the places: another layout ends what lies in the objects of the former one, which get nothing
+//!   any more. So its first delivery waits, for a statement or as long as a new place.
 //! - The wait is counted by the monotonic clock within a boot, and over a boot by the wall clock, which may add nothing but
 //!   takes nothing away.
+//! - Who the owner is, the catalog says, so a new owner's own word counts only when everybody could see the change for as long
+//!   as a new place waits; the former owner's and an operator's count at once.
 //! - A destinations statement is believed once because only one that was issued later than the last is believed.
 //! - A permit covers what was there at its first use: so a replay never touches what was put since, and one permit stays
 //!   one act of the budget. Old destinations are not overwritten while the new ones are unconfirmed: who moved an
@@ -137,6 +149,7 @@ pub const FAULT_POINTS: &[Points] = &[
 /// The life of the process.
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database = open_state(&config).await?;
+    let lost_writes_at = database.lost_writes_at();
     if process.shutdown().is_cancelled() {
         return Ok(());
     }
@@ -174,8 +187,10 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         ),
         clock: process.clock(),
     };
-    let distributor =
-        Arc::new(Distributor::new(ring.clone(), ports, default_store, put_expiry).with_rules(rules(&config)));
+    let distributor = Distributor::new(ring.clone(), ports, default_store, put_expiry)
+        .with_rules(rules(&config))
+        .after_lost_writes(lost_writes_at);
+    let distributor = Arc::new(distributor);
     process.readiness().require(ROTATOR_KEYS);
     process.spawn("rotator-keys", fetch_keys(opener, process.readiness(), process.shutdown()));
     let rpc = Rpc { distributor, ring, clock: process.clock(), entropy: process.entropy() };

@@ -54,6 +54,17 @@ pub enum LineState {
     },
 }
 
+impl LineState {
+    /// The same with another trouble, where there is one.
+    pub(crate) fn with_trouble(self, change: impl FnOnce(Trouble) -> Trouble) -> Self {
+        match self {
+            Self::Refused(trouble) => Self::Refused(change(trouble)),
+            Self::Unknown(trouble) => Self::Unknown(change(trouble)),
+            Self::Written | Self::Waiting { .. } => self,
+        }
+    }
+}
+
 pub(crate) fn answer_of(outcome: &PutAnswer) -> Option<Answered> {
     match outcome {
         PutAnswer::Written => Some(Answered::Written),

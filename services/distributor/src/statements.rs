@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mint_statement::{Error, SignedStatement, Statement, Subject, TrustedKeys};
+use mint_statement::{Error, SignedStatement, Signer, Statement, Subject, TrustedKeys};
 use mint_types::{ApplicationId, ServiceName, TeamId, Timestamp};
 
 use crate::plan::pins::Confirmation;
@@ -30,19 +30,27 @@ impl Statements {
         self.keys_file.as_deref().map_or_else(|| Ok(TrustedKeys::default()), TrustedKeys::read)
     }
 
-    /// A statement about an application's destinations, by its owner or an operator.
+    /// A statement about an application's destinations, by its owner or an operator: the owner whom the pins name, else
+    /// the one whom the catalog names.
     pub(crate) fn destinations(
         &self,
         bytes: &[u8],
         application: &ApplicationId,
-        owner: &TeamId,
+        (pinned, owner): (Option<&TeamId>, &TeamId),
         now: Timestamp,
     ) -> Result<Confirmation, Error> {
         let verified = SignedStatement::parse(bytes)?.verify(&self.trusted()?, now)?;
-        let Statement { issued_at, subject, .. } = verified.by_owner_or_operator(owner)?;
+        let pinned = pinned.unwrap_or(owner);
+        let speaks = verified.signers().iter().any(|signer| match signer {
+            Signer::Operator(_) => true,
+            Signer::Team(team) => team == pinned,
+            Signer::Service(_) => false,
+        });
+        let believed = if speaks { pinned } else { owner };
+        let Statement { issued_at, subject, .. } = verified.by_owner_or_operator(believed)?;
         match subject {
             Subject::Destinations(set) if set.application == *application => {
-                Ok(Confirmation { issued_at, set })
+                Ok(Confirmation { issued_at, is_heirs: !speaks, set })
             }
             Subject::Destinations(_) => Err(Error::Mismatch("application")),
             _ => Err(Error::Mismatch("matter")),

@@ -208,13 +208,19 @@ async fn contract_another_owner_confirms_the_destinations_first() {
         let old = entering.draft(&member("stups"), &id("a1"), 1, draft(), &first).await;
         assert_eq!(old.unwrap_err().reason(), "NOT_OWNER");
         let replayed = entering.draft(&member("heirs"), &id("a1"), 1, draft(), &first).await;
-        assert_eq!(replayed.unwrap_err().reason(), "STATEMENT_SIGNERS_MISSING");
+        assert_eq!(replayed.unwrap_err().reason(), "STATEMENT_MISMATCH");
         let unsigned = entering.draft(&member("heirs"), &id("a1"), 1, draft(), &[]).await.unwrap();
         assert!(unsigned.is_unconfirmed());
         let own = sign("heirs", "team/heirs", 4);
         let confirmed = entering.draft(&member("heirs"), &id("a1"), 1, draft(), &own).await.unwrap();
         assert_eq!((confirmed.is_unconfirmed(), confirmed.settings_generation), (false, 1));
         assert_eq!(confirmed.served(&Defaults::default()).problems, []);
+
+        world.source.put(entry("a1"));
+        world.synchronizer.full().await.unwrap();
+        let handed_over = sign("stups", "team/heirs", 4);
+        let back = entering.draft(&member("stups"), &id("a1"), 1, draft(), &handed_over).await.unwrap();
+        assert!(!back.is_unconfirmed(), "the former owner says whose it is");
     }
 }
 

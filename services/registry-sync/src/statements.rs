@@ -1,7 +1,7 @@
 //! Whose statements are believed.
 
 use mint_runtime::StatementsConfig;
-use mint_statement::{DestinationSet, SignedStatement, Statement, Subject, TrustedKeys, Verified};
+use mint_statement::{DestinationSet, SignedStatement, Signer, Statement, Subject, TrustedKeys, Verified};
 use mint_types::Timestamp;
 
 use crate::{
@@ -21,8 +21,8 @@ impl Statements {
         Ok(SignedStatement::parse(envelope)?.verify(&trusted, now)?)
     }
 
-    /// The text of a destinations statement by the owner or an operator that names exactly the destinations of these
-    /// settings.
+    /// The text of a destinations statement by the owner, the one before an unconfirmed change, or an operator that names
+    /// exactly the destinations of these settings.
     pub fn destinations(
         &self,
         envelope: &[u8],
@@ -32,7 +32,10 @@ impl Statements {
         now: Timestamp,
     ) -> Result<String, Error> {
         let verified = self.verified(envelope, now)?;
-        let Statement { subject, .. } = verified.by_owner_or_operator(&record.facts.team_id)?;
+        let former = Signer::Team(record.confirmed_team.clone());
+        let is_former = verified.signers().contains(&former);
+        let owner = if is_former { &record.confirmed_team } else { &record.facts.team_id };
+        let Statement { subject, .. } = verified.by_owner_or_operator(owner)?;
         let team = record.facts.team_id.clone();
         let entered = DestinationSet::of(record.id.clone(), team, &settings.effective(defaults));
         if subject != Subject::Destinations(entered) {

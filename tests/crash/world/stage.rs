@@ -168,6 +168,8 @@ fn environment() -> Vec<(String, String)> {
         ("ROTATOR__ROTATION__UNRESOLVED_HOLD", "3s"),
         ("ROTATOR__ROTATION__MAX_OVERLAP", "5s"),
         ("ROTATOR__ROTATION__RATE_PER_MINUTE", "1000000"),
+        // owners change settings without a signature here
+        ("DISTRIBUTOR__PINS__WAIT", "1s"),
         ("IDENTITY_PROVISIONER__BUDGET__MINIMUM", "1"),
         ("IDENTITY_PROVISIONER__ISSUER__CHECK_INTERVAL", "5s"),
         ("REGISTRY_SYNC__SOURCE__DELTA_INTERVAL", "5s"),

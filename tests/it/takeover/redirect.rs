@@ -16,18 +16,18 @@ use super::hostile::audited;
 const OWN: &str = "https://victim.example/callback";
 const EVIL: &str = "https://evil.example/callback";
 
-/// What the catalog says of the victim changes without a word of its owner: as a hostile registry-sync would have it, which
+/// What the catalog says of an application changes without a word of its owner: as a hostile registry-sync would have it, which
 /// needs nobody's leave for its own records.
-async fn entered(world: &World, change: impl Fn(&mut Settings)) {
+pub(super) async fn entered(world: &World, id: &str, change: impl Fn(&mut Settings)) {
     let mut registry =
         RegistryServiceClient::new(world.channel(ServiceName::RegistrySync, &world.operator()));
-    let request = GetApplicationRequest { application_id: "victim".to_owned(), min_revision: 0 };
+    let request = GetApplicationRequest { application_id: id.to_owned(), min_revision: 0 };
     let record = registry.get_application(request).await.expect("a record").into_inner();
     let record = record.application.expect("a record");
     let mut settings = record.settings.expect("settings");
     change(&mut settings);
     let request = UpdateSettingsRequest {
-        application_id: "victim".to_owned(),
+        application_id: id.to_owned(),
         settings: Some(settings),
         expected_generation: record.settings_generation,
         statement: Vec::new(),
@@ -75,7 +75,7 @@ async fn a_hostile_registry_sync_sends_no_login_elsewhere_and_gives_no_reserved_
     let refused = identities.ensure_identity(ensure).await.expect_err("not its call");
     assert_eq!(refused.code(), tonic::Code::PermissionDenied, "{:?}", WireFault::from_status(&refused));
 
-    entered(&world, |settings| settings.redirect_url = EVIL.to_owned()).await;
+    entered(&world, "victim", |settings| settings.redirect_url = EVIL.to_owned()).await;
     until_problems(&world, &["redirect_url_unconfirmed"]).await;
     assert_eq!(at_the_issuer(&world).await, [OWN]);
     let entries = audited(&world, "victim").await;
@@ -92,12 +92,12 @@ async fn a_hostile_registry_sync_sends_no_login_elsewhere_and_gives_no_reserved_
     until_problems(&world, &[]).await;
     assert_eq!(at_the_issuer(&world).await, [EVIL]);
 
-    entered(&world, |settings| {
+    entered(&world, "victim", |settings| {
         settings.scopes = vec!["mint.admin".to_owned()];
     })
     .await;
     until_problems(&world, &["scope_reserved"]).await;
-    entered(&world, |settings| settings.scopes.clear()).await;
+    entered(&world, "victim", |settings| settings.scopes.clear()).await;
     world
         .until("victim", "as it was", DEADLINE, |status| at_rest(status) && status.problems.is_empty())
         .await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mint_testkit::databases;
-use mint_types::{Revision, Timestamp};
+use mint_types::{CredentialKind, Revision, Timestamp};
 
 use super::super::{MIGRATIONS, SCHEMA};
 use super::SqlPins;
@@ -17,14 +17,19 @@ fn pins(bucket: &str) -> Pins {
         bucket: bucket.parse().unwrap(),
         region: String::new(),
         endpoint: "https://s3.example".to_owned(),
+        kms_key_id: Some("alias/shop".to_owned()),
     };
     Pins {
         team: "team".parse().unwrap(),
         held_team: None,
+        held_for: None,
         revision: Revision(3),
         stated_at: Some(Timestamp::from_unix_micros(1_800_000_000_000_001)),
         confirmed: BTreeSet::from([spot]),
         waiting: vec![],
+        leaving: vec![],
+        kinds: BTreeSet::from([CredentialKind::Password, CredentialKind::Client]),
+        other_kinds: None,
     }
 }
 
@@ -37,6 +42,23 @@ async fn contract_pins_read_back_as_they_were_kept_and_survive_reopening() {
         let reopened = mint_store::Database::open(&made.url, SCHEMA, MIGRATIONS, false).await.unwrap();
         let kept = SqlPins::new(reopened).read(&shop).await.unwrap().unwrap();
         assert_eq!(kept.pins, pins("one-bucket"), "{}", made.engine);
+    }
+}
+
+#[tokio::test]
+async fn contract_pins_that_were_kept_before_kinds_were_still_read() {
+    for made in databases(SCHEMA, MIGRATIONS).await {
+        let (board, shop) = (SqlPins::new(made.database.clone()), "shop".parse().unwrap());
+        let older =
+            r#"{"team":"team","held_team":null,"revision":3,"stated_at":null,"confirmed":[],"waiting":[]}"#;
+        let insert = "INSERT INTO pin (application, changes, document) VALUES ($1, 1, $2)";
+        let row = ["shop".into(), older.into()];
+        made.database
+            .write(|transaction| Box::pin(async { transaction.execute(insert, &row).await }))
+            .await
+            .unwrap();
+        let kept = board.read(&shop).await.unwrap().unwrap().pins;
+        assert_eq!((kept.kinds, kept.other_kinds), (BTreeSet::new(), None), "{}", made.engine);
     }
 }
 

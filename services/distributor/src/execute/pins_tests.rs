@@ -3,6 +3,17 @@ use crate::execute::Rules;
 
 const WAIT: Duration = Duration::from_hours(24);
 
+impl World {
+    /// An envelope with password and client as one version.
+    pub(super) fn combined(&self, version: u64) -> Delivery {
+        let subject = Subject { kind: CredentialKind::Combined, ..self.subject(version) };
+        let stamp = Stamp { version_id: subject.version_id, issued_at: self.clock.now() };
+        let secret = || SecretValue::new(PASSWORD.to_owned());
+        let body = ObjectBody::combined("stups_shop", &secret(), "id", &secret(), stamp).unwrap();
+        self.sealed(&self.rotator, &subject, body.expose())
+    }
+}
+
 fn reasons(delivered: &Delivered) -> Vec<&'static str> {
     let reason = |state: &LineState| match state {
         LineState::Written => "written",
@@ -32,11 +43,48 @@ async fn no_secret_goes_to_a_new_bucket_before_a_day_and_the_others_are_served()
 }
 
 #[tokio::test]
-async fn an_owner_removes_a_bucket_without_a_statement() {
+async fn an_owner_who_signs_removes_a_bucket_at_once() {
     let world = world(&["one-bucket", "two-bucket"]).await;
     world.deliver(&world.delivery(6)).await.unwrap();
     world.set_buckets(&["two-bucket"]);
-    assert!(world.deliver(&world.delivery(7)).await.unwrap().receipt.is_some());
+    world.state("team/team");
+    let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+    assert_eq!((world.receipt(&delivered).destinations.len(), world.store.put_count()), (1, 3));
+}
+
+#[tokio::test]
+async fn a_removed_bucket_that_refuses_withholds_the_receipt_until_somebody_signs_that_it_is_given_up() {
+    let world = world(&["one-bucket", "two-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    world.set_buckets(&["one-bucket"]);
+    world.clock.advance(WAIT * 2);
+    world.store.will_answer("two-bucket", refused());
+    let delivery = world.delivery(7);
+    let delivered = world.deliver(&delivery).await.unwrap();
+    assert_eq!((reasons(&delivered), &delivered.receipt), (vec!["written", "DESTINATION_REFUSED"], &None));
+    assert!(matches!(&delivered.lines[1].state,
+        LineState::Refused(trouble) if trouble.next_action.contains("mint app confirm")));
+    world.state("operator/ada");
+    let confirmed = world.deliver(&delivery).await.unwrap();
+    assert_eq!(world.receipt(&confirmed).destinations.len(), 1);
+}
+
+#[tokio::test]
+async fn another_layout_is_written_once_its_owner_signs_or_after_a_day() {
+    for signs in [true, false] {
+        let world = world(&["one-bucket"]).await;
+        world.deliver(&world.delivery(6)).await.unwrap();
+        world.settings(|settings| settings.layout = Layout::Combined);
+        let combined = world.combined(7);
+        let held = world.deliver(&combined).await.unwrap();
+        assert_eq!((reasons(&held), held.receipt), (vec!["DESTINATION_UNCONFIRMED"], None));
+        if signs {
+            world.state("team/team");
+        } else {
+            world.clock.advance(WAIT);
+        }
+        assert!(world.deliver(&combined).await.unwrap().receipt.is_some());
+    }
 }
 
 #[tokio::test]
@@ -49,15 +97,28 @@ async fn after_a_change_of_owner_nothing_is_written_until_the_new_one_confirms()
     assert_eq!((reasons(&held), &held.receipt), (vec!["DESTINATION_UNCONFIRMED"], &None));
     world.clock.advance(WAIT * 100);
     assert_eq!(reasons(&world.deliver(&delivery).await.unwrap()), ["DESTINATION_UNCONFIRMED"]);
-    world.state("team/team");
-    assert_eq!(
-        reasons(&world.deliver(&delivery).await.unwrap()),
-        ["DESTINATION_UNCONFIRMED"],
-        "the former one"
-    );
+    world.state("team/stranger");
+    assert_eq!(reasons(&world.deliver(&delivery).await.unwrap()), ["DESTINATION_UNCONFIRMED"], "nobody's");
     assert_eq!(world.store.put_count(), 1);
     world.state("team/other");
     assert!(world.deliver(&delivery).await.unwrap().receipt.is_some());
+}
+
+#[tokio::test]
+async fn a_change_of_owner_is_confirmed_at_once_by_the_former_one_or_an_operator_and_nobody_else() {
+    for (signer, is_believed) in [("team/team", true), ("operator/ada", true), ("team/other", false)] {
+        let world = world(&["one-bucket"]).await;
+        world.deliver(&world.delivery(6)).await.unwrap();
+        world.set_buckets(&["two-bucket"]);
+        world.catalog.record.lock().unwrap().team_id = "other".parse().unwrap();
+        world.state(signer);
+        let delivery = world.delivery(7);
+        assert_eq!(world.deliver(&delivery).await.unwrap().receipt.is_some(), is_believed, "{signer}");
+        world.clock.advance(WAIT.saturating_sub(Duration::from_secs(1)));
+        assert_eq!(world.deliver(&delivery).await.unwrap().receipt.is_some(), is_believed, "{signer}");
+        world.clock.advance(Duration::from_secs(1));
+        assert!(world.deliver(&delivery).await.unwrap().receipt.is_some(), "{signer}: after a day");
+    }
 }
 
 #[tokio::test]

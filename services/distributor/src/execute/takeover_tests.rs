@@ -88,3 +88,115 @@ async fn a_hostile_coordinator_overwrites_nothing_without_the_provisioners_permi
     }
     assert_eq!(world.store.put_count(), 1);
 }
+
+#[tokio::test]
+async fn a_hostile_registry_gains_nothing_by_a_restored_backup_without_the_pins() {
+    let World { distributor, .. } = world(&[]).await;
+    let mut world = world(&["one-bucket"]).await;
+    world.state("team/team");
+    let old = world.catalog.record.lock().unwrap().destinations_statement.clone();
+    world.clock.advance(Duration::from_secs(1));
+    let lost_at = Some(world.clock.now());
+    world.distributor = std::mem::replace(&mut world.distributor, distributor).after_lost_writes(lost_at);
+    for statement in [vec![], old] {
+        world.catalog.record.lock().unwrap().destinations_statement = statement;
+        let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+        assert_eq!((delivered.receipt, world.store.put_count()), (None, 0));
+    }
+    world.clock.advance(Duration::from_secs(1));
+    world.state("team/team");
+    assert!(world.deliver(&world.delivery(7)).await.unwrap().receipt.is_some());
+}
+
+#[tokio::test]
+async fn a_hostile_registry_with_one_teams_key_makes_that_team_no_owner() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    *world.catalog.record.lock().unwrap() = record(&["evil-bucket"]);
+    world.catalog.record.lock().unwrap().team_id = "other".parse().unwrap();
+    world.state("team/other");
+    let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+    assert!(matches!(&delivered.lines[0].state,
+        LineState::Refused(trouble) if trouble.reason == "DESTINATION_UNCONFIRMED"));
+    assert_eq!((delivered.receipt, world.store.put_count()), (None, 1));
+}
+
+#[tokio::test]
+async fn a_hostile_registry_cuts_no_reader_off_by_taking_a_bucket_away() {
+    use mint_statement::Removal as Permitted;
+    let world = world(&["one-bucket", "two-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    world.set_buckets(&["one-bucket"]);
+    let at = |bucket: &str| world.store.object(&format!("{bucket}/mint/shop/user.json")).unwrap();
+    for version in [7, 8] {
+        let delivered = world.deliver(&world.delivery(version)).await.unwrap();
+        assert_eq!(world.receipt(&delivered).destinations.len(), 2, "a whole receipt covers both");
+        assert_eq!(at("one-bucket"), at("two-bucket"), "who reads there has what lives");
+        world.clock.advance(Duration::from_hours(23));
+    }
+    let refused = Some(Outcome::Failure { reason: "DESTINATION_UNCONFIRMED" });
+    let entries = world.audit.entries();
+    assert!(entries.iter().any(|entry| entry.act.action == "destination.change" && entry.outcome == refused));
+
+    // neither time nor a permit alone gives it up: only a counted removal that was asked for long enough
+    let ask = |world: &World| Removal {
+        application: "shop".parse().unwrap(),
+        catalog_revision: Revision(3),
+        fencing_token: FencingToken(9),
+        permit: permit(
+            world,
+            "service/identity-provisioner",
+            "shop",
+            Permitted::Destinations { settings_generation: 1 },
+        ),
+        request: RequestId::random(&world.entropy),
+    };
+    world.set_buckets(&["one-bucket", "two-bucket"]);
+    world.deliver(&at_token(world.delivery(9))).await.unwrap();
+    world.set_buckets(&["one-bucket"]);
+    for hours in [0, 23] {
+        world.clock.advance(Duration::from_hours(hours));
+        let error = world.distributor.tombstone(&ask(&world)).await.unwrap_err();
+        assert_eq!(error.reason(), "DESTINATION_UNCONFIRMED");
+    }
+    world.clock.advance(Duration::from_hours(1));
+    let still = world.deliver(&at_token(world.delivery(10))).await.unwrap();
+    assert_eq!(world.receipt(&still).destinations.len(), 2);
+    assert!(world.distributor.tombstone(&ask(&world)).await.unwrap().is_complete);
+    let after = world.deliver(&at_token(world.delivery(11))).await.unwrap();
+    assert_eq!(world.receipt(&after).destinations.len(), 1);
+}
+
+/// Under the lease of whoever asks for tombstones here.
+fn at_token(delivery: Delivery) -> Delivery {
+    Delivery { fencing_token: FencingToken(9), ..delivery }
+}
+
+#[tokio::test]
+async fn a_hostile_registry_ends_nothing_by_another_layout() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    let reason = "DESTINATION_UNCONFIRMED";
+    let change =
+        |change: fn(&mut Settings)| change(world.catalog.record.lock().unwrap().settings.as_mut().unwrap());
+    change(|settings| settings.layout = Layout::Combined);
+    let mut replacing = world.combined(7);
+    for replaces in [false, true] {
+        replacing.replaces = replaces;
+        let delivered = world.deliver(&replacing).await.unwrap();
+        assert!(matches!(&delivered.lines[0].state, LineState::Refused(trouble) if trouble.reason == reason));
+        assert_eq!((delivered.receipt, delivered.partial), (None, None));
+    }
+    change(|settings| settings.layout = Layout::Split);
+    change(|settings| settings.confidential = false);
+    let subject = Subject { kind: CredentialKind::PublicClient, ..world.subject(8) };
+    let stamp = Stamp { version_id: subject.version_id, issued_at: world.clock.now() };
+    let public = ObjectBody::client("id", None, stamp).unwrap();
+    let delivered = world.deliver(&world.sealed(&world.rotator, &subject, public.expose())).await.unwrap();
+    assert!(matches!(&delivered.lines[0].state, LineState::Refused(trouble) if trouble.reason == reason));
+    assert_eq!((delivered.receipt, world.store.put_count()), (None, 1));
+    assert!(
+        world.deliver(&world.delivery(9)).await.unwrap().receipt.is_some(),
+        "the password is one of both"
+    );
+}

@@ -3,7 +3,7 @@
 use mint_api::audit_log::Act;
 use mint_secret::Zeroizing;
 use mint_statement::Removal as Permitted;
-use mint_types::{Application, CredentialKind, Destination, Presence, RemovedDestination};
+use mint_types::{Application, CredentialKind, Destination, RemovedDestination};
 
 use super::Distributor;
 use super::puts::Ready;
@@ -87,18 +87,18 @@ impl Distributor {
             return Err(Error::OtherRecord(removal.application.clone()));
         }
         match permitted {
-            Permitted::Application if record.active && record.presence == Presence::Present => {
-                Err(Error::ApplicationActive(record.id))
+            // one that the registry lost, too: an operator may have taken it into use again since the permit was given
+            Permitted::Application if record.active => Err(Error::ApplicationActive(record.id)),
+            Permitted::Application => {
+                self.give_places_up(&record, true, removal.request).await?;
+                Ok(Some(record))
             }
-            Permitted::Application => Ok(Some(record)),
             Permitted::Destinations { settings_generation } => {
                 if record.settings_generation < *settings_generation {
                     return Err(Error::SettingsBehind(record.id));
                 }
                 // what the catalog moved elsewhere is not destroyed before the move is confirmed
-                if !self.all_confirmed(&record).await? {
-                    return Err(Error::Unconfirmed(record.id));
-                }
+                self.give_places_up(&record, false, removal.request).await?;
                 Ok(Some(record))
             }
         }
@@ -214,6 +214,7 @@ impl Distributor {
             bucket,
             region,
             endpoint: place.store.clone(),
+            kms_key_id: None,
         })
     }
 

@@ -53,7 +53,7 @@ impl World {
         self.distributor.tombstone(removal).await.unwrap()
     }
 
-    fn settings(&self, change: impl Fn(&mut Settings)) {
+    pub(super) fn settings(&self, change: impl Fn(&mut Settings)) {
         let mut record = self.catalog.record.lock().unwrap();
         change(record.settings.as_mut().unwrap());
         record.settings_generation += 1;
@@ -72,6 +72,7 @@ async fn the_catalog_forgets_a_removed_place_once_it_is_overwritten_and_not_befo
     world.deliver(&world.delivery(7)).await.unwrap();
     let before = world.catalog.record.lock().unwrap().settings.clone().unwrap();
     world.settings(|settings| settings.buckets.truncate(1));
+    world.state("team/team");
     {
         let mut record = world.catalog.record.lock().unwrap();
         let settings_generation = record.settings_generation;
@@ -121,10 +122,25 @@ async fn everything_of_a_retired_application_becomes_a_tombstone_and_a_repeat_wr
 }
 
 #[tokio::test]
+async fn an_application_that_an_operator_took_into_use_again_is_not_overwritten_whether_or_not_the_registry_has_it()
+ {
+    for presence in [Presence::Present, Presence::Held] {
+        let world = world(&["one-bucket"]).await;
+        world.deliver(&world.delivery(7)).await.unwrap();
+        let given_before = removal(&world, Permitted::Application);
+        world.catalog.record.lock().unwrap().presence = presence;
+        let error = world.distributor.tombstone(&given_before).await.unwrap_err();
+        assert_eq!(error.reason(), "APPLICATION_ACTIVE", "{presence:?}");
+        assert!(!is_tombstone(&world, USER));
+    }
+}
+
+#[tokio::test]
 async fn a_removed_bucket_is_overwritten_and_the_others_are_not() {
     let world = world(&["one-bucket", "two-bucket"]).await;
     world.deliver(&world.delivery(7)).await.unwrap();
     world.settings(|settings| drop(settings.buckets.remove(0)));
+    world.state("team/team");
     let overwritten = world.overwrite(&removal(&world, destinations(2))).await;
     assert_eq!(reasons(&overwritten), [(USER.to_owned(), "written")]);
     assert!(is_tombstone(&world, USER) && !is_tombstone(&world, "two-bucket/mint/shop/user.json"));
@@ -136,9 +152,14 @@ async fn another_layout_leaves_no_stale_object() {
     let world = world(&["one-bucket"]).await;
     world.deliver(&world.delivery(7)).await.unwrap();
     world.settings(|settings| settings.layout = Layout::Combined);
+    let early = world.distributor.tombstone(&removal(&world, destinations(2))).await.unwrap_err();
+    assert_eq!(early.reason(), "DESTINATION_UNCONFIRMED");
+    world.state("team/team");
     let overwritten = world.overwrite(&removal(&world, destinations(2))).await;
     assert_eq!(reasons(&overwritten), [(USER.to_owned(), "written")]);
     world.settings(|settings| settings.layout = Layout::Split);
+    world.clock.advance(Duration::from_secs(1));
+    world.state("team/team");
     assert_eq!(world.reason(&world.delivery(7)).await, "VERSION_SUPERSEDED");
     assert!(world.deliver(&world.delivery(8)).await.unwrap().receipt.is_some());
 }

@@ -38,12 +38,14 @@ pub(super) async fn enter(
     let generation = record.settings_generation;
     let set = |settings: &Settings| DestinationSet::of(record.id.clone(), record.team_id.clone(), settings);
     let is_moved = record.settings.as_ref().is_none_or(|before| set(before) != set(&after));
-    let says_something = !after.buckets.is_empty() || after.redirect_url.is_some();
+    let says_something = !after.buckets.is_empty()
+        || after.redirect_url.is_some()
+        || record.settings.as_ref().is_some_and(|before| !before.buckets.is_empty());
     let Some(key) = key.filter(|_| is_moved && says_something) else {
         if is_moved && record.settings.is_some() {
             talk::say(
-                "mint: nobody signs (--signer): new destinations wait for a day, another redirect URL until \
-                 `mint app confirm`",
+                "mint: nobody signs (--signer): new destinations and another layout wait for a day, removed ones are \
+                 written on that long, another redirect URL waits until `mint app confirm`",
             );
         }
         return remote.update_settings(&record.id, after, generation, Vec::new()).await;
