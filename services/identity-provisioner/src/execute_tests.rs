@@ -187,6 +187,76 @@ async fn contract_a_user_that_existed_before_is_foreign_for_ever() {
     }
 }
 
+/// What a running STUPS mint left: nobody told Mint its scopes and redirect URLs, and no API of the issuer does.
+fn in_use_before(world: &World, name: &str) {
+    let mut user = naming().user(&application(name, &["sales_order.read"]), Stage::Enabled);
+    user.redirect_url = Some("https://kio.example.org/of-old".to_owned());
+    world.issuer.add(user);
+}
+
+#[tokio::test]
+async fn contract_a_user_that_existed_before_keeps_what_it_has_until_settings_are_entered() {
+    for world in worlds().await {
+        in_use_before(&world, "kio");
+        world.edit("kio", |record| {
+            record.settings = None;
+            record.settings_generation = 0;
+        });
+        let before = world.issuer.user("stups_kio").unwrap();
+        for token in [1, 2] {
+            let error = world.ensure("kio", token).await.unwrap_err();
+            assert_eq!(error.reason(), "FOREIGN_USER_WITHOUT_SETTINGS");
+            assert!(error.to_string().contains("stups_kio"), "{error}");
+            assert_eq!(world.issuer.user("stups_kio").unwrap(), before);
+        }
+        assert_eq!(reason(world.provisioner.adopt(&order("kio", 2)).await), "FOREIGN_USER_WITHOUT_SETTINGS");
+        assert!(world.issuer.calls().iter().all(|call| call == "GET stups_kio"));
+        let told = world.audit.entries().pop().unwrap().outcome;
+        assert_eq!(told, Some(Outcome::Failure { reason: "FOREIGN_USER_WITHOUT_SETTINGS" }));
+
+        // nobody else waits for it, and who has no user yet loses nothing without settings
+        let nobodys = Application { settings: None, settings_generation: 0, ..application("fresh", &[]) };
+        world.catalog.put(nobodys);
+        assert!(!world.ensure("fresh", 1).await.unwrap().foreign);
+
+        let entered = application("kio", &["sales_order.read"]);
+        world.edit("kio", |record| {
+            record.settings = entered.settings.clone();
+            record.settings_generation = 1;
+        });
+        assert!(world.ensure("kio", 2).await.unwrap().foreign);
+    }
+}
+
+#[tokio::test]
+async fn contract_taking_users_over_is_paid_like_taking_their_scopes() {
+    for world in worlds().await {
+        let names = ["kio", "essentials", "twintip"];
+        for name in names {
+            world.catalog.put(application(name, &[]));
+            in_use_before(&world, name);
+        }
+        world.issuer.trouble(Trouble::None);
+        world.issuer.trouble(Trouble::Before(unanswered()));
+        assert_eq!(reason(world.ensure("kio", 1).await), "ISSUER_UNKNOWN_OUTCOME");
+        assert!(world.ensure("kio", 1).await.unwrap().foreign, "it is paid once");
+        for name in &names[1..] {
+            let before = world.issuer.user(&format!("stups_{name}"));
+            assert_eq!(reason(world.ensure(name, 1).await), "BUDGET_EXHAUSTED");
+            assert_eq!(world.issuer.user(&format!("stups_{name}")), before);
+        }
+        let accounts = world.provisioner.budget().await.unwrap().accounts;
+        let waiting: Vec<_> =
+            accounts.waiting.iter().map(|one| (one.subject.as_str(), one.act.as_str())).collect();
+        assert_eq!(waiting, [("essentials", "scopes"), ("twintip", "scopes")]);
+        // from then on it is like any other
+        world.edit("kio", |record| record.name = "Kio Two".into());
+        world.ensure("kio", 1).await.unwrap();
+        world.clock.advance(Duration::from_hours(25));
+        world.ensure("essentials", 1).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn contract_a_crash_after_the_put_does_not_make_our_own_user_foreign() {
     for world in worlds().await {

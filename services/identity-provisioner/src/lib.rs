@@ -20,6 +20,9 @@
 //!   `contract_an_application_in_use_loses_nothing_whoever_asks`
 //! - takes a user for its own that existed before: `contract_a_user_that_existed_before_is_foreign_for_ever`,
 //!   `contract_a_crash_after_the_put_does_not_make_our_own_user_foreign`
+//! - takes from a user that existed before what nobody told it of:
+//!   `contract_a_user_that_existed_before_keeps_what_it_has_until_settings_are_entered`,
+//!   `contract_taking_users_over_is_paid_like_taking_their_scopes`
 //! - asks the issuer again for what was confirmed: `contract_what_was_applied_is_answered_without_a_call`
 //! - deletes an identity that is not disabled, or is still restorable: `contract_only_a_disabled_identity_is_deleted`,
 //!   `nothing_is_deleted_before_its_tombstone_period_ended`
@@ -53,6 +56,10 @@
 //!   released begins anew.
 //! - *An enabled user always has the base scopes* (`uid`, `cn`): the API knows "disabled" only as "no scopes", so a user
 //!   without any of its own would be a disabled one.
+//! - *The first `PUT` on a user that existed before counts as a taking*: it replaces scopes and redirect URLs, and neither API
+//!   tells what they are (COMPAT section 3: a user is shown as its id and its name; a Glewlwyd client is not read, because it
+//!   is shown with secrets). Before settings are entered it is not made at all. Taking over a fleet in a day is released by
+//!   two operators, who have read `mint import`.
 //! - *Ensure also revives*: a disabled or vanished user is made again when the catalog has a newer revision; a deleted one
 //!   only once two operators released its name, because whoever has it now need not be who had it then.
 //! - *One budget for everything that is taken away*: disables, deletions, scopes, and the permits without which the
