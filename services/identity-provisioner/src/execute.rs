@@ -229,7 +229,9 @@ impl Provisioner {
         };
         let is_put = deed.stage != Stage::Deleted;
         let takes = match deed.stage {
-            Stage::Enabled => plan::takes_over(known, deed.application, &user.username, foreign)?.or(deed.takes),
+            Stage::Enabled => {
+                plan::takes_over(known, deed.application, &user.username, foreign)?.or(deed.takes)
+            }
             Stage::None | Stage::Disabled | Stage::Deleted => deed.takes,
         };
         if is_put {

@@ -88,8 +88,15 @@ impl World {
         self.edit(name, |record| record.active = active);
     }
 
+    /// So many identities, made long enough ago to count.
     pub(crate) async fn fleet(&self, size: usize) -> Vec<String> {
-        let names: Vec<String> = (0..size).map(|number| format!("app-{number}")).collect();
+        let names = self.newcomers("app", size).await;
+        self.clock.advance(Duration::from_secs(24 * 3600 + 600));
+        names
+    }
+
+    async fn newcomers(&self, prefix: &str, size: usize) -> Vec<String> {
+        let names: Vec<String> = (0..size).map(|number| format!("{prefix}-{number}")).collect();
         for name in &names {
             self.catalog.put(application(name, &["sales_order.read", "sales_order.write"]));
             self.ensure(name, 1).await.unwrap();
@@ -482,6 +489,32 @@ async fn contract_what_is_taken_away_again_counts_from_the_last_time_on() {
         world.clock.advance(Duration::from_hours(13));
         world.provisioner.disable(&order(&names[3], 1)).await.unwrap();
         assert_eq!(reason(world.provisioner.disable(&order(&names[4], 1)).await), "BUDGET_EXHAUSTED");
+    }
+}
+
+#[tokio::test]
+async fn contract_invented_applications_raise_no_budget_within_a_day() {
+    for world in worlds().await {
+        let names = world.fleet(20).await;
+        for name in &names[..5] {
+            world.set_active(name, false);
+        }
+        let invented = world.newcomers("foreign-tenant", 80).await;
+        let disable = async |name: &str| world.provisioner.disable(&order(name, 1)).await.map(drop);
+        for name in &names[..2] {
+            disable(name).await.unwrap();
+        }
+        let error = disable(&names[2]).await.unwrap_err();
+        assert!(matches!(error, Error::BudgetExhausted { spent: 2, allowed: 2, fleet: 20 }), "{error}");
+        assert_eq!(world.provisioner.budget().await.unwrap().accounts.standing.fleet, 20);
+        // who is disabled and comes back is no newcomer; who was deleted and is made again is one
+        world.set_active(&names[0], true);
+        world.provisioner.restore(&order(&names[0], 1)).await.unwrap();
+        assert_eq!(world.provisioner.budget().await.unwrap().accounts.standing.fleet, 20);
+        world.clock.advance(Duration::from_secs(24 * 3600 + 600));
+        let standing = world.provisioner.budget().await.unwrap().accounts.standing;
+        assert_eq!((standing.fleet, standing.allowed), (100, 5), "whoever stays a day is believed");
+        assert_eq!(invented.len(), 80);
     }
 }
 

@@ -15,7 +15,8 @@
 //!   `contract_a_hostile_registry_sync_changes_no_redirect_url`, `a_word_is_believed_once`
 //! - acts for a holder of an older lease: `contract_a_lower_fencing_token_is_refused_before_any_call`
 //! - disables, deletes or narrows more identities in a day than invariant I6 allows, whatever it is told:
-//!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`
+//!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`,
+//!   `contract_invented_applications_raise_no_budget_within_a_day`
 //! - takes anything from an application that the registry calls active:
 //!   `contract_an_application_in_use_loses_nothing_whoever_asks`
 //! - takes a user for its own that existed before: `contract_a_user_that_existed_before_is_foreign_for_ever`,
@@ -66,6 +67,8 @@
 //!   distributor overwrites nothing. It counts applications, as `libs/invariants` does: whatever is taken from one within a
 //!   day is one act, counted when it begins, and until the last of it is a day old. A removal is counted where it begins (the disable) and again, as one act, on
 //!   the day on which it ends (permit, deletion): else a coordinator could save up disabled ones and end them all at once.
+//! - *The budget is a share of those who are there since a day*: a list that invents applications cannot pay for its own
+//!   removals. A young fleet has the smallest budget there is, one a day, until operators release more.
 //! - *The budget is spent before the act and not given back*: a failed attempt may have had its effect.
 //! - *A release adds acts until it expires*; one that names applications is for these only and pays for them first. It
 //!   lets a deleted name be used again only if the deletion was begun when the release was accepted.

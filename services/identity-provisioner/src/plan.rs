@@ -173,9 +173,8 @@ pub fn takes_over(
     username: &str,
     foreign: bool,
 ) -> Result<Option<Taking>, Refusal> {
-    let was_put = |known: &Known| {
-        known.username == username && matches!(known.stage, Stage::Enabled | Stage::Disabled)
-    };
+    let was_put =
+        |known: &Known| known.username == username && matches!(known.stage, Stage::Enabled | Stage::Disabled);
     if !foreign || known.is_some_and(was_put) {
         return Ok(None);
     }

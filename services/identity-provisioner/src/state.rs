@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "identities", sql: include_str!("sql/migrations_0001.sql") },
     Migration { version: 2, name: "removals", sql: include_str!("sql/migrations_0002.sql") },
     Migration { version: 3, name: "redirects", sql: include_str!("sql/migrations_0003.sql") },
+    Migration { version: 4, name: "fleet", sql: include_str!("sql/migrations_0004.sql") },
 ];
 
 const ONE: &str = "SELECT * FROM identities WHERE application_id = $1";
@@ -262,7 +263,7 @@ impl State {
     pub async fn accounts(&self, moment: &Moment) -> Result<Accounts, Error> {
         let now = self.counted(moment).await?;
         let day = books::spent(&self.database.query(books::SPENT, &[books::a_day_before(now)]).await?)?;
-        let fleet = self.database.query_optional(books::FLEET, &[]).await?;
+        let fleet = self.database.query_optional(books::FLEET, &[books::a_day_before(now)]).await?;
         let fleet = fleet.map_or(Ok(0), |row| row.unsigned("fleet"))?;
         let rows = self.database.query(books::RELEASES, &[moment.wall.into()]).await?;
         let releases = rows.iter().map(books::release).collect::<Result<Vec<_>, _>>()?;

@@ -18,8 +18,10 @@ use crate::{
 /// most, by clocks that are some seconds off.
 const DAY: Duration = Duration::from_mins(24 * 60 + 10);
 
+/// Who was there a day ago and still is: no more than there were at any time since. Whoever invents applications raises no
+/// budget within the day in which it would be spent.
 pub(super) const FLEET: &str =
-    "SELECT COUNT(*) AS fleet FROM identities WHERE stage IN ('enabled', 'disabled')";
+    "SELECT COUNT(*) AS fleet FROM identities WHERE stage IN ('enabled', 'disabled') AND joined_at <= $1";
 pub(super) const SPENT: &str = "SELECT application_id, release_id FROM spending WHERE spent_at > $1";
 const SPEND: &str = "INSERT INTO spending (application_id, act, spent_at, release_id) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (application_id, act, spent_at) DO NOTHING";
@@ -123,7 +125,8 @@ pub(super) async fn spend(
     let day = spent(&transaction.query(SPENT, &[a_day_before(now)]).await?)?;
     let rows = transaction.query(RELEASES, &[moment.wall.into()]).await?;
     let releases = rows.iter().map(release).collect::<Result<Vec<_>, _>>()?;
-    let fleet = transaction.query_optional(FLEET, &[]).await?.map_or(Ok(0), |row| row.unsigned("fleet"))?;
+    let fleet = transaction.query_optional(FLEET, &[a_day_before(now)]).await?;
+    let fleet = fleet.map_or(Ok(0), |row| row.unsigned("fleet"))?;
     let charge = budget::charge(subject, &day, &releases, budget, fleet);
     let release = match charge.map_err(exhausted)? {
         Charge::Paid => None,
