@@ -21,6 +21,7 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE (token) ON identity_provisioner.fences TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.spending TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.clocks TO mint_identity_provisioner;
+    GRANT SELECT, INSERT ON identity_provisioner.losses TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.releases TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (act, since, waits) ON identity_provisioner.waiting TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (stage, intended, disabled_at) ON identity_provisioner.strays TO mint_identity_provisioner;

@@ -70,6 +70,15 @@ impl World {
         believing(self.place, self.issuer, self.catalog, self.clock, statements)
     }
 
+    /// A backup was restored, and an administrator accepted it. What is written stays as it is, for a test cannot tell what
+    /// would be missing; where databases have no origin there is no such world.
+    pub(crate) async fn losing_writes(mut self) -> Option<Self> {
+        self.place.database = self.place.losing_writes(SCHEMA, MIGRATIONS).await?;
+        let world = self.restarted();
+        world.provisioner.state.remember_lost_writes(&world.provisioner.moment()).await.unwrap();
+        Some(world)
+    }
+
     pub(crate) async fn ensure(&self, name: &str, token: u64) -> Result<Known, Error> {
         self.provisioner.ensure(&order(name, token)).await
     }

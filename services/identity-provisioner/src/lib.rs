@@ -32,6 +32,9 @@
 //! - uses a deleted name again without release: `contract_a_deleted_id_is_made_again_only_after_a_release_that_names_it`
 //! - lets more go than the budget for fewer than two operators, or twice for one statement:
 //!   `contract_a_release_by_two_operators_lets_more_go_and_is_acted_upon_once`
+//! - has a second budget, or believes a statement twice, because a backup was restored:
+//!   `contract_after_lost_writes_there_is_no_budget_for_a_day_and_no_statement_of_before_counts`,
+//!   `contract_a_word_of_before_writes_were_lost_confirms_nothing`
 //! - permits a removal that the catalog does not justify: `objects_are_removed_only_where_the_catalog_justifies_it`
 //! - touches a user without our prefix, or removes one that an application owns:
 //!   `contract_an_orphan_is_disabled_rests_and_is_deleted_through_the_same_budget`,
@@ -135,6 +138,7 @@ pub const FAULT_POINTS: &[Points] = &[
     <dyn AuditLog>::POINTS,
     State::POINTS,
     State::STRAY_POINTS,
+    State::RESTORED_POINTS,
 ];
 
 /// The life of the process.
@@ -142,6 +146,12 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database =
         Database::open(&config.state.url, state::SCHEMA, state::MIGRATIONS, config.state.migration());
     let database = database.await.map_err(Error::opening)?;
+
+    let state = State::new(database, config.budget());
+    if let Some(lost_at) = state.lost_writes_at() {
+        tracing::warn!(%lost_at, "writes may have been lost: no budget for a day, and no statement of before is believed");
+        state.remember_lost_writes(&elapsed::Moment::of(process.clock().as_ref())).await?;
+    }
 
     let IssuerSection { url, token_file, ca_file, .. } = &config.issuer;
     let (url, ca_file) = (url.clone(), ca_file.as_deref());
@@ -156,7 +166,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
             ServiceName::IdentityProvisioner.as_str(),
             Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
         ),
-        state: State::new(database, config.budget()),
+        state,
         naming: config.naming(),
         tombstone: config.tombstone(),
         statements: Statements {
