@@ -20,7 +20,7 @@ use mint_tests::registry::{Entry, registry};
 use mint_tests::world::{Options, World, completed_rotations};
 use mint_types::ServiceName;
 
-mod issuer;
+pub(crate) mod issuer;
 
 use issuer::Glewlwyd;
 
@@ -44,7 +44,7 @@ async fn grant(token_url: &str, client: (&str, &str), fields: &[(&str, &str)]) -
     }
 }
 
-async fn by_client(token_url: &str, login: &Login) -> Result<(), String> {
+pub(crate) async fn by_client(token_url: &str, login: &Login) -> Result<(), String> {
     let client = (login.client_id.as_str(), login.client_secret.as_str());
     grant(token_url, client, &[("grant_type", "client_credentials"), ("scope", "uid")]).await
 }

@@ -163,11 +163,24 @@ pub struct Declared {
     pub lists: bool,
 }
 
+/// Who names an application's client, and so whether anybody else has to be believed about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientIds {
+    /// The issuer: it is told the user's name, finds the client by it, and answers the id with the secret. A wrong id in a
+    /// request changes nobody else's client.
+    Answered,
+    /// The client has its user's name, which Mint computes. The issuer is told the client's id alone, so that of anybody
+    /// else would be acted upon: it is refused.
+    Username,
+}
+
 /// What a driver says about its issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declaration {
     /// The driver's name in configuration, logs and errors.
     pub driver: &'static str,
+    /// Who names clients.
+    pub client_ids: ClientIds,
     /// The user's passwords.
     pub user: Declared,
     /// The OAuth 2.0 client's secrets.
@@ -187,6 +200,11 @@ impl Declaration {
     pub fn awaits_late(&self, object: IssuerObject) -> bool {
         let declared = self.of(object);
         declared.late_end == LateEnd::MayEndNewer || !declared.ends.makes_beside()
+    }
+
+    /// Whether this may be the id of that user's client.
+    pub fn may_be_client(&self, username: &str, client_id: &str) -> bool {
+        self.client_ids == ClientIds::Answered || client_id == username
     }
 
     /// What decisions need.

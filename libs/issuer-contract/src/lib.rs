@@ -37,7 +37,7 @@ mod login;
 #[cfg(feature = "suite")]
 pub mod suite;
 
-pub use declaration::{Declaration, Declared, Ends, EndsOf, LateEnd, MadeBy, Recipe};
+pub use declaration::{ClientIds, Declaration, Declared, Ends, EndsOf, LateEnd, MadeBy, Recipe};
 pub use driver::{Driver, Handle, NewVersion, Subject};
 pub use error::IssuerError;
 pub use login::{ClientLogin, Login, LoginVerdict, PublicVerdict};

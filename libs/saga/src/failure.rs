@@ -279,6 +279,14 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "The issuer lacks a version that is in use",
             "Rotate the application: mint app rotate APP; and find out who ended it",
         ),
+        "CLIENT_NOT_ITS_OWN" => (
+            "The catalog calls another application's client this one's",
+            "Alarm: find out who wrote that into registry-sync; then have the right one recorded again: mint app adopt APP",
+        ),
+        "FOREIGN_USER_WITHOUT_SETTINGS" => (
+            "The user existed before Mint, and nobody entered what it is to keep",
+            "Enter the scopes and the redirect URL that it has today: mint app set APP …; mint import shows all such users",
+        ),
         "SCOPE_RESERVED" => (
             "The settings ask for a reserved scope",
             "Take the scope out of the settings, or ask the operator of identity-provisioner (issuer.reserved_scopes)",
@@ -302,6 +310,8 @@ mod tests {
             "DESTINATION_UNKNOWN_OUTCOME",
             "DESTINATION_UNCONFIRMED",
             "DESTINATION_REFUSED_ENDPOINT",
+            "CLIENT_NOT_ITS_OWN",
+            "FOREIGN_USER_WITHOUT_SETTINGS",
             "SCOPE_RESERVED",
             "REDIRECT_URL_UNCONFIRMED",
             "UNACCOUNTED_VERSION",

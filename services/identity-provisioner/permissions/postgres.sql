@@ -17,10 +17,11 @@ BEGIN
   IF to_regclass('identity_provisioner.mint_migrations') IS NOT NULL THEN
     GRANT SELECT ON identity_provisioner.mint_migrations, identity_provisioner.mint_origins TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.identities TO mint_identity_provisioner;
-    GRANT UPDATE (username, client_id, stage, intended, is_foreign, applied_revision, scopes, settled, changed_at, disabled_at, vanished_at, released, incarnation) ON identity_provisioner.identities TO mint_identity_provisioner;
+    GRANT UPDATE (username, client_id, stage, intended, is_foreign, applied_revision, scopes, settled, changed_at, disabled_at, vanished_at, released, incarnation, joined_at) ON identity_provisioner.identities TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (token) ON identity_provisioner.fences TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.spending TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.clocks TO mint_identity_provisioner;
+    GRANT SELECT, INSERT ON identity_provisioner.losses TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.releases TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (act, since, waits) ON identity_provisioner.waiting TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (stage, intended, disabled_at) ON identity_provisioner.strays TO mint_identity_provisioner;

@@ -54,7 +54,7 @@ pub struct Standing {
     pub spent: u64,
     /// From how many it may be.
     pub allowed: u64,
-    /// How many identities there are.
+    /// How many identities there are since more than a day.
     pub fleet: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Why identity-provisioner did not do what was asked, from the caller's point of view.
 
 use mint_api::{Fault, InvalidMessage, audit_log::AuditError, audit_log::Outcome};
-use mint_types::{ApplicationId, Code, Stale};
+use mint_types::{ApplicationId, Code, Stale, Timestamp};
 
 use crate::{
     plan::Refusal,
@@ -45,6 +45,15 @@ pub enum Error {
     /// A statement is not believed.
     #[error(transparent)]
     Statement(#[from] mint_statement::Error),
+    /// A statement of a time of which nobody knows what was acted upon.
+    #[error(
+        "the state lost what was written before {lost_at}: a statement of before then may have been acted upon already; \
+         have a new one signed"
+    )]
+    StatementOfBefore {
+        /// When writes may have been lost, last.
+        lost_at: Timestamp,
+    },
     /// There is nothing to sign with.
     #[error("this service has no key to sign permits with: set [statements] key_file")]
     NoKey,
@@ -78,7 +87,7 @@ impl Error {
             }
             Self::BudgetExhausted { .. } => Code::ResourceExhausted,
             Self::Statement(error) => error.code(),
-            Self::NoKey => Code::FailedPrecondition,
+            Self::NoKey | Self::StatementOfBefore { .. } => Code::FailedPrecondition,
             Self::UnknownIdentity(_) | Self::Catalog(CatalogError::Unknown) => Code::NotFound,
             Self::Issuer(error) => error.code(),
             Self::Catalog(CatalogError::Unavailable { .. }) | Self::Audit(_) => Code::Unavailable,
@@ -95,6 +104,7 @@ impl Error {
             Self::Refused(refusal) => refusal.reason(),
             Self::BudgetExhausted { .. } => "BUDGET_EXHAUSTED",
             Self::Statement(error) => error.reason(),
+            Self::StatementOfBefore { .. } => "STATEMENT_BEFORE_LOST_WRITES",
             Self::NoKey => "NO_STATEMENT_KEY",
             Self::UnknownIdentity(_) => "IDENTITY_UNKNOWN",
             Self::Issuer(error) => error.reason(),
@@ -155,6 +165,7 @@ impl From<Error> for Fault {
             | Error::Issuer(_)
             | Error::Catalog(_)
             | Error::Statement(_)
+            | Error::StatementOfBefore { .. }
             | Error::NoKey
             | Error::State(_) => fault,
         }

@@ -202,8 +202,10 @@ impl Provisioner {
 
     /// Whoever waits for the budget is shown to the operator until it is served.
     async fn hold(&self, subject: &str, takes: Option<Taking>, error: &Error) -> Result<(), Error> {
-        match (takes, error) {
-            (Some(takes), Error::BudgetExhausted { .. }) => {
+        match error {
+            Error::BudgetExhausted { .. } => {
+                // that a user existed before shows only when the issuer was asked
+                let takes = takes.unwrap_or(Taking::Scopes);
                 self.state.wait(subject, takes, self.clock.now()).await
             }
             _ => Ok(()),
@@ -226,6 +228,12 @@ impl Provisioner {
             Some(_) | None => self.issuer.exists(&user.username).await?,
         };
         let is_put = deed.stage != Stage::Deleted;
+        let takes = match deed.stage {
+            Stage::Enabled => {
+                plan::takes_over(known, deed.application, &user.username, foreign)?.or(deed.takes)
+            }
+            Stage::None | Stage::Disabled | Stage::Deleted => deed.takes,
+        };
         if is_put {
             self.tell_of_redirect(&deed.application.id, &deed.ruling).await?;
         }
@@ -233,7 +241,7 @@ impl Provisioner {
             username: user.username.clone(),
             stage: deed.stage,
             foreign,
-            takes: deed.takes,
+            takes,
             // before anybody entered settings there is nothing to pin
             pin: (is_put && deed.application.settings_generation > 0).then(|| deed.ruling.pin.clone()),
         };

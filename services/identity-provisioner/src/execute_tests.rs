@@ -70,6 +70,15 @@ impl World {
         believing(self.place, self.issuer, self.catalog, self.clock, statements)
     }
 
+    /// A backup was restored, and an administrator accepted it. What is written stays as it is, for a test cannot tell what
+    /// would be missing; where databases have no origin there is no such world.
+    pub(crate) async fn losing_writes(mut self) -> Option<Self> {
+        self.place.database = self.place.losing_writes(SCHEMA, MIGRATIONS).await?;
+        let world = self.restarted();
+        world.provisioner.state.remember_lost_writes(&world.provisioner.moment()).await.unwrap();
+        Some(world)
+    }
+
     pub(crate) async fn ensure(&self, name: &str, token: u64) -> Result<Known, Error> {
         self.provisioner.ensure(&order(name, token)).await
     }
@@ -88,8 +97,15 @@ impl World {
         self.edit(name, |record| record.active = active);
     }
 
+    /// So many identities, made long enough ago to count.
     pub(crate) async fn fleet(&self, size: usize) -> Vec<String> {
-        let names: Vec<String> = (0..size).map(|number| format!("app-{number}")).collect();
+        let names = self.newcomers("app", size).await;
+        self.clock.advance(Duration::from_secs(24 * 3600 + 600));
+        names
+    }
+
+    async fn newcomers(&self, prefix: &str, size: usize) -> Vec<String> {
+        let names: Vec<String> = (0..size).map(|number| format!("{prefix}-{number}")).collect();
         for name in &names {
             self.catalog.put(application(name, &["sales_order.read", "sales_order.write"]));
             self.ensure(name, 1).await.unwrap();
@@ -184,6 +200,76 @@ async fn contract_a_user_that_existed_before_is_foreign_for_ever() {
         world.edit("kio", |_| {});
         let world = world.restarted();
         assert!(world.ensure("kio", 2).await.unwrap().foreign);
+    }
+}
+
+/// What a running STUPS mint left: nobody told Mint its scopes and redirect URLs, and no API of the issuer does.
+fn in_use_before(world: &World, name: &str) {
+    let mut user = naming().user(&application(name, &["sales_order.read"]), Stage::Enabled);
+    user.redirect_url = Some("https://kio.example.org/of-old".to_owned());
+    world.issuer.add(user);
+}
+
+#[tokio::test]
+async fn contract_a_user_that_existed_before_keeps_what_it_has_until_settings_are_entered() {
+    for world in worlds().await {
+        in_use_before(&world, "kio");
+        world.edit("kio", |record| {
+            record.settings = None;
+            record.settings_generation = 0;
+        });
+        let before = world.issuer.user("stups_kio").unwrap();
+        for token in [1, 2] {
+            let error = world.ensure("kio", token).await.unwrap_err();
+            assert_eq!(error.reason(), "FOREIGN_USER_WITHOUT_SETTINGS");
+            assert!(error.to_string().contains("stups_kio"), "{error}");
+            assert_eq!(world.issuer.user("stups_kio").unwrap(), before);
+        }
+        assert_eq!(reason(world.provisioner.adopt(&order("kio", 2)).await), "FOREIGN_USER_WITHOUT_SETTINGS");
+        assert!(world.issuer.calls().iter().all(|call| call == "GET stups_kio"));
+        let told = world.audit.entries().pop().unwrap().outcome;
+        assert_eq!(told, Some(Outcome::Failure { reason: "FOREIGN_USER_WITHOUT_SETTINGS" }));
+
+        // nobody else waits for it, and who has no user yet loses nothing without settings
+        let nobodys = Application { settings: None, settings_generation: 0, ..application("fresh", &[]) };
+        world.catalog.put(nobodys);
+        assert!(!world.ensure("fresh", 1).await.unwrap().foreign);
+
+        let entered = application("kio", &["sales_order.read"]);
+        world.edit("kio", |record| {
+            record.settings = entered.settings.clone();
+            record.settings_generation = 1;
+        });
+        assert!(world.ensure("kio", 2).await.unwrap().foreign);
+    }
+}
+
+#[tokio::test]
+async fn contract_taking_users_over_is_paid_like_taking_their_scopes() {
+    for world in worlds().await {
+        let names = ["kio", "essentials", "twintip"];
+        for name in names {
+            world.catalog.put(application(name, &[]));
+            in_use_before(&world, name);
+        }
+        world.issuer.trouble(Trouble::None);
+        world.issuer.trouble(Trouble::Before(unanswered()));
+        assert_eq!(reason(world.ensure("kio", 1).await), "ISSUER_UNKNOWN_OUTCOME");
+        assert!(world.ensure("kio", 1).await.unwrap().foreign, "it is paid once");
+        for name in &names[1..] {
+            let before = world.issuer.user(&format!("stups_{name}"));
+            assert_eq!(reason(world.ensure(name, 1).await), "BUDGET_EXHAUSTED");
+            assert_eq!(world.issuer.user(&format!("stups_{name}")), before);
+        }
+        let accounts = world.provisioner.budget().await.unwrap().accounts;
+        let waiting: Vec<_> =
+            accounts.waiting.iter().map(|one| (one.subject.as_str(), one.act.as_str())).collect();
+        assert_eq!(waiting, [("essentials", "scopes"), ("twintip", "scopes")]);
+        // from then on it is like any other
+        world.edit("kio", |record| record.name = "Kio Two".into());
+        world.ensure("kio", 1).await.unwrap();
+        world.clock.advance(Duration::from_hours(25));
+        world.ensure("essentials", 1).await.unwrap();
     }
 }
 
@@ -412,6 +498,32 @@ async fn contract_what_is_taken_away_again_counts_from_the_last_time_on() {
         world.clock.advance(Duration::from_hours(13));
         world.provisioner.disable(&order(&names[3], 1)).await.unwrap();
         assert_eq!(reason(world.provisioner.disable(&order(&names[4], 1)).await), "BUDGET_EXHAUSTED");
+    }
+}
+
+#[tokio::test]
+async fn contract_invented_applications_raise_no_budget_within_a_day() {
+    for world in worlds().await {
+        let names = world.fleet(20).await;
+        for name in &names[..5] {
+            world.set_active(name, false);
+        }
+        let invented = world.newcomers("foreign-tenant", 80).await;
+        let disable = async |name: &str| world.provisioner.disable(&order(name, 1)).await.map(drop);
+        for name in &names[..2] {
+            disable(name).await.unwrap();
+        }
+        let error = disable(&names[2]).await.unwrap_err();
+        assert!(matches!(error, Error::BudgetExhausted { spent: 2, allowed: 2, fleet: 20 }), "{error}");
+        assert_eq!(world.provisioner.budget().await.unwrap().accounts.standing.fleet, 20);
+        // who is disabled and comes back is no newcomer; who was deleted and is made again is one
+        world.set_active(&names[0], true);
+        world.provisioner.restore(&order(&names[0], 1)).await.unwrap();
+        assert_eq!(world.provisioner.budget().await.unwrap().accounts.standing.fleet, 20);
+        world.clock.advance(Duration::from_secs(24 * 3600 + 600));
+        let standing = world.provisioner.budget().await.unwrap().accounts.standing;
+        assert_eq!((standing.fleet, standing.allowed), (100, 5), "whoever stays a day is believed");
+        assert_eq!(invented.len(), 80);
     }
 }
 

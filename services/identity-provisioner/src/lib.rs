@@ -15,11 +15,15 @@
 //!   `contract_a_hostile_registry_sync_changes_no_redirect_url`, `a_word_is_believed_once`
 //! - acts for a holder of an older lease: `contract_a_lower_fencing_token_is_refused_before_any_call`
 //! - disables, deletes or narrows more identities in a day than invariant I6 allows, whatever it is told:
-//!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`
+//!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`,
+//!   `contract_invented_applications_raise_no_budget_within_a_day`
 //! - takes anything from an application that the registry calls active:
 //!   `contract_an_application_in_use_loses_nothing_whoever_asks`
 //! - takes a user for its own that existed before: `contract_a_user_that_existed_before_is_foreign_for_ever`,
 //!   `contract_a_crash_after_the_put_does_not_make_our_own_user_foreign`
+//! - takes from a user that existed before what nobody told it of:
+//!   `contract_a_user_that_existed_before_keeps_what_it_has_until_settings_are_entered`,
+//!   `contract_taking_users_over_is_paid_like_taking_their_scopes`
 //! - asks the issuer again for what was confirmed: `contract_what_was_applied_is_answered_without_a_call`
 //! - deletes an identity that is not disabled, or is still restorable: `contract_only_a_disabled_identity_is_deleted`,
 //!   `nothing_is_deleted_before_its_tombstone_period_ended`
@@ -28,6 +32,9 @@
 //! - uses a deleted name again without release: `contract_a_deleted_id_is_made_again_only_after_a_release_that_names_it`
 //! - lets more go than the budget for fewer than two operators, or twice for one statement:
 //!   `contract_a_release_by_two_operators_lets_more_go_and_is_acted_upon_once`
+//! - has a second budget, or believes a statement twice, because a backup was restored:
+//!   `contract_after_lost_writes_there_is_no_budget_for_a_day_and_no_statement_of_before_counts`,
+//!   `contract_a_word_of_before_writes_were_lost_confirms_nothing`
 //! - permits a removal that the catalog does not justify: `objects_are_removed_only_where_the_catalog_justifies_it`
 //! - touches a user without our prefix, or removes one that an application owns:
 //!   `contract_an_orphan_is_disabled_rests_and_is_deleted_through_the_same_budget`,
@@ -53,12 +60,18 @@
 //!   released begins anew.
 //! - *An enabled user always has the base scopes* (`uid`, `cn`): the API knows "disabled" only as "no scopes", so a user
 //!   without any of its own would be a disabled one.
+//! - *The first `PUT` on a user that existed before counts as a taking*: it replaces scopes and redirect URLs, and neither API
+//!   tells what they are (COMPAT section 3: a user is shown as its id and its name; a Glewlwyd client is not read, because it
+//!   is shown with secrets). Before settings are entered it is not made at all. Taking over a fleet in a day is released by
+//!   two operators, who have read `mint import`.
 //! - *Ensure also revives*: a disabled or vanished user is made again when the catalog has a newer revision; a deleted one
 //!   only once two operators released its name, because whoever has it now need not be who had it then.
 //! - *One budget for everything that is taken away*: disables, deletions, scopes, and the permits without which the
 //!   distributor overwrites nothing. It counts applications, as `libs/invariants` does: whatever is taken from one within a
 //!   day is one act, counted when it begins, and until the last of it is a day old. A removal is counted where it begins (the disable) and again, as one act, on
 //!   the day on which it ends (permit, deletion): else a coordinator could save up disabled ones and end them all at once.
+//! - *The budget is a share of those who are there since a day*: a list that invents applications cannot pay for its own
+//!   removals. A young fleet has the smallest budget there is, one a day, until operators release more.
 //! - *The budget is spent before the act and not given back*: a failed attempt may have had its effect.
 //! - *A release adds acts until it expires*; one that names applications is for these only and pays for them first. It
 //!   lets a deleted name be used again only if the deletion was begun when the release was accepted.
@@ -125,6 +138,7 @@ pub const FAULT_POINTS: &[Points] = &[
     <dyn AuditLog>::POINTS,
     State::POINTS,
     State::STRAY_POINTS,
+    State::RESTORED_POINTS,
 ];
 
 /// The life of the process.
@@ -132,6 +146,12 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let database =
         Database::open(&config.state.url, state::SCHEMA, state::MIGRATIONS, config.state.migration());
     let database = database.await.map_err(Error::opening)?;
+
+    let state = State::new(database, config.budget());
+    if let Some(lost_at) = state.lost_writes_at() {
+        tracing::warn!(%lost_at, "writes may have been lost: no budget for a day, and no statement of before is believed");
+        state.remember_lost_writes(&elapsed::Moment::of(process.clock().as_ref())).await?;
+    }
 
     let IssuerSection { url, token_file, ca_file, .. } = &config.issuer;
     let (url, ca_file) = (url.clone(), ca_file.as_deref());
@@ -146,7 +166,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
             ServiceName::IdentityProvisioner.as_str(),
             Arc::new(GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy())),
         ),
-        state: State::new(database, config.budget()),
+        state,
         naming: config.naming(),
         tombstone: config.tombstone(),
         statements: Statements {

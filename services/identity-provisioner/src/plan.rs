@@ -67,6 +67,12 @@ pub enum Refusal {
     /// A scope that nobody may have.
     #[error("the scope {0} is reserved: the owner has to remove it from the settings")]
     Reserved(Scope),
+    /// It existed before, and nobody entered what it is to keep.
+    #[error(
+        "the user {0} existed before Mint, and nobody entered settings: Mint would take its scopes and redirect URLs; enter \
+         those that it has today"
+    )]
+    SettingsMissing(String),
     /// It has to be disabled first.
     #[error("the identity is not disabled: only a disabled one is deleted")]
     NotDisabled,
@@ -107,6 +113,7 @@ impl Refusal {
             Self::Inactive => "APPLICATION_INACTIVE",
             Self::Active => "APPLICATION_ACTIVE",
             Self::Reserved(_) => "SCOPE_RESERVED",
+            Self::SettingsMissing(_) => "FOREIGN_USER_WITHOUT_SETTINGS",
             Self::NotDisabled => "IDENTITY_NOT_DISABLED",
             Self::Nobody => "IDENTITY_UNKNOWN",
             Self::Deleted => "IDENTITY_DELETED",
@@ -156,6 +163,25 @@ fn useful(known: Option<&Known>, application: &Application, naming: &Naming) -> 
 /// An existing user is to become the application's.
 pub fn adopt(known: Option<&Known>, application: &Application, naming: &Naming) -> Result<Step, Refusal> {
     ensure(known, application, naming)
+}
+
+/// What enabling a user takes from it, beyond what Mint itself gave. The first `PUT` on a user that existed before replaces
+/// what somebody else gave, and no driver can say what that was: it may take something.
+pub fn takes_over(
+    known: Option<&Known>,
+    application: &Application,
+    username: &str,
+    foreign: bool,
+) -> Result<Option<Taking>, Refusal> {
+    let was_put =
+        |known: &Known| known.username == username && matches!(known.stage, Stage::Enabled | Stage::Disabled);
+    if !foreign || known.is_some_and(was_put) {
+        return Ok(None);
+    }
+    if application.settings_generation == 0 {
+        return Err(Refusal::SettingsMissing(username.to_owned()));
+    }
+    Ok(Some(Taking::Scopes))
 }
 
 /// The user and client are to have their scopes back, within the tombstone period. Unlike Ensure this concerns an

@@ -28,6 +28,29 @@ fn statements(directory: &Path) -> Statements {
     Statements { keys_file: Some(file), key_file: None }
 }
 
+/// Which URL was confirmed, and by what, may be forgotten: the word of before could bring an older one back.
+#[tokio::test]
+async fn contract_a_word_of_before_writes_were_lost_confirms_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        let world = world.with_statements(statements(directory.path()));
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let now = mint_types::Timestamp::from_unix_micros(i64::try_from(since.as_micros()).unwrap());
+        world.clock.set(now);
+        assert_eq!(ensured(&world).await, pair(OWN, None));
+        asks_for(&world, EVIL, &[]);
+        let before = signed(&world, "team/stups", 1);
+        let Some(world) = world.losing_writes().await else { continue };
+        let lost_at = world.provisioner.state.lost_writes_at().unwrap();
+        world.clock.set(lost_at.plus(Duration::from_secs(1)));
+        asks_for(&world, EVIL, &before);
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
+        let after = signed(&world, "team/stups", 2);
+        asks_for(&world, EVIL, &after);
+        assert_eq!(ensured(&world).await, pair(EVIL, None));
+    }
+}
+
 /// What somebody signs about the record as it stands.
 fn signed(world: &World, signer: &str, seed: u64) -> Vec<u8> {
     let record = world.catalog.record(&id("kio")).unwrap();

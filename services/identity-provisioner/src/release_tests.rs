@@ -10,6 +10,7 @@ use mint_testkit::SeededEntropy;
 use mint_types::{ApplicationId, Clock, Presence, ServiceName};
 
 use super::*;
+use crate::elapsed::Moment;
 use crate::execute::tests::{World, id, order, reason, unanswered, worlds};
 use crate::{
     adapters::memory::{Trouble, application, naming},
@@ -356,5 +357,52 @@ async fn contract_a_plan_to_take_over_changes_nothing_and_asks_once() {
         assert_eq!(world.issuer.calls(), ["LIST"]);
         assert_eq!(world.audit.entries().len(), entries, "a plan is no act");
         assert_eq!(reason(world.provisioner.identity(&id("runs")).await), "IDENTITY_UNKNOWN");
+    }
+}
+
+/// The clock of these worlds, made that of the database, which says when writes were lost.
+fn by_the_databases_clock(world: &World) {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    world.clock.set(Timestamp::from_unix_micros(i64::try_from(since.as_micros()).unwrap()));
+}
+
+#[tokio::test]
+async fn contract_after_lost_writes_there_is_no_budget_for_a_day_and_no_statement_of_before_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        let world = world.with_statements(statements(directory.path()));
+        let names = world.fleet(20).await;
+        for name in &names[..4] {
+            world.set_active(name, false);
+        }
+        by_the_databases_clock(&world);
+        let (used, unseen) = (release(&world, 1, &[], BOTH, 1), release(&world, 1, &[], BOTH, 2));
+        assert_eq!(world.provisioner.release(&used).await.unwrap().remaining(), 1);
+        assert_eq!(world.provisioner.budget().await.unwrap().accounts.released, 1);
+        let Some(world) = world.losing_writes().await else { continue };
+        let lost_at = world.provisioner.state.lost_writes_at().unwrap();
+        world.clock.set(lost_at.plus(Duration::from_secs(1)));
+
+        let disable = async |world: &World, name: &str| world.provisioner.disable(&order(name, 1)).await;
+        assert_eq!(reason(disable(&world, &names[0]).await), "BUDGET_EXHAUSTED", "who knows what was spent");
+        let accounts = world.provisioner.budget().await.unwrap().accounts;
+        assert_eq!((accounts.standing.allowed, accounts.released), (0, 0));
+        for before in [&used, &unseen] {
+            assert_eq!(reason(world.provisioner.release(before).await), "STATEMENT_BEFORE_LOST_WRITES");
+        }
+        let fresh = release(&world, 1, &[], BOTH, 3);
+        world.provisioner.release(&fresh).await.unwrap();
+        disable(&world, &names[0]).await.unwrap();
+        assert_eq!(reason(disable(&world, &names[1]).await), "BUDGET_EXHAUSTED");
+
+        // another start does not begin the day again
+        world.clock.advance(HOUR * 20);
+        let world = world.restarted();
+        world.provisioner.state.remember_lost_writes(&Moment::of(&world.clock)).await.unwrap();
+        assert_eq!(reason(disable(&world, &names[1]).await), "BUDGET_EXHAUSTED");
+        world.clock.advance(HOUR * 5);
+        disable(&world, &names[1]).await.unwrap();
+        disable(&world, &names[2]).await.unwrap();
+        assert_eq!(reason(disable(&world, &names[3]).await), "BUDGET_EXHAUSTED", "two of twenty, as ever");
     }
 }

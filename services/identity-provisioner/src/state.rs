@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use mint_store::{Database, Migration, Row, Transaction, Value};
 use mint_types::{Admitted, ApplicationId, Budget, Fence, FencingToken, Revision, Scope, Timestamp};
 
+use books::Bounds;
 pub use books::{Accounts, Waiting};
 
 use crate::{
@@ -29,6 +30,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "identities", sql: include_str!("sql/migrations_0001.sql") },
     Migration { version: 2, name: "removals", sql: include_str!("sql/migrations_0002.sql") },
     Migration { version: 3, name: "redirects", sql: include_str!("sql/migrations_0003.sql") },
+    Migration { version: 4, name: "fleet", sql: include_str!("sql/migrations_0004.sql") },
+    Migration { version: 5, name: "losses", sql: include_str!("sql/migrations_0005.sql") },
 ];
 
 const ONE: &str = "SELECT * FROM identities WHERE application_id = $1";
@@ -95,6 +98,16 @@ impl State {
         Self { database, budget }
     }
 
+    /// When writes may have been lost, last, by the database's clock: what was spent, accepted and believed before then may
+    /// be forgotten.
+    pub fn lost_writes_at(&self) -> Option<Timestamp> {
+        self.database.lost_writes_at()
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { budget: self.budget, lost_at: self.lost_writes_at() }
+    }
+
     /// Remembers the highest token, and refuses a lower one (invariant I3).
     pub async fn fence(&self, order: &Order) -> Result<(), Error> {
         self.database.write(|transaction| Box::pin(fenced(transaction, order))).await
@@ -137,13 +150,13 @@ impl State {
 
     /// Makes durable what is about to be asked, if the token still is the highest and somebody pays for it.
     pub async fn intend(&self, order: &Order, intent: &Intent, moment: &Moment) -> Result<(), Error> {
-        let budget = self.budget;
+        let bounds = self.bounds();
         self.database
             .write(|transaction| {
                 Box::pin(async move {
                     fenced(transaction, order).await?;
                     if let Some(takes) = intent.takes {
-                        books::spend(transaction, order.application.as_str(), takes, budget, moment).await?;
+                        books::spend(transaction, order.application.as_str(), takes, bounds, moment).await?;
                     }
                     if let Some(pin) = &intent.pin {
                         redirects::put(transaction, &order.application, pin).await?;
@@ -206,12 +219,12 @@ impl State {
 
     /// Counts the removal of objects, if the token still is the highest and somebody pays for it.
     pub async fn permit(&self, order: &Order, takes: Taking, moment: &Moment) -> Result<(), Error> {
-        let budget = self.budget;
+        let bounds = self.bounds();
         self.database
             .write(|transaction| {
                 Box::pin(async move {
                     fenced(transaction, order).await?;
-                    books::spend(transaction, order.application.as_str(), takes, budget, moment).await
+                    books::spend(transaction, order.application.as_str(), takes, bounds, moment).await
                 })
             })
             .await
@@ -262,16 +275,40 @@ impl State {
     pub async fn accounts(&self, moment: &Moment) -> Result<Accounts, Error> {
         let now = self.counted(moment).await?;
         let day = books::spent(&self.database.query(books::SPENT, &[books::a_day_before(now)]).await?)?;
-        let fleet = self.database.query_optional(books::FLEET, &[]).await?;
+        let fleet = self.database.query_optional(books::FLEET, &[books::a_day_before(now)]).await?;
         let fleet = fleet.map_or(Ok(0), |row| row.unsigned("fleet"))?;
-        let rows = self.database.query(books::RELEASES, &[moment.wall.into()]).await?;
+        let rows =
+            self.database.query(books::RELEASES, &books::in_force(self.lost_writes_at(), moment)).await?;
         let releases = rows.iter().map(books::release).collect::<Result<Vec<_>, _>>()?;
+        let loss = match self.lost_writes_at() {
+            Some(lost_at) => Some(self.database.query_optional(books::LOSS, &[lost_at.into()]).await?),
+            None => None,
+        };
+        let budget = books::left_of(self.budget, loss.as_ref().map(Option::as_ref), now)?;
         let waiting = self.database.query(books::WAITING, &[]).await?;
         Ok(Accounts {
-            standing: budget::standing(&day, self.budget, fleet),
+            standing: budget::standing(&day, budget, fleet),
             released: releases.iter().map(Release::remaining).sum(),
             waiting: waiting.iter().map(books::waiting).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+#[mint_port::points(service = "identity-provisioner", name = "state", list = RESTORED_POINTS)]
+impl State {
+    /// Begins the day whose budget counts as spent, if writes may have been lost. Only before anything is served, and the
+    /// same again at each start.
+    pub async fn remember_lost_writes(&self, moment: &Moment) -> Result<(), Error> {
+        let Some(lost_at) = self.lost_writes_at() else { return Ok(()) };
+        self.database
+            .write(|transaction| {
+                Box::pin(async move {
+                    let now = books::time(transaction, moment).await?;
+                    transaction.execute(books::LOSE, &[lost_at.into(), now.into()]).await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 }
 

@@ -26,6 +26,7 @@ pub const SCHEMA: &str = "registry_sync";
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "catalog", sql: include_str!("sql/migrations_0001.sql") },
     Migration { version: 2, name: "guard", sql: include_str!("sql/migrations_0002.sql") },
+    Migration { version: 3, name: "ages", sql: include_str!("sql/migrations_0003.sql") },
 ];
 
 /// Records changed by one write: bounds how long a write holds the database.
@@ -98,10 +99,10 @@ impl Catalog {
         Ok(row.map_or(Ok(0), |row| row.unsigned("size"))?)
     }
 
-    /// The latest change that the registry dates.
+    /// The latest change that the registry dates, never later than it was read nor than now.
     #[read]
     pub async fn latest_modification(&self) -> Result<Option<Timestamp>, Error> {
-        let row = self.database.query_optional(LATEST, &[]).await?;
+        let row = self.database.query_optional(LATEST, &[self.clock.now().into()]).await?;
         Ok(row.map_or(Ok(None), |row| row.optional_timestamp("latest"))?)
     }
 
@@ -307,6 +308,7 @@ const RELEASES: &str = "SELECT * FROM releases WHERE expires_at > $1 ORDER BY ex
 const RELEASE: &str = "SELECT * FROM releases WHERE id = $1";
 const ACCEPT: &str = "INSERT INTO releases (id, acts, spent, applications, accepted_at, expires_at) \
      VALUES ($1, $2, 0, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
-const LATEST: &str = "SELECT MAX(modified_at) AS latest FROM applications";
+const LATEST: &str = "SELECT MAX(CASE WHEN learnt_at < modified_at THEN learnt_at ELSE modified_at END) AS latest \
+     FROM applications WHERE modified_at <= $1 OR learnt_at <= $1";
 const PAGE: &str =
     "SELECT * FROM applications WHERE revision > $1 AND revision <= $2 ORDER BY revision LIMIT $3";

@@ -389,6 +389,30 @@ async fn contract_a_delta_brings_what_changed_and_removes_nothing() {
 }
 
 #[tokio::test]
+async fn contract_a_date_in_the_future_hides_no_change_from_deltas() {
+    for world in worlds().await {
+        let dated = |name: &str, at: Timestamp| {
+            let facts = Facts { modified_at: Some(at), ..entry(name).facts };
+            Entry { facts, ..entry(name) }
+        };
+        let now = world.clock.now();
+        world.source.put(dated("a1", now));
+        world.source.put(dated("b1", now.plus(Duration::from_hours(24 * 3650))));
+        world.synchronizer.full().await.unwrap();
+        assert_eq!(world.catalog.latest_modification().await.unwrap(), Some(now));
+        // nothing is read for longer than a list may be old: an outage, or nobody changed anything
+        let changed = now.plus(Duration::from_mins(5));
+        world.clock.advance(Duration::from_mins(60));
+        world.source.put(dated("c1", changed));
+        world.source.put(dated("b1", changed));
+        world.synchronizer.delta().await.unwrap();
+        let catalog = world.catalog.snapshot().await.unwrap();
+        assert!(catalog.contains_key(&id("c1")));
+        assert_eq!(catalog[&id("b1")].facts.modified_at, Some(changed), "and it is not frozen itself");
+    }
+}
+
+#[tokio::test]
 async fn contract_the_catalog_and_its_troubles_survive_a_restart() {
     for world in worlds().await {
         world.put(&["a1"]);

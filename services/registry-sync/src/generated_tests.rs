@@ -26,11 +26,31 @@ struct Registry {
     /// When each application went out of use, while it is.
     ended: BTreeMap<String, Timestamp>,
     revision: u64,
+    /// When each record was first there, real or not.
+    first_seen: BTreeMap<String, Timestamp>,
 }
 
 fn truth(number: usize) -> Value {
-    json!({"id": format!("app-{number}"), "team_id": "stups", "name": format!("App {number}")})
+    json!({"id": format!("app-{number}"), "team_id": "stups", "name": format!("App {number}"),
+        "last_modified": "2026-12-01T00:00:00Z"})
 }
+
+/// A complete list of before: some were not there yet, others out of use, or another team's.
+fn of_old() -> Vec<Value> {
+    let old = |number: usize| {
+        let mut entry = truth(number);
+        entry["last_modified"] = json!("2026-11-01T00:00:00Z");
+        if number.is_multiple_of(3) {
+            entry["team_id"] = json!("before");
+        }
+        entry["active"] = json!(!number.is_multiple_of(7));
+        entry
+    };
+    (0..FLEET).filter(|number| !number.is_multiple_of(11)).map(old).collect()
+}
+
+/// Applications of another tenant, which nobody asked for.
+const TENANTS: usize = 12;
 
 impl Registry {
     fn below(&self, bound: usize) -> usize {
@@ -48,7 +68,7 @@ impl Registry {
     /// One answer to a list, of one of the kinds of trouble, or none.
     fn answer(&self) -> Vec<u8> {
         let mut list: Vec<Value> = (0..FLEET).map(truth).collect();
-        match self.below(12) {
+        match self.below(15) {
             0 => return Vec::new(),
             1 => return b"[]".to_vec(),
             2 => return b"<html>maintenance</html>".to_vec(),
@@ -66,6 +86,9 @@ impl Registry {
             8 => list = (0..FLEET).map(|number| truth(number + 1000)).collect(),
             9 => self.some(&mut list, |entry| entry["active"] = json!(false)),
             10 => self.some(&mut list, |entry| entry["team_id"] = json!("another")),
+            11 => list.extend((0..3).map(|_| truth(1000 + self.below(TENANTS)))),
+            12 => list = of_old(),
+            13 => self.some(&mut list, |entry| entry["last_modified"] = json!("2099-01-01T00:00:00Z")),
             _ => self.some(&mut list, |entry| entry["name"] = json!(7)),
         }
         Value::Array(list).to_string().into_bytes()
@@ -102,6 +125,9 @@ impl Registry {
 
     /// Nobody is lost, and no more are out of use, or with another owner, since a day than the budget allows.
     fn check(&mut self, what: &str) {
+        for id in self.catalog.keys() {
+            self.first_seen.entry(id.to_string()).or_insert(self.now);
+        }
         let known: Vec<&Record> =
             self.catalog.values().filter(|record| record.settings_generation == 1).collect();
         assert_eq!(known.len(), FLEET, "{what}: nobody is forgotten, with its settings");
@@ -117,7 +143,8 @@ impl Registry {
             }
         }
         let today = self.ended.values().filter(|since| self.now.since(**since) < DAY).count() as u64;
-        let allowed = Budget::default().of(self.catalog.len() as u64);
+        let settled = self.first_seen.values().filter(|since| self.now.since(**since) >= DAY).count() as u64;
+        let allowed = Budget::default().of(settled);
         assert!(today <= allowed, "{what}: {today} ended within a day, {allowed} may");
     }
 }
@@ -133,6 +160,7 @@ fn ten_thousand_answers_of_every_kind_take_away_no_more_than_the_budget() {
         catalog: Snapshot::new(),
         ended: BTreeMap::new(),
         revision: 1,
+        first_seen: BTreeMap::new(),
     };
     let all = Value::Array((0..FLEET).map(truth).collect()).to_string();
     let nobody = Allowance::of(&Snapshot::new(), &[], registry.now);
@@ -142,6 +170,7 @@ fn ten_thousand_answers_of_every_kind_take_away_no_more_than_the_budget() {
         let record = change.applied(None, registry.now).unwrap();
         registry.catalog.insert(record.id.clone(), Record { settings_generation: 1, ..record });
     }
+    registry.check("the first answer");
     let (mut believed, mut refused) = (0, 0);
     for number in 0..ANSWERS {
         let pause = registry.entropy.below(2 * 3600);

@@ -49,7 +49,7 @@ pub struct Allowance {
     pub allowed: u64,
     /// From how many something was taken within a day, and is still gone.
     pub taken: u64,
-    /// How many there are.
+    /// How many there are that are known for a day.
     pub fleet: u64,
     releases: Vec<Release>,
 }
@@ -58,8 +58,11 @@ impl Allowance {
     /// By a whole catalog.
     pub fn of(catalog: &Snapshot, releases: &[Release], now: Timestamp) -> Self {
         let taken = catalog.values().filter(|record| is_taken(record, now));
-        let gone = taken.clone().filter(|record| !record.is_in_use()).count();
-        let fleet = count(catalog.values().filter(|record| record.is_in_use()).count() + gone);
+        // whoever invents applications raises no budget within the day in which it would be spent
+        let is_settled = |record: &&Record| now.since(record.known_since) >= DAY;
+        let gone = taken.clone().filter(is_settled).filter(|record| !record.is_in_use()).count();
+        let used = catalog.values().filter(is_settled).filter(|record| record.is_in_use()).count();
+        let fleet = count(used + gone);
         Self {
             allowed: Budget::default().of(fleet),
             taken: count(taken.count()),

@@ -13,7 +13,10 @@
 //! - takes a list that takes away more than it may in a day (I6), by leaving out, calling inactive or naming other owners:
 //!   `a_list_that_shrinks_by_more_than_the_budget_is_refused_whole`, `a_fleet_cannot_vanish_a_few_at_a_time`,
 //!   `ten_thousand_answers_of_every_kind_take_away_no_more_than_the_budget`
+//! - lets invented applications pay for the end of real ones: `invented_applications_pay_for_nobodys_end`
 //! - takes a newer fact back because of a stale list: `a_stale_list_takes_no_newer_fact_back`
+//! - believes a date that cannot be: `a_date_in_the_future_freezes_nothing`,
+//!   `contract_a_date_in_the_future_hides_no_change_from_deltas`
 //! - lets more go than the budget for fewer than two operators, or twice for one statement:
 //!   `contract_a_release_by_two_operators_lets_a_list_shrink_once`
 //! - retires an application that the registry has: `contract_an_operator_retires_only_what_the_registry_lost`

@@ -129,6 +129,10 @@ pub struct Record {
     pub removed: Vec<RemovedDestination>,
     /// How often the IAM solution was found without the user.
     pub identity_losses: u64,
+    /// Since when the catalog has it.
+    pub known_since: Timestamp,
+    /// When the date of the registry's last change was read, by our own clock; none if that is not known.
+    pub learnt_at: Option<Timestamp>,
 }
 
 impl Record {

@@ -91,10 +91,15 @@ fn absent(catalog: &Snapshot, listing: &Listing) -> Vec<ApplicationId> {
 }
 
 /// Whether a list says what was true before the catalog learnt better: it may be as old as [`STALENESS`]. After that
-/// time an older date is believed, for a registry may have been restored.
+/// time an older date is believed, for a registry may have been restored. A date after the one on which it was read cannot
+/// be true, and keeps nothing from being believed for longer.
 fn is_stale(before: &Record, facts: &Facts, now: Timestamp) -> bool {
     match (before.facts.modified_at, facts.modified_at) {
-        (Some(known), Some(listed)) => listed < known && now < known.plus(STALENESS),
+        (Some(known), Some(listed)) => {
+            let read_at = before.learnt_at.or((known <= now).then_some(known));
+            let known = read_at.map(|read_at| known.min(read_at));
+            known.is_some_and(|known| listed < known && now < known.plus(STALENESS))
+        }
         _ => false,
     }
 }
@@ -168,8 +173,8 @@ fn charged(plan: Plan, catalog: &Snapshot, allowance: &Allowance) -> Plan {
 fn shrank(allowance: &Allowance, victims: Vec<String>) -> SourceFault {
     let Allowance { allowed, taken, fleet, .. } = allowance;
     let detail = format!(
-        "the list takes {} of {fleet} applications out of use or from their owners ({}), and {taken} were within a \
-         day; {allowed} may be",
+        "the list takes {} applications out of use or from their owners ({}), and {taken} were within a day; of {fleet} \
+         that are known for a day, {allowed} may be",
         victims.len(),
         named(victims),
     );
@@ -187,6 +192,7 @@ fn observed(
     id: &ApplicationId,
     facts: &Facts,
     problems: Vec<mint_types::Problem>,
+    now: Timestamp,
 ) -> Record {
     let fresh = Record {
         id: id.clone(),
@@ -206,9 +212,12 @@ fn observed(
         statement: None,
         removed: Vec::new(),
         identity_losses: 0,
+        known_since: now,
+        learnt_at: Some(now),
     };
     let Some(record) = before else { return fresh };
     let same_owner = record.facts.team_id == facts.team_id;
+    let same_date = record.facts.modified_at == facts.modified_at;
     Record {
         facts: fresh.facts,
         presence: Presence::Present,
@@ -218,6 +227,7 @@ fn observed(
         decision: record.decision.filter(|decision| *decision == Decision::Restored && !facts.active),
         // what the owner before wrote is not the word of this one
         statement: record.statement.clone().filter(|_| same_owner),
+        learnt_at: if same_date { record.learnt_at } else { fresh.learnt_at },
         ..record.clone()
     }
 }

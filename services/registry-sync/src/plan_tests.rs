@@ -6,6 +6,8 @@ const DAY: Duration = Duration::from_hours(24);
 use crate::settings::SettingsFault;
 
 const NOW: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
+/// Since when a catalog of these tests has its applications: long enough to count.
+const BEFORE: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000 - 24 * 3_600_000_000);
 
 fn id(text: &str) -> ApplicationId {
     text.parse().unwrap()
@@ -48,7 +50,7 @@ fn catalog(names: &[&str]) -> Snapshot {
     let plan = changes(&Snapshot::new(), &listing(names), &BTreeMap::new(), NOW);
     let records = plan.changes.iter().enumerate().map(|(index, change)| {
         let revision = Revision(index as u64 + 1);
-        revised(None, change.applied(None, NOW).unwrap(), revision).unwrap()
+        revised(None, change.applied(None, BEFORE).unwrap(), revision).unwrap()
     });
     records.map(|record| (record.id.clone(), record)).collect()
 }
@@ -234,6 +236,59 @@ fn a_stale_list_takes_no_newer_fact_back() {
     assert_eq!(seen(&older, NOW), 0);
     assert_eq!(seen(&older, NOW.plus(STALENESS)), 1, "no list is that old: the registry was restored");
     assert_eq!(seen(&dated("newer", NOW.plus(STALENESS)), NOW), 1);
+}
+
+/// What the registry says lasts no longer than what it says of itself is possible.
+#[test]
+fn a_date_in_the_future_freezes_nothing() {
+    let dated = |name: &str, at: Timestamp| {
+        let mut list = listing(&["a1"]);
+        (list.entries[0].facts.name, list.entries[0].facts.modified_at) = (name.into(), Some(at));
+        list
+    };
+    let in_ten_years = NOW.plus(DAY * 3650);
+    let first = changes(&Snapshot::new(), &dated("of the future", in_ten_years), &BTreeMap::new(), NOW);
+    let record = first.changes[0].applied(None, NOW).unwrap();
+    let seen = |record: &Record, now: Timestamp| {
+        let corrected = dated("corrected", Timestamp::from_unix_micros(NOW.unix_micros() - 1));
+        changes(&Snapshot::from([(id("a1"), record.clone())]), &corrected, &BTreeMap::new(), now)
+            .changes
+            .len()
+    };
+    assert_eq!(seen(&record, NOW), 0, "a list may be as old as that");
+    assert_eq!(seen(&record, NOW.plus(STALENESS)), 1);
+    // of a record that an older Mint read nobody knows when: what cannot be true holds nothing up
+    assert_eq!(seen(&Record { learnt_at: None, ..record.clone() }, NOW), 1);
+    // the same date read again is not read later
+    let again = first.changes[0].applied(Some(&record), NOW.plus(DAY)).unwrap();
+    assert_eq!(again, record);
+}
+
+/// 100 real applications; an answer adds 9900 that nobody has, and the next one ends the real ones.
+#[test]
+fn invented_applications_pay_for_nobodys_end() {
+    let real = fleet(100);
+    let mut catalog = catalog(&names(&real));
+    let mut answer = listing(&names(&real));
+    answer.entries.extend((0..9900).map(|number| entry(&format!("invented-{number}"))));
+    for change in changes(&catalog, &answer, &BTreeMap::new(), NOW).changes {
+        let record = change.applied(catalog.get(change.id()), NOW).unwrap();
+        catalog.insert(record.id.clone(), record);
+    }
+    assert_eq!(catalog.len(), 10_000, "they are made");
+    let ended = |count: usize, now: Timestamp| {
+        let mut list = answer.clone();
+        list.entries.iter_mut().take(count).for_each(|entry| entry.facts.active = false);
+        let whole = doubtful(&catalog, &list, now).is_ok();
+        (whole, changes(&catalog, &list, &BTreeMap::new(), now).changes.len())
+    };
+    let within_the_day = NOW.plus(DAY.saturating_sub(Duration::from_micros(1)));
+    for now in [NOW, within_the_day] {
+        assert_eq!(ended(5, now), (true, 5));
+        assert_eq!(ended(6, now), (false, 5), "by the budget of 100");
+        assert_eq!(ended(100, now), (false, 5));
+    }
+    assert_eq!(Allowance::of(&catalog, &[], NOW.plus(DAY)).allowed, 100, "who stays a day is believed");
 }
 
 #[test]

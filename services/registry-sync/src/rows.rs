@@ -36,6 +36,8 @@ pub(crate) fn columns(record: &Record) -> Result<Vec<Value>, Error> {
         record.statement.as_deref().into(),
         to_json(&record.removed)?.into(),
         Value::unsigned(record.identity_losses)?,
+        record.known_since.into(),
+        record.learnt_at.into(),
     ])
 }
 
@@ -72,6 +74,8 @@ pub(crate) fn record(row: &Row) -> Result<Record, Error> {
         statement: row.optional_text("statement")?,
         removed: from_json("removed", &row.text("removed")?)?,
         identity_losses: row.unsigned("identity_losses")?,
+        known_since: row.timestamp("known_since")?,
+        learnt_at: row.optional_timestamp("learnt_at")?,
     })
 }
 

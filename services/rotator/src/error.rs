@@ -101,6 +101,19 @@ pub enum Error {
     /// The catalog does not know the identity yet.
     #[error("the catalog does not hold the identity of {0} yet: ensure it first")]
     IdentityMissing(ApplicationId),
+    /// The catalog says that its client is one that cannot be its.
+    #[error(
+        "the catalog says that the client of {application} is {client_id}, which at this issuer can only be {username}: \
+         nothing is made for it"
+    )]
+    ForeignClient {
+        /// Whose record it is.
+        application: ApplicationId,
+        /// Whose client it may be.
+        client_id: String,
+        /// What it has to be.
+        username: String,
+    },
     /// Retired or lost by the registry: nothing is made for it.
     #[error("{0} is not active in the registry: nothing is made for it")]
     NotActive(ApplicationId),
@@ -198,6 +211,7 @@ impl Error {
             Self::Catalog(fault) => catalog_reason(fault),
             Self::CatalogUnavailable(_) => "CATALOG_UNAVAILABLE",
             Self::IdentityMissing(_) => "CATALOG_BEHIND",
+            Self::ForeignClient { .. } => "CLIENT_NOT_ITS_OWN",
             Self::NotActive(_) => "APPLICATION_UNKNOWN",
             Self::NoDestination(_) => "NO_DESTINATION",
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
@@ -230,6 +244,7 @@ impl Error {
             | Self::OverlapNotPassed { .. }
             | Self::EnvelopeUnopenable(_)
             | Self::IdentityMissing(_)
+            | Self::ForeignClient { .. }
             | Self::NotActive(_)
             | Self::NoDestination(_)
             | Self::SettingsChanged { .. }

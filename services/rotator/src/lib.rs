@@ -50,6 +50,9 @@
 //!   `what_two_operators_did_not_say_ends_nothing_and_is_in_the_log`, `without_the_audit_log_nothing_is_revoked`
 //! - locks the live user out: `a_version_that_stays_alive_is_tried_three_times_and_then_every_ten_minutes`,
 //!   `where_logins_lock_users_out_none_is_tried`
+//! - believes the catalog that another application's client is this one's:
+//!   `a_catalog_that_names_anothers_client_gets_no_secret_for_it`,
+//!   `the_secret_of_a_client_that_is_not_its_users_is_not_set`, `a_lie_about_the_client_reaches_nobody_elses`
 //! - writes a plaintext to its database or an error: `no_file_of_the_state_holds_a_secret`,
 //!   `no_error_repeats_what_the_issuer_answered`
 //!

@@ -20,7 +20,7 @@ use super::{DEADLINE, Shared, logs_in, passwords, rotate_password, tempo};
 /// Retired later; without a bucket they cost little, and their users are what it is about.
 const RETIRED: [&str; 3] = ["f17-00", "f17-01", "f17-02"];
 
-/// Large enough that three may be disabled in a day, and one more vanish.
+/// Enough that one list of users for each of them would be seen.
 fn crowd() -> Vec<String> {
     (0..45).map(|number| format!("f17-{number:02}")).collect()
 }
@@ -192,6 +192,13 @@ async fn f04_an_application_that_vanishes_while_it_rotates_stops_nobody_after_it
 async fn f17_retiring_applications_does_not_list_all_users_for_each() {
     let (world, _turn) = world().await;
     the_crowd_is_there(&world).await;
+    // a fleet that is not a day old has a budget of one a day
+    let release = ["registry", "release", "--acts", "3"];
+    let operators = ["--signer", "operator/operator", "--signer", "operator/second"];
+    let named = RETIRED.iter().flat_map(|id| ["--application", *id]);
+    let arguments: Vec<&str> = release.into_iter().chain(operators).chain(named).collect();
+    let released = world.mint(&arguments).await;
+    assert!(released.status.success(), "{}", String::from_utf8_lossy(&released.stderr));
     let since = world.last_call().await;
     for id in RETIRED {
         world.registry(json!({"put": {"id": id, "active": false}})).await;

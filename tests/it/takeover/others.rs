@@ -5,14 +5,17 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
 use mint_api::registry::v1::{Identity, RecordIdentityRequest};
-use mint_tests::application::Application;
+use mint_api::types::v1::CredentialKind;
+use mint_tests::application::{Application, eventually};
 use mint_tests::client;
 use mint_tests::registry::{Entry, registry};
 use mint_tests::world::{Live, Options, World, at_rest, completed_rotations};
 use mint_types::ServiceName;
 
 use super::DEADLINE;
-use super::hostile::audited;
+use super::hostile::{audited, failures};
+use crate::replace::by_client;
+use crate::replace::issuer::Glewlwyd;
 
 async fn boot() -> World {
     let entries = [Entry::new("victim"), Entry::new("neighbour")];
@@ -115,5 +118,64 @@ async fn a_hostile_identity_provisioner_sets_no_credential_and_sends_nobody_to_a
             .filter(created)
             .all(|entry| { entry.act.as_ref().is_some_and(|act| act.resource.contains("stups_victim")) })
     );
+    world.stop().await;
+}
+
+/// A Glewlwyd sets a client's secret by the client's id alone: whoever writes an id into the catalog must not choose it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_catalog_has_no_clients_secret_set_where_the_issuer_knows_clients_by_id() {
+    let directory = tempfile::Builder::new().prefix("mint-lie-").tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let glewlwyd = Glewlwyd::in_world(&data);
+    let ids = ["victim", "evil"];
+    let world = World::boot(Options {
+        registry: Some(registry(&ids.map(Entry::new), &[])),
+        arguments: ["--min-overlap", "1s", "--lease", "5s"].map(ToOwned::to_owned).to_vec(),
+        environment: glewlwyd.environment(),
+        data: Some(data),
+        ..Options::default()
+    })
+    .await;
+    glewlwyd.provide_prober().await;
+    world.until_at_rest(&ids, DEADLINE).await;
+    let login = async |id: &str| {
+        let login = Application::open(world.data(), id).await.login().await.expect("delivered");
+        by_client(&glewlwyd.token_url(), &login).await.map(|()| login)
+    };
+    let before = login("victim").await.expect("it logs in");
+    assert_eq!(before.client_id, "stups_victim");
+
+    let provisioner = world.service(ServiceName::IdentityProvisioner);
+    let mut registry = RegistryServiceClient::new(world.channel(ServiceName::RegistrySync, &provisioner));
+    let lie =
+        Identity { username: "stups_evil".to_owned(), client_id: "stups_victim".to_owned(), foreign: false };
+    let request = RecordIdentityRequest {
+        application_id: "evil".to_owned(),
+        identity: Some(lie),
+        ..Default::default()
+    };
+    registry.record_identity(request).await.expect("its row is its own");
+    let since = world.last_call().await;
+    world.rotate("evil", &[CredentialKind::Client]).await;
+    eventually("the lie is a problem", DEADLINE, || async {
+        world.shown_problems("evil").await.contains(&"client_not_its_own".to_owned()).then_some(())
+    })
+    .await;
+    let calls = world.calls(since).await;
+    let touched =
+        calls.iter().filter(|call| call.api.starts_with("glewlwyd") && call.path.contains("stups_victim"));
+    assert_eq!(touched.count(), 0, "{calls:?}");
+    let after = login("victim").await.expect("its secret is what it was");
+    assert_eq!((after.client_id, after.client_secret), (before.client_id, before.client_secret));
+    let told = failures(&audited(&world, "evil").await, ServiceName::Rotator);
+    assert!(told.contains("CLIENT_NOT_ITS_OWN"), "{told:?}");
+
+    // what the problem says ends it
+    let adopted = world.mint(&["app", "adopt", "evil"]).await;
+    assert!(adopted.status.success(), "{}", String::from_utf8_lossy(&adopted.stderr));
+    world.rotate("evil", &[CredentialKind::Client]).await;
+    world.until_at_rest(&ids, DEADLINE).await;
+    let own = login("evil").await.expect("it logs in");
+    assert_eq!(own.client_id, "stups_evil");
     world.stop().await;
 }

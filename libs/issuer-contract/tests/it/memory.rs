@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mint_issuer_contract::suite::{Bench, Identity, Trouble};
 use mint_issuer_contract::{
-    ClientLogin, Declaration, Declared, Driver, Ends, Handle, IssuerError, LateEnd, Login, LoginVerdict,
-    MadeBy, NewVersion, PublicVerdict, Recipe, Subject,
+    ClientIds, ClientLogin, Declaration, Declared, Driver, Ends, Handle, IssuerError, LateEnd, Login,
+    LoginVerdict, MadeBy, NewVersion, PublicVerdict, Recipe, Subject,
 };
 use mint_secret::SecretValue;
 use mint_types::{Entropy, IssuerObject};
@@ -139,7 +139,12 @@ impl Driver for Memory {
             made_by: MadeBy::Mint(Recipe::default()),
             lists: self.ends == Ends::OwnCall,
         };
-        Declaration { driver: "memory", user: declared(), client: declared() }
+        Declaration {
+            driver: "memory",
+            client_ids: ClientIds::Answered,
+            user: declared(),
+            client: declared(),
+        }
     }
 
     async fn create(

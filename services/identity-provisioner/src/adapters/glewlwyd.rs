@@ -1,6 +1,6 @@
 //! The driver `glewlwyd`: the admin API of Glewlwyd 2.7, as far as users and clients go.
 //!
-//! A user has one client, whose id is the user's name. Neither is read before it is changed: a `PUT` says all that this
+//! A user has one client, whose id is the user's name: the rotator computes it too, and refuses any other. Neither is read before it is changed: a `PUT` says all that this
 //! service decides, and 404 means that it must be made. So no answer brings a client's secret here (the server shows
 //! the property `client_secret` in plain text to whoever reads a client), and a late repetition says what was true then,
 //! never half of it. Passwords stay, because no body names them. Every other property of the client goes with the `PUT`:

@@ -42,7 +42,8 @@ impl Provisioner {
         if bytes.is_empty() {
             return None;
         }
-        match self.statements.redirect(bytes, application, self.clock.now()) {
+        let word = self.statements.redirect(bytes, application, self.clock.now());
+        match word.and_then(|word| self.of_after_the_loss(word.issued_at).map(|()| word)) {
             Ok(word) => Some(word),
             Err(error) => {
                 let (application, asked) = (&application.id, asked.unwrap_or("none"));

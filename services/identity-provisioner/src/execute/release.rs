@@ -75,7 +75,8 @@ impl Provisioner {
     pub async fn release(&self, envelope: &[u8]) -> Result<Released, Error> {
         let verified = self.statements.verified(envelope, self.clock.now())?;
         let signers: Vec<String> = verified.signers().iter().map(ToString::to_string).collect();
-        let Statement { id, expires_at, subject, .. } = verified.by_two_operators()?;
+        let Statement { id, issued_at, expires_at, subject, .. } = verified.by_two_operators()?;
+        self.of_after_the_loss(issued_at)?;
         let Subject::RegistryRelease { acts, applications } = subject else {
             return Err(mint_statement::Error::Mismatch("thing than a registry release").into());
         };
@@ -92,6 +93,14 @@ impl Provisioner {
         outcome?;
         let missing = || mint_store::Error::Corrupt { detail: "a release was not kept".to_owned() };
         self.state.release(&id).await?.ok_or_else(|| missing().into())
+    }
+
+    /// What statements of before writes were lost did is forgotten, so none of them is believed.
+    pub(super) fn of_after_the_loss(&self, issued_at: Timestamp) -> Result<(), Error> {
+        match self.state.lost_writes_at() {
+            Some(lost_at) if issued_at < lost_at => Err(Error::StatementOfBefore { lost_at }),
+            _ => Ok(()),
+        }
     }
 
     /// How the budget stands.

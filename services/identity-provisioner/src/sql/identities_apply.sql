@@ -9,6 +9,7 @@ UPDATE identities SET
         WHEN $3 = 'enabled' AND (vanished_at IS NOT NULL OR stage = 'deleted') THEN incarnation + 1
         ELSE incarnation
     END,
+    joined_at = CASE WHEN $3 = 'enabled' AND stage NOT IN ('enabled', 'disabled') THEN $7 ELSE joined_at END,
     vanished_at = CASE WHEN $3 = 'disabled' THEN vanished_at ELSE NULL END,
     released = CASE WHEN $3 = 'enabled' THEN 0 ELSE released END,
     stage = $3,

@@ -18,14 +18,19 @@ use crate::{
 /// most, by clocks that are some seconds off.
 const DAY: Duration = Duration::from_mins(24 * 60 + 10);
 
+/// Who was there a day ago and still is: no more than there were at any time since. Whoever invents applications raises no
+/// budget within the day in which it would be spent.
 pub(super) const FLEET: &str =
-    "SELECT COUNT(*) AS fleet FROM identities WHERE stage IN ('enabled', 'disabled')";
+    "SELECT COUNT(*) AS fleet FROM identities WHERE stage IN ('enabled', 'disabled') AND joined_at <= $1";
 pub(super) const SPENT: &str = "SELECT application_id, release_id FROM spending WHERE spent_at > $1";
 const SPEND: &str = "INSERT INTO spending (application_id, act, spent_at, release_id) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (application_id, act, spent_at) DO NOTHING";
 pub(super) const RELEASES: &str = "SELECT id, acts, applications, expires_at, \
      (SELECT COUNT(*) FROM spending WHERE release_id = releases.id) AS spent \
-     FROM releases WHERE expires_at > $1 ORDER BY expires_at";
+     FROM releases WHERE expires_at > $1 AND accepted_at >= $2 ORDER BY expires_at";
+pub(super) const LOSS: &str = "SELECT counted_at FROM losses WHERE lost_at = $1";
+pub(super) const LOSE: &str = "INSERT INTO losses (lost_at, counted_at) VALUES ($1, $2) \
+     ON CONFLICT (lost_at) DO NOTHING";
 pub(super) const RELEASE: &str = "SELECT id, acts, applications, expires_at, \
      (SELECT COUNT(*) FROM spending WHERE release_id = releases.id) AS spent FROM releases WHERE id = $1";
 pub(super) const ACCEPT: &str = "INSERT INTO releases (id, acts, applications, accepted_at, expires_at) \
@@ -88,6 +93,29 @@ pub(super) fn a_day_before(now: Timestamp) -> Value {
     now.unix_micros().saturating_sub(i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX)).into()
 }
 
+/// What bounds takings: invariant I6's numbers, and when writes may have been lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) budget: Budget,
+    pub(super) lost_at: Option<Timestamp>,
+}
+
+/// Which releases count: of one that was accepted before writes were lost nobody knows how much of it is used up.
+pub(super) fn in_force(lost_at: Option<Timestamp>, moment: &Moment) -> [Value; 2] {
+    [moment.wall.into(), lost_at.unwrap_or(Timestamp::from_unix_micros(0)).into()]
+}
+
+/// The budget of a day. After writes were lost (`loss` is what is written down about that) nobody knows what was spent in
+/// the day before, so there is none for a day.
+pub(super) fn left_of(budget: Budget, loss: Option<Option<&Row>>, now: Timestamp) -> Result<Budget, Error> {
+    let is_known = match loss {
+        None => true,
+        Some(None) => false,
+        Some(Some(row)) => now.since(row.timestamp("counted_at")?) >= DAY,
+    };
+    Ok(if is_known { budget } else { Budget { minimum: 0, percent: 0 } })
+}
+
 pub(super) fn spent(rows: &[Row]) -> Result<Vec<Spent>, Error> {
     let line = |row: &Row| -> Result<Spent, Error> {
         Ok(Spent { subject: row.text("application_id")?, release: row.optional_text("release_id")? })
@@ -116,14 +144,20 @@ pub(super) async fn spend(
     transaction: &mut Transaction<'_>,
     subject: &str,
     takes: Taking,
-    budget: Budget,
+    bounds: Bounds,
     moment: &Moment,
 ) -> Result<(), Error> {
     let now = time(transaction, moment).await?;
     let day = spent(&transaction.query(SPENT, &[a_day_before(now)]).await?)?;
-    let rows = transaction.query(RELEASES, &[moment.wall.into()]).await?;
+    let rows = transaction.query(RELEASES, &in_force(bounds.lost_at, moment)).await?;
     let releases = rows.iter().map(release).collect::<Result<Vec<_>, _>>()?;
-    let fleet = transaction.query_optional(FLEET, &[]).await?.map_or(Ok(0), |row| row.unsigned("fleet"))?;
+    let fleet = transaction.query_optional(FLEET, &[a_day_before(now)]).await?;
+    let fleet = fleet.map_or(Ok(0), |row| row.unsigned("fleet"))?;
+    let loss = match bounds.lost_at {
+        Some(lost_at) => Some(transaction.query_optional(LOSS, &[lost_at.into()]).await?),
+        None => None,
+    };
+    let budget = left_of(bounds.budget, loss.as_ref().map(Option::as_ref), now)?;
     let charge = budget::charge(subject, &day, &releases, budget, fleet);
     let release = match charge.map_err(exhausted)? {
         Charge::Paid => None,

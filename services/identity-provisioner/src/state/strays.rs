@@ -41,11 +41,11 @@ impl State {
         takes: Taking,
         moment: &Moment,
     ) -> Result<(), Error> {
-        let budget = self.budget;
+        let bounds = self.bounds();
         self.database
             .write(|transaction| {
                 Box::pin(async move {
-                    books::spend(transaction, subject, takes, budget, moment).await?;
+                    books::spend(transaction, subject, takes, bounds, moment).await?;
                     transaction.execute(INTEND, &[username.into(), stage.as_str().into()]).await?;
                     Ok(())
                 })

@@ -135,7 +135,7 @@ fn plan(state: ImportState) -> &'static str {
         ImportState::Unspecified => "unknown",
         ImportState::Own => "nothing: it is Mint's already",
         ImportState::Foreign => {
-            "take over: what is in use goes on to work until consumers have Mint's version"
+            "take over, once its settings are entered: what is in use goes on to work until consumers have Mint's version"
         }
         ImportState::Missing => "make a user",
         ImportState::NotInUse => "nothing: it is not in use",

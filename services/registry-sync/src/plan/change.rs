@@ -80,7 +80,7 @@ impl Change {
                 let standing = before.map(|record| record.problems.as_slice()).unwrap_or_default();
                 let problems =
                     complaint.iter().map(|complaint| complaint.to_problem(standing, now)).collect();
-                let after = observed(before, id, facts, problems);
+                let after = observed(before, id, facts, problems, now);
                 Some(if self.takes(before) { taken(after, release.clone(), now) } else { after })
             }
             Self::Blamed { complaint, .. } => before.map(|record| Record {

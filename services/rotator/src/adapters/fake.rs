@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mint_api::WireFault;
 use mint_api::audit_log::MemoryAuditLog;
-use mint_issuer_contract::{Declaration, Declared, Ends, MadeBy, Recipe};
+use mint_issuer_contract::{ClientIds, Declaration, Declared, Ends, MadeBy, Recipe};
 use mint_secret::{KeyRing, KeyUse};
 use mint_statement::{SignedStatement, Statement, StatementKey, TrustedKeys};
 use mint_testkit::{ManualClock, SeededEntropy};
@@ -220,8 +220,20 @@ impl World {
             made_by: MadeBy::Mint(Recipe::default()),
             lists: false,
         };
-        let declaration = Declaration { driver: "of-a-test", user: declared(user), client: declared(client) };
+        let declaration = Declaration {
+            driver: "of-a-test",
+            client_ids: ClientIds::Answered,
+            user: declared(user),
+            client: declared(client),
+        };
         self.locked().declaration = Some(declaration);
+    }
+
+    /// The issuer is told a client by its id alone, which is its user's name.
+    pub(crate) fn name_clients_by_user(&self) {
+        if let Some(declaration) = self.locked().declaration.as_mut() {
+            declaration.client_ids = ClientIds::Username;
+        }
     }
 
     pub(crate) fn trouble_logins(&self, trouble: bool) {

@@ -20,8 +20,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, header};
 use mint_issuer_contract::{
-    ClientLogin, Declaration, Declared, Driver, Ends, Handle, LateEnd, Login, LoginVerdict, MadeBy,
-    NewVersion, PublicVerdict, Recipe, Subject,
+    ClientIds, ClientLogin, Declaration, Declared, Driver, Ends, Handle, LateEnd, Login, LoginVerdict,
+    MadeBy, NewVersion, PublicVerdict, Recipe, Subject,
 };
 use mint_runtime::http::{HttpClient, HttpResponse};
 use mint_runtime::secret_file::SecretFile;
@@ -123,6 +123,7 @@ impl Driver for Glewlwyd {
         };
         Declaration {
             driver: "glewlwyd",
+            client_ids: ClientIds::Username,
             user: declared(Ends::OwnCall, true),
             client: declared(Ends::Set, false),
         }
@@ -174,6 +175,11 @@ impl Driver for Glewlwyd {
                 "a user of glewlwyd has several passwords, which are added",
             ));
         };
+        if subject.client_id != subject.username {
+            return Err(IssuerError::Unsupported(
+                "a client of glewlwyd has its user's name, and this is another's",
+            ));
+        }
         // a PUT forgets every property that it does not say, and keeps all else
         let mut client = self.access.shown(&["client", subject.client_id]).await?;
         client.retain(|name, _| !STAYS.contains(&name.as_str()) && name != READABLE);

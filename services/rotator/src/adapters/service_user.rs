@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use mint_issuer_contract::{
-    Declaration, Declared, Driver, Ends, Handle, LateEnd, MadeBy, NewVersion, Subject,
+    ClientIds, Declaration, Declared, Driver, Ends, Handle, LateEnd, MadeBy, NewVersion, Subject,
 };
 use mint_runtime::http::{HttpClient, HttpError, HttpResponse};
 use mint_runtime::secret_file::SecretFile;
@@ -134,6 +134,8 @@ impl Driver for ServiceUser {
         let declared = |ends, late_end| Declared { ends, late_end, made_by: MadeBy::Issuer, lists: false };
         Declaration {
             driver: "service-user",
+            // a client is found by its user, whose name is in the path; the id in the body is what the API asks for
+            client_ids: ClientIds::Answered,
             user: declared(Ends::Commit { grace: self.grace }, LateEnd::Harmless),
             client: declared(Ends::CommitAtOnce, LateEnd::MayEndNewer),
         }

@@ -44,8 +44,9 @@ impl Rotator {
         }
         let record = self.parts.catalog.application(&order.application, create.revision).await?;
         let identity = plan::check_record(&record, order.ask.kind)?;
-        let recipient = self.parts.distributor.seal_to().await?;
         let username = self.username(&order.application);
+        self.check_client(order, identity, &username).await?;
+        let recipient = self.parts.distributor.seal_to().await?;
         self.parts.budget.take(create_calls(order.ask.kind, self.ends()), &self.parts.clock.monotonic())?;
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         match self.make(order, &announced, identity, &username, &recipient).await {
@@ -66,6 +67,20 @@ impl Rotator {
                 Err(error)
             }
         }
+    }
+
+    /// Refuses, and tells the log, that the catalog calls another application's client this one's: whoever wrote that would
+    /// be given the other's secret.
+    async fn check_client(&self, order: &Order, identity: &Identity, username: &str) -> Result<(), Error> {
+        let client_id = &identity.client_id;
+        if self.parts.declaration.may_be_client(username, client_id) {
+            return Ok(());
+        }
+        let (application, client_id) = (order.application.clone(), client_id.clone());
+        let lie = Error::ForeignClient { application, client_id, username: username.to_owned() };
+        let announced = self.parts.audit.announce(order.act(ACTION, username.to_owned())).await?;
+        self.conclude(announced, failure(&lie), None).await?;
+        Err(lie)
     }
 
     async fn answer_again(

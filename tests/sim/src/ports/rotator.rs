@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mint_api::audit_log::Announced;
 use mint_issuer_contract::{
-    Declaration, Declared, Ends, Handle, LateEnd, MadeBy, NewVersion, Recipe, Subject,
+    ClientIds, Declaration, Declared, Ends, Handle, LateEnd, MadeBy, NewVersion, Recipe, Subject,
 };
 use mint_rotator::ports::{
     Catalog, ClientLogin, DistributorKeys, Issuer, Login, LoginVerdict, PublicVerdict,
@@ -174,7 +174,9 @@ pub(crate) fn declaration(manner: Manner, grace: Duration) -> Declaration {
         let late_end = if by_age { LateEnd::Harmless } else { LateEnd::MayEndNewer };
         Declared { ends, late_end, made_by: made_by.clone(), lists: false }
     };
-    Declaration { driver: manner.as_str(), user: declared(user), client: declared(client) }
+    // this world's issuer finds clients by their user, whatever it is
+    let client_ids = ClientIds::Answered;
+    Declaration { driver: manner.as_str(), client_ids, user: declared(user), client: declared(client) }
 }
 
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mint_issuer_contract::{
-    Declaration, Declared, Driver, Ends, Handle, LateEnd, MadeBy, NewVersion, Subject,
+    ClientIds, Declaration, Declared, Driver, Ends, Handle, LateEnd, MadeBy, NewVersion, Subject,
 };
 use mint_secret::SecretValue;
 use mint_types::{ApplicationId, Clock as _, IssuerObject, Timestamp};
@@ -235,6 +235,7 @@ pub(super) fn service_user() -> Declaration {
     let declared = |ends| Declared { ends, late_end: late_end(ends), made_by: MadeBy::Issuer, lists: false };
     Declaration {
         driver: "service-user",
+        client_ids: ClientIds::Answered,
         user: declared(Ends::Commit { grace: PASSWORD_GRACE }),
         client: declared(Ends::CommitAtOnce),
     }

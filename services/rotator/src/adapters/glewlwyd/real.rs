@@ -78,7 +78,8 @@ impl suite::Bench for Real {
 
     async fn identity(&self) -> Identity {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let identity = Identity { username: format!("stups_app{number}"), client_id: format!("app{number}") };
+        let name = format!("stups_app{number}");
+        let identity = Identity { username: name.clone(), client_id: name };
         let user = json!({"username": identity.username, "name": "app", "enabled": true, "scope": ["uid"]});
         self.make("user", &user).await;
         self.make("client", &client(&identity.client_id, "never-used")).await;

@@ -2,7 +2,8 @@ use super::*;
 use crate::adapters::canned::{Answer, Canned, secret_file};
 use crate::adapters::token_endpoint::Dialect;
 
-const USER: Subject<'_> = Subject { object: IssuerObject::User, username: "stups_shop", client_id: "c-1" };
+const USER: Subject<'_> =
+    Subject { object: IssuerObject::User, username: "stups_shop", client_id: "stups_shop" };
 const CLIENT: Subject<'_> = Subject { object: IssuerObject::Client, ..USER };
 
 struct UnderTest {
@@ -126,16 +127,29 @@ async fn what_ended_passwords_gave_out_is_ended_in_an_administrators_session() {
 
 #[tokio::test]
 async fn setting_a_clients_secret_forgets_no_property_but_the_one_that_shows_a_secret() {
-    let shown = json!({"client_id": "c-1", "name": "shop", "source": "database", "confidential": true, "enabled": true,
+    let shown = json!({"client_id": "stups_shop", "name": "shop", "source": "database", "confidential": true, "enabled": true,
         "scope": ["uid"], "authorization_type": ["password"], "redirect_uri": ["https://x"], "client_secret": "old"});
     let answers = vec![Answer::json(200, &shown.to_string()), done()];
     let UnderTest { server, driver, directory: _directory } = driver(false, answers).await;
     driver.set(CLIENT, &value()).await.unwrap();
     let requests = server.requests();
-    begins(&requests[1], "PUT /api/client/c-1");
+    begins(&requests[1], "PUT /api/client/stups_shop");
     let expected = json!({"authorization_type": ["password"], "redirect_uri": ["https://x"],
         "password": "mint-canary-new"});
     assert_eq!(body(&requests[1]), expected, "whether it is enabled and what it may do is not said");
+}
+
+#[tokio::test]
+async fn the_secret_of_a_client_that_is_not_its_users_is_not_set() {
+    let UnderTest { server, driver, directory: _directory } = driver(false, vec![done()]).await;
+    let anothers = Subject { client_id: "stups_victim", ..CLIENT };
+    let refused = driver.set(anothers, &value()).await.unwrap_err();
+    assert_eq!(refused.reason(), "UNSUPPORTED");
+    assert!(refused.surely_without_effect());
+    assert_eq!(server.requests(), Vec::<String>::new(), "the issuer was not even asked");
+    let declaration = driver.declares();
+    assert!(declaration.may_be_client("stups_shop", "stups_shop"));
+    assert!(!declaration.may_be_client("stups_shop", "stups_victim"));
 }
 
 #[tokio::test]

@@ -45,6 +45,22 @@ async fn requests_are_what_the_api_expects() {
     assert!(requests[2].ends_with(r#"{"txid":"t"}"#), "{}", requests[2]);
 }
 
+/// Whoever writes the catalog may say that its client is another's. The issuer is asked for a client of the user that the
+/// path names, and names the client itself: what is delivered is its answer, never the catalog's word.
+#[tokio::test]
+async fn a_lie_about_the_client_reaches_nobody_elses() {
+    let client = Answer::json(200, r#"{"txid": "t", "client_id": "its-own", "client_secret": "s"}"#);
+    let UnderTest { server, issuer, _directory } = driver(vec![client]).await;
+    let lie = Subject { object: IssuerObject::Client, username: "stups_evil", client_id: "of-the-victim" };
+    let made = issuer.create(lie, None).await.unwrap();
+    issuer.end(lie, &made.handle).await.unwrap();
+    assert_eq!(made.client_id.as_deref(), Some("its-own"));
+    let paths: Vec<_> =
+        server.requests().iter().map(|request| request.lines().next().unwrap().to_owned()).collect();
+    let own = ["POST", "PUT"].map(|method| format!("{method} /services/stups_evil/client HTTP/1.1"));
+    assert_eq!(paths, own);
+}
+
 #[tokio::test]
 async fn every_kind_of_trouble_is_sorted_by_whether_it_may_have_had_an_effect() {
     let html = || Answer::Http(200, "content-type: text/html\r\n", "<html>mint-canary</html>".to_owned());

@@ -97,3 +97,32 @@ async fn no_file_of_the_state_holds_a_secret() {
     let shown = format!("{first:?} {made:?} {:?}", bench.rotator.keys());
     assert!(!shown.contains("canary"));
 }
+
+#[tokio::test]
+async fn a_catalog_that_names_anothers_client_gets_no_secret_for_it() {
+    for kind in [CredentialKind::Client, CredentialKind::Password] {
+        let mut bench = Bench::new().await;
+        bench.world.declare(Ends::OwnCall, Ends::Set);
+        bench.world.name_clients_by_user();
+        bench.restart();
+        let evil = bench.world.add("evil", Layout::Split, true, false);
+        let says = |bench: &Bench, id: &str| {
+            bench.world.change(&evil, |record| record.identity.as_mut().unwrap().client_id = id.to_owned());
+        };
+        says(&bench, "stups_victim");
+        let create = bench.order(&evil, kind);
+        let refused = bench.rotator.create(&create).await.unwrap_err();
+        assert_eq!(refused.reason(), "CLIENT_NOT_ITS_OWN");
+        for culprit in ["of evil", "stups_victim", "stups_evil"] {
+            assert!(refused.to_string().contains(culprit), "{refused}");
+        }
+        assert_eq!(bench.world.calls(), ["catalog", "announce", "conclude"], "nobody else was called");
+        assert_eq!(bench.unresolved(&evil).await, 0, "nothing was intended");
+        let entries = bench.world.log.entries();
+        let told: Vec<_> = entries.iter().map(|entry| entry.outcome).collect();
+        assert_eq!(told, [None, Some(Outcome::Failure { reason: "CLIENT_NOT_ITS_OWN" })]);
+
+        says(&bench, "stups_evil");
+        bench.rotator.create(&create).await.unwrap();
+    }
+}
