@@ -25,7 +25,7 @@
 //!   `revoke_waits_for_what_may_still_land_on_its_objects_like_every_other_end`,
 //!   `who_was_stopped_longer_than_a_call_lives_ends_nothing_more`
 //! - loses a version: `create_fails_at_every_port_and_is_repeated`, `retire_fails_at_every_port_and_is_repeated`,
-//!   `contract_a_rotation_goes_wrong_at_every_durable_write_and_is_repeated`
+//!   `a_rotation_goes_wrong_at_every_durable_write_and_is_repeated`
 //! - piles up versions that nobody knows: `two_calls_without_an_outcome_hold_up_the_next_create`
 //! - piles up versions because somebody who holds a lease wants them:
 //!   `a_coordinator_that_begins_one_rotation_after_another_piles_up_few_versions`, and lets that hold up two operators:
