@@ -109,6 +109,20 @@ async fn a_hostile_registry_gains_nothing_by_a_restored_backup_without_the_pins(
 }
 
 #[tokio::test]
+async fn a_hostile_registry_chooses_no_key_that_objects_are_encrypted_with() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    let key = Some("alias/evil".to_owned());
+    world.catalog.record.lock().unwrap().settings.as_mut().unwrap().buckets[0].kms_key_id = key;
+    let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+    assert!(matches!(&delivered.lines[0].state,
+        LineState::Refused(trouble) if trouble.detail.contains("alias/evil")));
+    assert_eq!((delivered.receipt, world.store.put_count()), (None, 2), "and it is written as before");
+    world.state("team/team");
+    assert!(world.deliver(&world.delivery(8)).await.unwrap().receipt.is_some());
+}
+
+#[tokio::test]
 async fn a_hostile_registry_with_one_teams_key_makes_that_team_no_owner() {
     let world = world(&["one-bucket"]).await;
     world.deliver(&world.delivery(6)).await.unwrap();
