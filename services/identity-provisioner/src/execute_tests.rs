@@ -70,6 +70,11 @@ impl World {
         believing(self.place, self.issuer, self.catalog, self.clock, statements)
     }
 
+    /// The clock becomes that of the database, which says when writes were lost.
+    pub(crate) fn goes_by_the_databases_clock(&self) {
+        self.clock.set(mint_runtime::SystemClock::new(&SeededEntropy::default()).now());
+    }
+
     /// A backup was restored, and an administrator accepted it. What is written stays as it is, for a test cannot tell what
     /// would be missing; where databases have no origin there is no such world.
     pub(crate) async fn losing_writes(mut self) -> Option<Self> {
@@ -100,7 +105,7 @@ impl World {
     /// So many identities, made long enough ago to count.
     pub(crate) async fn fleet(&self, size: usize) -> Vec<String> {
         let names = self.newcomers("app", size).await;
-        self.clock.advance(Duration::from_secs(24 * 3600 + 600));
+        self.clock.advance(Duration::from_mins(24 * 60 + 10));
         names
     }
 
@@ -520,7 +525,7 @@ async fn contract_invented_applications_raise_no_budget_within_a_day() {
         world.set_active(&names[0], true);
         world.provisioner.restore(&order(&names[0], 1)).await.unwrap();
         assert_eq!(world.provisioner.budget().await.unwrap().accounts.standing.fleet, 20);
-        world.clock.advance(Duration::from_secs(24 * 3600 + 600));
+        world.clock.advance(Duration::from_mins(24 * 60 + 10));
         let standing = world.provisioner.budget().await.unwrap().accounts.standing;
         assert_eq!((standing.fleet, standing.allowed), (100, 5), "whoever stays a day is believed");
         assert_eq!(invented.len(), 80);

@@ -34,9 +34,7 @@ async fn contract_a_word_of_before_writes_were_lost_confirms_nothing() {
     let directory = tempfile::tempdir().unwrap();
     for world in worlds().await {
         let world = world.with_statements(statements(directory.path()));
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let now = mint_types::Timestamp::from_unix_micros(i64::try_from(since.as_micros()).unwrap());
-        world.clock.set(now);
+        world.goes_by_the_databases_clock();
         assert_eq!(ensured(&world).await, pair(OWN, None));
         asks_for(&world, EVIL, &[]);
         let before = signed(&world, "team/stups", 1);

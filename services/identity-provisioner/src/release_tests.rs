@@ -360,12 +360,6 @@ async fn contract_a_plan_to_take_over_changes_nothing_and_asks_once() {
     }
 }
 
-/// The clock of these worlds, made that of the database, which says when writes were lost.
-fn by_the_databases_clock(world: &World) {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    world.clock.set(Timestamp::from_unix_micros(i64::try_from(since.as_micros()).unwrap()));
-}
-
 #[tokio::test]
 async fn contract_after_lost_writes_there_is_no_budget_for_a_day_and_no_statement_of_before_counts() {
     let directory = tempfile::tempdir().unwrap();
@@ -375,7 +369,7 @@ async fn contract_after_lost_writes_there_is_no_budget_for_a_day_and_no_statemen
         for name in &names[..4] {
             world.set_active(name, false);
         }
-        by_the_databases_clock(&world);
+        world.goes_by_the_databases_clock();
         let (used, unseen) = (release(&world, 1, &[], BOTH, 1), release(&world, 1, &[], BOTH, 2));
         assert_eq!(world.provisioner.release(&used).await.unwrap().remaining(), 1);
         assert_eq!(world.provisioner.budget().await.unwrap().accounts.released, 1);

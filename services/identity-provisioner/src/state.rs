@@ -280,11 +280,14 @@ impl State {
         let rows =
             self.database.query(books::RELEASES, &books::in_force(self.lost_writes_at(), moment)).await?;
         let releases = rows.iter().map(books::release).collect::<Result<Vec<_>, _>>()?;
-        let loss = match self.lost_writes_at() {
-            Some(lost_at) => Some(self.database.query_optional(books::LOSS, &[lost_at.into()]).await?),
-            None => None,
+        let in_doubt = match self.lost_writes_at() {
+            Some(lost_at) => {
+                let loss = self.database.query_optional(books::LOSS, &[lost_at.into()]).await?;
+                books::is_in_doubt(loss.as_ref(), now)?
+            }
+            None => false,
         };
-        let budget = books::left_of(self.budget, loss.as_ref().map(Option::as_ref), now)?;
+        let budget = if in_doubt { books::NOTHING } else { self.budget };
         let waiting = self.database.query(books::WAITING, &[]).await?;
         Ok(Accounts {
             standing: budget::standing(&day, budget, fleet),

@@ -402,7 +402,7 @@ async fn contract_a_date_in_the_future_hides_no_change_from_deltas() {
         assert_eq!(world.catalog.latest_modification().await.unwrap(), Some(now));
         // nothing is read for longer than a list may be old: an outage, or nobody changed anything
         let changed = now.plus(Duration::from_mins(5));
-        world.clock.advance(Duration::from_mins(60));
+        world.clock.advance(Duration::from_hours(1));
         world.source.put(dated("c1", changed));
         world.source.put(dated("b1", changed));
         world.synchronizer.delta().await.unwrap();

@@ -10,6 +10,6 @@ pub(crate) use catalog::{Catalog, bucket, record};
 pub use consumers::Moment;
 pub(crate) use consumers::PREFIX;
 pub use issuer::Manner;
-pub(crate) use issuer::{Client, Denied, End, Issuer, Password, User};
+pub(crate) use issuer::{Client, Denied, End, Issuer, Password, User, is_of_old};
 pub(crate) use log::Log;
 pub(crate) use stores::{Stores, Usable, application_of};

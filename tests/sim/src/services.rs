@@ -14,13 +14,13 @@ use mint_rotator::{ErrorBudget, KnownKeys, Ledger, Metrics, Proving, RateBudget,
 use mint_saga::Backoff;
 use mint_secret::{KeyRing, KeyUse};
 use mint_store::{Database, Error, Migration};
-use mint_types::{Budget, Clock, Entropy, RequestId};
+use mint_types::{Budget, Clock, Entropy, RequestId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::disk::Disk;
 use crate::operators;
-use crate::outside::PREFIX;
+use crate::outside::{PREFIX, is_of_old};
 use crate::ports::{
     Audit, DistributorWorld, Network, ProvisionerWorld, RotatorWorld, Wire, Writes, declaration,
 };
@@ -211,15 +211,31 @@ impl Machines {
         Ok(())
     }
 
+    /// Operators let those who were in use before Mint came be taken over at once, whatever the budget of the first days.
+    fn release_of_the_takeover(&self) -> identities::Accepted {
+        let scene = self.scene.locked();
+        let old = scene.catalog.records.keys().filter(|id| is_of_old(id)).cloned();
+        let applications: std::collections::BTreeSet<_> = old.collect();
+        identities::Accepted {
+            id: "the-takeover".to_owned(),
+            acts: u32::try_from(applications.len()).unwrap_or(u32::MAX),
+            applications,
+            expires_at: Timestamp::from_unix_micros(i64::MAX / 2),
+        }
+    }
+
     async fn provisioner(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use identities::{MIGRATIONS, SCHEMA, State};
         let database = being.opens(&self.disks.provisioner, SCHEMA, MIGRATIONS).await?;
+        let state = State::new(database, Budget::default());
+        let taking_over = state.accept(&self.release_of_the_takeover(), being.clock().now()).await;
+        taking_over.map_err(|error| Error::Unavailable { detail: error.to_string() })?;
         let world = Arc::new(ProvisionerWorld(being.life.clone()));
         let provisioner = provisioning::Provisioner::new(provisioning::Parts {
             issuer: Port::new(world.clone()),
             catalog: Port::new(world),
             audit: self.audit(being, "identity-provisioner"),
-            state: State::new(database, Budget::default()),
+            state,
             tombstone: Duration::from_hours(7 * 24),
             // nobody is believed: no statement is needed here
             statements: Statements { keys_file: None, key_file: None },

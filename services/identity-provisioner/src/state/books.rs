@@ -105,15 +105,12 @@ pub(super) fn in_force(lost_at: Option<Timestamp>, moment: &Moment) -> [Value; 2
     [moment.wall.into(), lost_at.unwrap_or(Timestamp::from_unix_micros(0)).into()]
 }
 
-/// The budget of a day. After writes were lost (`loss` is what is written down about that) nobody knows what was spent in
-/// the day before, so there is none for a day.
-pub(super) fn left_of(budget: Budget, loss: Option<Option<&Row>>, now: Timestamp) -> Result<Budget, Error> {
-    let is_known = match loss {
-        None => true,
-        Some(None) => false,
-        Some(Some(row)) => now.since(row.timestamp("counted_at")?) >= DAY,
-    };
-    Ok(if is_known { budget } else { Budget { minimum: 0, percent: 0 } })
+/// What there is for a day after writes were lost: nobody knows what was spent in the day before.
+pub(super) const NOTHING: Budget = Budget { minimum: 0, percent: 0 };
+
+/// Whether the day after lost writes runs, by the row about them; without one it has not even begun.
+pub(super) fn is_in_doubt(loss: Option<&Row>, now: Timestamp) -> Result<bool, Error> {
+    Ok(loss.map(|row| row.timestamp("counted_at")).transpose()?.is_none_or(|since| now.since(since) < DAY))
 }
 
 pub(super) fn spent(rows: &[Row]) -> Result<Vec<Spent>, Error> {
@@ -153,11 +150,13 @@ pub(super) async fn spend(
     let releases = rows.iter().map(release).collect::<Result<Vec<_>, _>>()?;
     let fleet = transaction.query_optional(FLEET, &[a_day_before(now)]).await?;
     let fleet = fleet.map_or(Ok(0), |row| row.unsigned("fleet"))?;
-    let loss = match bounds.lost_at {
-        Some(lost_at) => Some(transaction.query_optional(LOSS, &[lost_at.into()]).await?),
-        None => None,
+    let in_doubt = match bounds.lost_at {
+        Some(lost_at) => {
+            is_in_doubt(transaction.query_optional(LOSS, &[lost_at.into()]).await?.as_ref(), now)?
+        }
+        None => false,
     };
-    let budget = left_of(bounds.budget, loss.as_ref().map(Option::as_ref), now)?;
+    let budget = if in_doubt { NOTHING } else { bounds.budget };
     let charge = budget::charge(subject, &day, &releases, budget, fleet);
     let release = match charge.map_err(exhausted)? {
         Charge::Paid => None,

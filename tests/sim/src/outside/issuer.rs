@@ -38,6 +38,8 @@ pub(crate) struct Issuer {
     numbers: BTreeMap<String, u64>,
     /// Whatever was taken away from an application: I6 counts it.
     pub(crate) takings: Vec<Taking>,
+    /// When those who were in use before were taken over, which is released: what is taken within a day is the same act.
+    taken_over: BTreeMap<ApplicationId, Timestamp>,
     /// Calls under way: I3.
     pub(crate) acting: BTreeMap<(String, IssuerObject), usize>,
 }
@@ -246,8 +248,25 @@ impl Issuer {
 
     /// Notes that something was taken from an application.
     pub(crate) fn taken(&mut self, application: &ApplicationId, at: Timestamp) {
-        self.takings.push(Taking { application: application.clone(), at, released: false });
+        let over = self.taken_over.get(application);
+        let released = over.is_some_and(|then| at.since(*then) < A_DAY);
+        self.takings.push(Taking { application: application.clone(), at, released });
     }
+
+    /// Notes that the user of one who was in use before is Mint's from now on.
+    pub(crate) fn takes_over(&mut self, application: &ApplicationId, at: Timestamp) {
+        if is_of_old(application) {
+            self.taken_over.entry(application.clone()).or_insert(at);
+        }
+    }
+}
+
+/// As long as what is taken counts in identity-provisioner's books.
+const A_DAY: Duration = Duration::from_mins(24 * 60 + 10);
+
+/// Whether it was in use before Mint came.
+pub(crate) fn is_of_old(application: &ApplicationId) -> bool {
+    application.as_str().contains("-old-")
 }
 
 impl Issuer {

@@ -61,6 +61,9 @@ impl IdentityIssuer for ProvisionerWorld {
             let was = state.issuer.users.get(&wanted.username).is_some_and(|user| user.enabled);
             let client_id = state.issuer.put(&wanted.username, wanted.confidential, enabled);
             if let Some(id) = id_of(&wanted.username) {
+                if enabled {
+                    state.issuer.takes_over(&id, now);
+                }
                 if was && !enabled {
                     state.issuer.taken(&id, now);
                 }
