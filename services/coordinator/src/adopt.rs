@@ -11,8 +11,8 @@ use crate::identity::ensured;
 use crate::plan::{Decision, IdentityStep};
 use crate::policy::Parts;
 use crate::ports::Call;
-use crate::steps;
-use crate::store::{Change, Control, Held, LeaseFate, Store as _, StoreError, Taker};
+use crate::store::{Change, Control, Held, LeaseFate, Store as _, StoreError};
+use crate::{steps, take};
 
 /// Whoever holds the application ends a step within seconds; then it is tried again so often, with a pause in between.
 const TRIES: u32 = 50;
@@ -44,11 +44,7 @@ async fn take(parts: &Parts, application: &ApplicationId) -> Result<Option<Held>
         drive: Vec::new(),
         wake_at: NOW,
     };
-    let taker = Taker { holder: &parts.policy.holder, now, until: now.plus(parts.policy.lease) };
-    let held = parts.store.take(application, taker, &decide).await?;
-    // whoever reserved it may have begun meanwhile
-    let has_begun = |held: &Held| held.unless_begun.is_some_and(|begins| parts.clock.now() >= begins);
-    Ok(held.filter(|held| !has_begun(held)))
+    take::take_beside(parts, application, now, &decide).await
 }
 
 async fn under_lease(parts: &Parts, held: Held) -> Result<String, Fault> {

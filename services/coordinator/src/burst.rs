@@ -13,7 +13,6 @@ use tracing::Instrument;
 use crate::desk::Desk;
 use crate::error::BurstError;
 use crate::identity;
-use crate::lease::Reservations;
 use crate::plan::Decision;
 use crate::policy::Parts;
 use crate::ports::{Call, RotationCall};
@@ -23,13 +22,9 @@ use crate::store::{Held, Lease};
 use crate::take::{go_on, take};
 
 /// Works on an application if it needs it and nobody else does.
-pub(crate) async fn work(
-    parts: &Parts,
-    reservations: &Reservations,
-    application: &ApplicationId,
-) -> Result<(), BurstError> {
+pub(crate) async fn work(parts: &Parts, application: &ApplicationId) -> Result<(), BurstError> {
     let kept_at = parts.clock.monotonic();
-    let held = match go_on(parts, reservations, application).await? {
+    let held = match go_on(parts, application).await? {
         Some(held) => Some(held),
         None => take(parts, application).await?,
     };
@@ -38,7 +33,7 @@ pub(crate) async fn work(
     };
     parts.bell.changed();
     let progress = Mutex::new(Progress { desk, until, kept_at, active: 0 });
-    Burst { parts, reservations, lease, progress }.run(&decision).await
+    Burst { parts, lease, progress }.run(&decision).await
 }
 
 struct Progress {
@@ -51,7 +46,6 @@ struct Progress {
 
 pub(crate) struct Burst<'p> {
     pub(crate) parts: &'p Parts,
-    reservations: &'p Reservations,
     lease: Lease,
     progress: Mutex<Progress>,
 }

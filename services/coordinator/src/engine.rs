@@ -11,7 +11,6 @@ use tracing::Instrument;
 
 use crate::burst;
 use crate::error::chain;
-use crate::lease::Reservations;
 use crate::overlong::{Sightings, latest_end};
 use crate::policy::Parts;
 use crate::store::{Store, StoreError};
@@ -26,7 +25,6 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Engine {
     parts: Arc<Parts>,
-    reservations: Arc<Reservations>,
     workers: JoinSet<()>,
     in_flight: HashMap<Id, ApplicationId>,
     overlong: Sightings,
@@ -37,9 +35,10 @@ pub struct Engine {
 impl Engine {
     /// An engine at rest.
     pub fn new(parts: Arc<Parts>) -> Self {
+        // whoever restarts takes leases as everybody else does
+        parts.reservations.forget();
         Self {
             parts,
-            reservations: Arc::default(),
             workers: JoinSet::new(),
             in_flight: HashMap::new(),
             overlong: Sightings::default(),
@@ -96,7 +95,7 @@ impl Engine {
         }
         // those in flight may still be listed: their lease is taken by their own task
         let limit = free + self.in_flight.len();
-        let mut due = self.reservations.ripe(self.parts.clock.as_ref(), limit);
+        let mut due = self.parts.reservations.ripe(self.parts.clock.as_ref(), limit);
         due.extend(self.parts.store.due(&self.parts.policy.holder, self.parts.clock.now(), limit).await?);
         let mut left = free;
         for application in due {
@@ -143,7 +142,7 @@ impl Engine {
 
     /// When the next application has to be looked at: by what the store says, and by what this process has reserved.
     async fn next_look(&self) -> Result<Option<Timestamp>, StoreError> {
-        let reserved = self.reservations.next_look(self.parts.clock.as_ref());
+        let reserved = self.parts.reservations.next_look(self.parts.clock.as_ref());
         let stored = self.parts.store.next_wake(self.parts.clock.now()).await?;
         let left = self.overlong.next_look(&self.parts.clock.monotonic(), self.parts.policy.lease);
         let overlong = left.map(|left| self.parts.clock.now().plus(left));
@@ -151,11 +150,11 @@ impl Engine {
     }
 
     fn start(&mut self, application: ApplicationId) {
-        let (parts, reservations) = (Arc::clone(&self.parts), Arc::clone(&self.reservations));
+        let parts = Arc::clone(&self.parts);
         let span = tracing::info_span!("application", %application);
         let worked_on = application.clone();
         let worker = async move {
-            if let Err(error) = burst::work(&parts, &reservations, &worked_on).await {
+            if let Err(error) = burst::work(&parts, &worked_on).await {
                 tracing::warn!(code = ?error.code(), error = %chain(&error), "work on an application was broken off");
                 // its row still says that it is due: without a pause it would be tried in a tight loop
                 tokio::time::sleep(PAUSE_AFTER_BREAK).await;

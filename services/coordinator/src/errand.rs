@@ -44,7 +44,7 @@ pub(crate) async fn take(parts: &Parts, application: &ApplicationId) -> Result<O
         drive: vec![CredentialKind::Password],
         wake_at: NOW,
     };
-    take::take_to(parts, application, now, &decide).await
+    take::take_beside(parts, application, now, &decide).await
 }
 
 /// Who is worked on, by the right of this lease.

@@ -110,7 +110,7 @@ impl Reservation {
 
 /// The reservations of this process. Forgotten with it: whoever restarts takes leases as everybody else does.
 #[derive(Debug, Default)]
-pub(crate) struct Reservations(Mutex<BTreeMap<ApplicationId, Reservation>>);
+pub struct Reservations(Mutex<BTreeMap<ApplicationId, Reservation>>);
 
 impl Reservations {
     pub(crate) fn keep(&self, reservation: Reservation) {
@@ -121,6 +121,17 @@ impl Reservations {
     pub(crate) fn claim(&self, application: &ApplicationId, clock: &dyn Clock) -> Option<Reservation> {
         let reservation = self.locked().remove(application)?;
         (reservation.season(clock.now(), &clock.monotonic()) == Season::Ripe).then_some(reservation)
+    }
+
+    /// Takes back what is reserved, so that nobody of this process goes on with it; answers whether it was still there. If
+    /// not, somebody may be going on with it just now.
+    pub(crate) fn withdraw(&self, application: &ApplicationId) -> bool {
+        self.locked().remove(application).is_some()
+    }
+
+    /// Forgets everything.
+    pub(crate) fn forget(&self) {
+        self.locked().clear();
     }
 
     /// The applications whose reservation holds now, the longest waiting first.

@@ -49,6 +49,7 @@
 //!   `a_holder_whose_clock_is_ahead_keeps_what_it_renews`.
 //! - takes the leases of its own former life back while what that asked for may be under way:
 //!   `a_restarted_process_waits_for_its_own_leases_unless_there_is_one_of_each_executor`.
+//! - acts beside itself: `an_errand_does_not_take_what_the_engine_beside_it_may_be_going_on_with`.
 //! - goes on with a reserved lease after anything happened beside it:
 //!   `what_happens_before_it_begins_is_anybodys_and_the_holder_notices`,
 //!   `a_taker_whose_write_came_late_leaves_the_application_alone`.
@@ -152,7 +153,7 @@ pub use engine::Engine;
 pub use error::Error;
 pub use feed::Feed;
 pub use intake::run as take_in_catalog;
-pub use lease::{Claim, Free, HEADSTART, Reservation, Season};
+pub use lease::{Claim, Free, HEADSTART, Reservation, Reservations, Season};
 pub use operator::{Asked, Operator};
 pub use overlong::Overlong;
 pub use plan::{Decision, IdentityStep, World, decide};
@@ -211,6 +212,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         entropy: process.entropy(),
         bell: Bell::default(),
         issuer: IssuerGate::default(),
+        reservations: Reservations::default(),
     });
     let audit = GrpcAuditLog::new(process.peer(ServiceName::Audit)?, process.entropy());
     let audit: Port<dyn AuditLog> = Port::held_by(ServiceName::Coordinator.as_str(), Arc::new(audit));

@@ -9,6 +9,7 @@ use mint_types::{Clock, Entropy, RequestId, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::config::RotationConfig;
+use crate::lease::Reservations;
 use crate::ports::{Distributor, Identities, Rotator};
 use crate::watched::Watched;
 
@@ -146,4 +147,6 @@ pub struct Parts {
     pub bell: Bell,
     /// Whether the issuer may be called.
     pub issuer: IssuerGate,
+    /// The leases that this process may go on with.
+    pub reservations: Reservations,
 }

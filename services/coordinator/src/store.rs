@@ -70,6 +70,9 @@ pub struct Held {
     pub unless_begun: Option<Timestamp>,
 }
 
+/// What stands behind the holder's name on leases that it takes beside its engine.
+pub(crate) const ERRAND: &str = " (errand)";
+
 /// Who takes, when, for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Taker<'t> {
@@ -200,7 +203,7 @@ pub trait Store: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Ends the leases of a holder that was restarted.
+    /// Ends the leases of a holder that was restarted, also those of its errands.
     async fn reclaim(&self, holder: &str) -> Result<(), StoreError>;
     /// Writes something that changes nothing: only to see whether it can be written.
     async fn probe(&self) -> Result<(), StoreError>;

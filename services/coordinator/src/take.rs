@@ -5,18 +5,15 @@ use mint_types::{ApplicationId, CredentialKind, RotationId, Timestamp};
 
 use crate::desk::Desk;
 use crate::error::BurstError;
-use crate::lease::{Reservation, Reservations};
+use crate::lease::Reservation;
 use crate::plan::{Decision, World, decide, share_an_object};
 use crate::policy::Parts;
-use crate::store::{Control, Decide, Held, Store, StoreError, Taker};
+use crate::store::{Control, Decide, ERRAND, Held, Store, StoreError, Taker};
 
 /// Goes on with a reserved lease, without a write: only if the next steps need none, and nothing happened meanwhile.
-pub(crate) async fn go_on(
-    parts: &Parts,
-    reservations: &Reservations,
-    application: &ApplicationId,
-) -> Result<Option<Held>, BurstError> {
-    let Some(Reservation { lease, until, .. }) = reservations.claim(application, parts.clock.as_ref()) else {
+pub(crate) async fn go_on(parts: &Parts, application: &ApplicationId) -> Result<Option<Held>, BurstError> {
+    let Some(Reservation { lease, until, .. }) = parts.reservations.claim(application, parts.clock.as_ref())
+    else {
         return Ok(None);
     };
     let Some((desk, control)) = parts.store.reserved(&lease).await? else {
@@ -43,17 +40,31 @@ pub(crate) async fn take(parts: &Parts, application: &ApplicationId) -> Result<O
         open_all(parts, desk, &decision, now);
         decision
     };
-    Ok(take_to(parts, application, now, &decide_and_open).await?)
+    Ok(take_as(&parts.policy.holder, parts, application, now, &decide_and_open).await?)
 }
 
-/// Takes the lease to do what `decide` says; none if it is somebody else's, or may be.
-pub(crate) async fn take_to(
+/// The same beside the engine. What the engine reserved is withdrawn from it; if it is withdrawn already the engine may be
+/// going on with it just now, and an errand is to it as anybody else, with a name of its own.
+pub(crate) async fn take_beside(
     parts: &Parts,
     application: &ApplicationId,
     now: Timestamp,
     decide: &Decide<'_>,
 ) -> Result<Option<Held>, StoreError> {
-    let taker = Taker { holder: &parts.policy.holder, now, until: now.plus(parts.policy.lease) };
+    let own = parts.policy.holder.clone();
+    let holder = if parts.reservations.withdraw(application) { own } else { own + ERRAND };
+    take_as(&holder, parts, application, now, decide).await
+}
+
+/// Takes the lease to do what `decide` says; none if it is somebody else's, or may be.
+async fn take_as(
+    holder: &str,
+    parts: &Parts,
+    application: &ApplicationId,
+    now: Timestamp,
+    decide: &Decide<'_>,
+) -> Result<Option<Held>, StoreError> {
+    let taker = Taker { holder, now, until: now.plus(parts.policy.lease) };
     let held = parts.store.take(application, taker, decide).await?;
     let has_begun = |held: &Held| held.unless_begun.is_some_and(|begins| parts.clock.now() >= begins);
     if held.as_ref().is_some_and(has_begun) {

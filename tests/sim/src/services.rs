@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mint_api::audit_log::{AuditLog, MemoryAuditLog};
-use mint_coordinator::{Bell, Engine, IssuerGate, Policy, SqlStore, Store as _, Watched, take_in_catalog};
+use mint_coordinator::{
+    Bell, Engine, IssuerGate, Policy, Reservations, SqlStore, Store as _, Watched, take_in_catalog,
+};
 use mint_distributor::{Opener, Ports};
 use mint_identity_provisioner::model::Naming;
 use mint_identity_provisioner::statements::Statements;
@@ -132,6 +134,7 @@ impl Machines {
             entropy: being.entropy(),
             bell: Bell::default(),
             issuer: IssuerGate::default(),
+            reservations: Reservations::default(),
         });
         self.network.coordinators.members[replica].share(Arc::clone(&parts));
         let never = CancellationToken::new();

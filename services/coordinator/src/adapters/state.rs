@@ -15,8 +15,8 @@ use super::{pages, revocations, rows};
 use crate::desk::{Adoption, Desk};
 use crate::overlong::Overlong;
 use crate::store::{
-    Change, Control, Decide, Edit, Held, Lease, NotKept, Reported, Revocation, Started, Store, StoreError,
-    Taker,
+    Change, Control, Decide, ERRAND, Edit, Held, Lease, NotKept, Reported, Revocation, Started, Store,
+    StoreError, Taker,
 };
 
 /// The coordinator's schema on PostgreSQL.
@@ -39,8 +39,7 @@ const NEXT_WAKE: &str = include_str!("../sql/applications_next_wake.sql");
 const NEXT_LEASE_END: &str = "SELECT lease_expires_at FROM applications WHERE lease_expires_at > $1 \
      ORDER BY lease_expires_at LIMIT 1";
 const RESERVED: &str = include_str!("../sql/applications_reserved.sql");
-const RECLAIM: &str =
-    "UPDATE applications SET lease_expires_at = 0, reserved_from = 0 WHERE lease_holder = $1";
+const RECLAIM: &str = "UPDATE applications SET lease_expires_at = 0, reserved_from = 0 WHERE lease_holder = $1 OR lease_holder = $2";
 const OVERLONG: &str = "SELECT application_id, fencing_token, lease_expires_at FROM applications \
      WHERE lease_expires_at > $1 AND reserved_from = 0";
 const END_OVERLONG: &str = "UPDATE applications \
@@ -112,7 +111,8 @@ impl Store for SqlStore {
     }
 
     async fn reclaim(&self, holder: &str) -> Result<(), StoreError> {
-        self.writing().execute(RECLAIM, &[holder.into()]).await?;
+        let errands = format!("{holder}{ERRAND}");
+        self.writing().execute(RECLAIM, &[holder.into(), errands.as_str().into()]).await?;
         Ok(())
     }
 
@@ -161,7 +161,9 @@ impl Store for SqlStore {
     ) -> Result<Option<Held>, StoreError> {
         let longest = self.longest_adoption;
         self.writing()
-            .write_on_rows(|transaction| Box::pin(try_to_take(transaction, application, taker, decide, longest)))
+            .write_on_rows(|transaction| {
+                Box::pin(try_to_take(transaction, application, taker, decide, longest))
+            })
             .await
     }
 
@@ -185,7 +187,9 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<Vec<Result<(), NotKept>>, StoreError> {
         let longest = self.longest_adoption;
-        self.writing().write_on_rows(|transaction| Box::pin(hear_all(transaction, reports, now, longest))).await
+        self.writing()
+            .write_on_rows(|transaction| Box::pin(hear_all(transaction, reports, now, longest)))
+            .await
     }
 
     async fn pause_issuer(&self, until: Timestamp, latest: Timestamp) -> Result<(), StoreError> {
@@ -222,7 +226,9 @@ impl Store for SqlStore {
         now: Timestamp,
         edit: &Edit<'_>,
     ) -> Result<Option<Vec<Started>>, StoreError> {
-        self.writing().write_on_rows(|transaction| Box::pin(edit_one(transaction, application, now, edit))).await
+        self.writing()
+            .write_on_rows(|transaction| Box::pin(edit_one(transaction, application, now, edit)))
+            .await
     }
 
     async fn set_paused(

@@ -66,7 +66,7 @@ impl Burst<'_> {
         let lease = Lease { token, ..self.lease.clone() };
         let reservation = Reservation::new(lease, wake_at, until, self.parts.clock.as_ref());
         self.commit(progress, kind, LeaseFate::Reserve { token, wake_at, until, changed }).await?;
-        self.reservations.keep(reservation);
+        self.parts.reservations.keep(reservation);
         self.parts.bell.ring();
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mint_coordinator::{ApplicationState, Engine, HEADSTART, Store};
+use mint_coordinator::{ApplicationState, Engine, HEADSTART, Revocation, Store, Waiting, carry};
 use mint_testkit::ManualClock;
 use mint_types::{Clock, CredentialKind, Revision, Timestamp};
 
@@ -189,4 +189,40 @@ fn assert_nothing_twice(stage: &Stage) {
             assert!(seen.insert((rotation, call.api)), "{call:?} twice");
         }
     }
+}
+
+#[tokio::test]
+async fn an_errand_does_not_take_what_the_engine_beside_it_may_be_going_on_with() {
+    let mut stage = Stage::new().await;
+    let due = adopting(&mut stage).await;
+    until(&stage, due);
+    let revocation = Revocation {
+        application: "app-a".parse().unwrap(),
+        kind: PASSWORD,
+        id: "a-statement".to_owned(),
+        statement: mint_saga::Sealed::new(b"signed".to_vec()),
+        asked_at: stage.clock.now(),
+    };
+    stage.store.keep_revocations(&[revocation]).await.unwrap();
+    let mut waiting = Waiting::default();
+    // what the engine's memory is like while it goes on
+    let store = Arc::new(stage.store.clone());
+    let beside = parts(&stage.world, store, stage.parts.policy.clone(), 7);
+    assert_eq!(carry(&beside, &mut waiting).await.unwrap(), 1);
+    assert_eq!(stage.world.count("revoke"), 0, "the engine may have read its reservation just before");
+    waiting.clear();
+    assert_eq!(carry(&stage.parts, &mut waiting).await.unwrap(), 1);
+    assert_eq!(stage.world.count("revoke"), 1, "it has not: it is withdrawn from it");
+    for _ in 0..6 {
+        stage.turn().await;
+        carry(&stage.parts, &mut waiting).await.unwrap();
+        stage.clock.advance(Duration::from_secs(3));
+    }
+    assert_eq!(
+        carry(&stage.parts, &mut waiting).await.unwrap(),
+        0,
+        "it comes to its turn: {:?}",
+        stage.world.log()
+    );
+    stage.world.assert_sound();
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_coordinator::{Bell, Engine, IssuerGate, Parts, Policy, SqlStore, Status, Store, Watched, status};
+use mint_coordinator::{
+    Bell, Engine, IssuerGate, Parts, Policy, Reservations, SqlStore, Status, Store, Watched, status,
+};
 use mint_port::Port;
 use mint_saga::Backoff;
 use mint_store::Database;
@@ -142,5 +144,6 @@ pub(crate) fn parts(world: &World, store: Arc<dyn Store>, policy: Policy, seed: 
         entropy: Arc::new(SeededEntropy::new(seed)),
         bell: Bell::default(),
         issuer: IssuerGate::default(),
+        reservations: Reservations::default(),
     })
 }
