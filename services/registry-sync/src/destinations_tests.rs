@@ -66,7 +66,14 @@ fn a_statement_stays_as_long_as_the_destinations_do() {
     let entry = Entry { settings: &settings, statement: Some(&statement), defaults: &defaults };
     let confirmed = record.with_settings(&entry, NOW);
     assert_eq!(confirmed.statement.as_deref(), Some("{}"));
-    assert_eq!(enter(&confirmed, &entered(&["one"], Layout::Combined), None).as_deref(), Some("{}"));
+    let mut renamed = entered(&["one"], Layout::Split);
+    renamed.scopes = vec!["other.scope".parse().unwrap()];
+    assert_eq!(enter(&confirmed, &renamed, None).as_deref(), Some("{}"));
+    assert_eq!(
+        enter(&confirmed, &entered(&["one"], Layout::Combined), None),
+        None,
+        "other objects are written"
+    );
     assert_eq!(enter(&confirmed, &entered(&["two"], Layout::Split), None), None);
 }
 

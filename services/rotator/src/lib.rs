@@ -91,18 +91,19 @@
 //! - *The audit outcome is told after the ledger has it.* If the log refuses just then, the act fails for the caller, and
 //!   its repetition announces and concludes again without acting. That the log has it is kept with the next write for the
 //!   application: whoever dies before that tells it once more, which is no lie.
-//! - *Five durable commits for a rotation with an overlap* (`a_rotation_with_an_overlap_takes_five_durable_writes`), whatever ends its versions: the intent and the version (Create),
-//!   the receipt, the intent of the end and its answer (Retire). A Retire that nobody outside hears of is one write. A
-//!   combined one takes a sixth: the first half's answer is kept before the second is asked to end, so that a death between
-//!   the two is told from one before both. A value that is set (*replace*) takes a sixth too: that a destination has it is
-//!   the intent of the set, which the login's verdict follows; only then is there a receipt to accept.
+//! - *Six durable commits for a rotation with an overlap* (`a_rotation_with_an_overlap_takes_six_durable_writes`), whatever
+//!   ends its versions: the intent and the version (Create), the receipt, the intent of the end and its answer (Retire), the
+//!   token (Prove). A Retire that nobody outside hears of is one write. A combined one takes a seventh: the first half's
+//!   answer is kept before the second is asked to end, so that a death between the two is told from one before both. A value
+//!   that is set (*replace*) takes a seventh too: that a destination has it is the intent of the set, which the login's
+//!   verdict follows; only then is there a receipt to accept.
 //! - *A fencing token is raised by an act's first write, before anything is changed at the issuer*, or by a write of its own
 //!   if the act is answered without one. So an end keeps its intent even where a late one is harmless and the accepted
 //!   receipt could stand for it: without that write two holders could act at once.
-//! - *Prove writes nothing* unless it saw trouble: it changes nothing, so its token overtakes nobody (an overtaken one is
-//!   refused), and its verdict is in the audit log and with its caller before the next write keeps it here. Whoever dies
-//!   before that and is asked again logs in once more; of an issuer that counts failed logins that is told it
-//!   (`where_logins_lock_users_out_none_is_tried`).
+//! - *Prove writes its token and no verdict* unless it saw trouble. A login changes nothing, but it is a call like others:
+//!   without that write a Prove that comes very late logs in beside whoever follows (found by the simulation). The verdict is
+//!   in the audit log and with its caller before the next write keeps it here; whoever dies before that and is asked again
+//!   logs in once more; of an issuer that counts failed logins that is told it (`where_logins_lock_users_out_none_is_tried`).
 //! - *A few versions that were given up may stand, then one more in ten minutes*: each is swept by the next end, and an
 //!   honest rotation must come through to do that. Two operators who revoke do not wait for it.
 //! - *What ends a version is declared by the driver* (`libs/issuer-contract`), and the plan takes the declaration, never

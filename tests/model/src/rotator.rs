@@ -62,8 +62,8 @@ impl Mint {
             return Some(Answer::Failed(reason::STALE_FENCING_TOKEN, None));
         }
         match self.decide_rotation(world, envelope, request) {
-            // what is answered at once was written with its token; a proof changes nothing, and writes nothing
-            Ok(Some(heard)) if !matches!(request, Request::Prove(_)) => {
+            // what is answered at once was written with its token
+            Ok(Some(heard)) => {
                 let written = world.ledger.overtake(envelope.token);
                 Some(written.map_or(Answer::Failed(reason::STALE_FENCING_TOKEN, None), |()| heard))
             }

@@ -41,7 +41,7 @@ impl Rotator {
     pub async fn prove(&self, order: &Order, probe_envelope: &[u8]) -> Result<Proof, Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
-        ledger.admit(&order.application, order.token).await?;
+        ledger.overtake(&order.application, order.token).await?;
         let state = ledger.load(&order.application, order.ask.rotation).await?;
         let version = match plan::prove(&state, order.ask, &self.parts.rules, &self.now())? {
             ProvePlan::NothingToProve => return Ok(Proof::NothingToProve),
