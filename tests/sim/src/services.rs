@@ -229,10 +229,16 @@ impl Machines {
 
     async fn provisioner(&self, being: &Being, replica: usize) -> Result<(), Error> {
         use identities::{MIGRATIONS, SCHEMA, State};
-        let database = being.opens(&self.disks.provisioner, SCHEMA, MIGRATIONS).await?;
+        let disk = &self.disks.provisioner;
+        let is_first = disk.is_fresh();
+        let database = being.opens(disk, SCHEMA, MIGRATIONS).await?;
+        if is_first {
+            // before anything can go wrong: a process that does not start is not started again here
+            let calm = State::new(disk.open(SCHEMA, MIGRATIONS, false, None).await?, Budget::default());
+            let taking_over = calm.accept(&self.release_of_the_takeover(), being.clock().now()).await;
+            taking_over.map_err(|error| Error::Unavailable { detail: error.to_string() })?;
+        }
         let state = State::new(database, Budget::default());
-        let taking_over = state.accept(&self.release_of_the_takeover(), being.clock().now()).await;
-        taking_over.map_err(|error| Error::Unavailable { detail: error.to_string() })?;
         let world = Arc::new(ProvisionerWorld(being.life.clone()));
         let provisioner = provisioning::Provisioner::new(provisioning::Parts {
             issuer: Port::new(world.clone()),
