@@ -8,7 +8,7 @@ mod stores;
 
 pub(crate) use catalog::{Catalog, bucket, record};
 pub use consumers::Moment;
-pub(crate) use consumers::PREFIX;
+pub(crate) use consumers::{PREFIX, Window};
 pub use issuer::Manner;
 pub(crate) use issuer::{Client, Denied, End, Issuer, Password, User, is_of_old};
 pub(crate) use log::Log;

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use crate::clock::{MachineClock, TrueTime};
 use crate::faults::Fault;
 use crate::hostile::stolen_key;
-use crate::outside::{Catalog, Issuer, Log, Stores};
+use crate::outside::{Catalog, Issuer, Log, Stores, Window};
 use crate::rng::Rng;
 use crate::tally::Tally;
 
@@ -57,7 +57,7 @@ pub(crate) struct State {
     /// Whether somebody who keeps no lease is asking right now.
     pub(crate) hostile: bool,
     /// Since when a value is at a destination that its issuer and other destinations do not have, by application.
-    pub(crate) windows: BTreeMap<String, Duration>,
+    pub(crate) windows: BTreeMap<String, Window>,
     pub(crate) admitted: BTreeMap<(&'static str, String), u64>,
     pub(crate) hash: u64,
     pub(crate) lines: Option<Vec<String>>,

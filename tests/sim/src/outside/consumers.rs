@@ -53,6 +53,13 @@ impl Moment {
     }
 }
 
+/// Since when a store has a value that its issuer lacks, and which store had it first.
+#[derive(Debug, Clone)]
+pub(crate) struct Window {
+    opened: Duration,
+    place: (String, String),
+}
+
 impl State {
     /// Every instance of an application logs in: those that fetched just now, and those that fetched as long ago as the
     /// overlap allows; at every destination that its settings name.
@@ -71,7 +78,7 @@ impl State {
         let username = format!("{PREFIX}{application}");
         let Some(places) = self.stores.applications.get(application) else { return };
         let replaces = self.issuer.manner == Manner::Glewlwyd;
-        let opened = self.windows.get(application).copied();
+        let opened = self.windows.get(application).map(|window| window.opened);
         let is_open = moment != Moment::Last
             && opened.is_some_and(|opened| self.time.elapsed().saturating_sub(opened) < LONGEST_WINDOW);
         let is_last = moment == Moment::Last;
@@ -112,7 +119,7 @@ impl State {
             self.fetched_again(application);
         }
         self.tally.log_in(moment, found.len(), failed, if is_open { shut_out } else { 0 });
-        if let Some(opened) = opened.filter(|_| shut_out == 0) {
+        if let Some(opened) = opened.filter(|_| shut_out == 0 && self.is_set(application)) {
             self.windows.remove(application);
             self.tally.window_closed(self.time.elapsed().saturating_sub(opened));
         }
@@ -134,8 +141,19 @@ impl State {
             self.issuer.users.get(&username).is_some_and(|user| user.client_id == *id)
         });
         if is_its_own && !self.issuer.accepts(&username, &held, now).1 {
-            self.windows.insert(application.to_owned(), elapsed);
+            let place = (bucket.to_owned(), key.to_owned());
+            self.windows.insert(application.to_owned(), Window { opened: elapsed, place });
         }
+    }
+
+    /// Whether the issuer knows the value by which a window was opened; or it was overwritten since. The place may be one
+    /// that the settings do not name any more, and that is written on until somebody answers for that.
+    fn is_set(&self, application: &str) -> bool {
+        let Some(Window { place: (bucket, key), .. }) = self.windows.get(application) else { return true };
+        let places = self.stores.applications.get(application);
+        let held = places.and_then(|places| places.get(&(bucket.clone(), key.clone()))?.current.clone());
+        let username = format!("{PREFIX}{application}");
+        held.is_none_or(|held| self.issuer.accepts(&username, &held, self.time.now()).1)
     }
 
     /// Where an application looks.
