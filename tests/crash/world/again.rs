@@ -37,9 +37,6 @@ impl Stage {
             _ => {}
         }
         self.enter(id, &settings).await?;
-        if let Some(glewlwyd) = self.glewlwyd.as_ref().filter(|_| case.way.is_delivered()) {
-            glewlwyd.provide_for(&self.registry, id).await?;
-        }
         // what it logs in with is written by the world as soon as that knows it
         let environment = self.world.data().join("applications").join(id).join("env");
         until("its environment is there", || async { environment.exists().then_some(()) }).await?;

@@ -1,19 +1,13 @@
-//! A world whose rotator speaks to the sandbox's Glewlwyd: users and clients exist there under the names that
-//! identity-provisioner was given, made by whoever runs that server.
+//! A world whose identity-provisioner and rotator speak to the sandbox's Glewlwyd.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use mint_api::registry::v1::GetApplicationRequest;
-use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
-use mint_runtime::Channel;
 use mint_tests::client;
 use mint_tests::world::World;
 use serde_json::{Value, json};
-
-use crate::stage::until;
 
 /// The server, before the world is up.
 #[derive(Debug)]
@@ -39,10 +33,17 @@ impl Glewlwyd {
         format!("{}/oidc/token", self.api)
     }
 
-    /// What the rotator has to be told.
+    /// What both services have to be told.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let key = self.secrets.with_file_name("identity-provisioner").join("glewlwyd-token");
+        let provisioner = [
+            ("DRIVER", "glewlwyd".to_owned()),
+            ("URL", self.api.clone()),
+            ("TOKEN_FILE", key.display().to_string()),
+        ]
+        .map(|(name, value)| (format!("MINT_IDENTITY_PROVISIONER__ISSUER__{name}"), value));
         let file = |name: &str| self.secrets.join(name).display().to_string();
-        [
+        let rotator = [
             ("DRIVER", "glewlwyd".to_owned()),
             ("URL", self.api.clone()),
             ("TOKEN_FILE", file("glewlwyd-token")),
@@ -50,43 +51,17 @@ impl Glewlwyd {
             ("TOKEN_URL", self.token_url()),
             ("REVOCATION_URL", format!("{}/oidc/revoke", self.api)),
         ]
-        .map(|(name, value)| (format!("MINT_ROTATOR__ISSUER__{name}"), value))
-        .to_vec()
+        .map(|(name, value)| (format!("MINT_ROTATOR__ISSUER__{name}"), value));
+        provisioner.into_iter().chain(rotator).collect()
     }
 
-    /// Makes the prober, and the user and client of each application as soon as their names are known.
-    pub(crate) async fn provide(
-        &self,
-        registry: &RegistryServiceClient<Channel>,
-        world: &World,
-        ids: impl Iterator<Item = &str>,
-    ) {
+    /// Makes what whoever runs that server makes: the prober.
+    pub(crate) async fn provide(&self, world: &World) {
         assert!(world.endpoints.sandbox_url.starts_with(self.api.trim_end_matches("/glewlwyd/api")));
         let prober = std::fs::read(self.secrets.join("prober.json")).unwrap();
         let prober: Value = serde_json::from_slice(&prober).unwrap();
         let text = |field: &str| prober[field].as_str().unwrap().to_owned();
         self.make("client", &confidential(&text("client_id"), &text("client_secret"))).await;
-        for id in ids {
-            self.provide_for(registry, id).await.unwrap();
-        }
-    }
-
-    /// Makes the user and client of one application.
-    pub(crate) async fn provide_for(
-        &self,
-        registry: &RegistryServiceClient<Channel>,
-        id: &str,
-    ) -> Result<(), String> {
-        let identity = until("the identity is known", || async {
-            let request = GetApplicationRequest { application_id: id.to_owned(), ..Default::default() };
-            registry.clone().get_application(request).await.ok()?.into_inner().application?.identity
-        });
-        let identity = identity.await?;
-        let user =
-            json!({"username": identity.username, "name": id, "enabled": true, "scope": ["uid", "cn"]});
-        self.make("user", &user).await;
-        self.make("client", &confidential(&identity.client_id, "never-used-by-anybody")).await;
-        Ok(())
     }
 
     async fn make(&self, collection: &str, body: &Value) {

@@ -83,27 +83,37 @@ fn one_at_a_time(calls: &[Call]) -> Result<(), String> {
     Ok(())
 }
 
-/// Who says what before a call.
-fn announcement(api: &str) -> Option<(ServiceName, &'static [&'static str])> {
-    Some(match api {
+/// What identity-provisioner says before it changes a user or its client.
+const IDENTITY: (ServiceName, &[&str]) = (
+    ServiceName::IdentityProvisioner,
+    &["identity.ensure", "identity.enable", "identity.restore", "identity.disable", "orphan.disable"],
+);
+
+/// Who says what before a call: one of them.
+fn announcements(api: &str) -> Vec<(ServiceName, &'static [&'static str])> {
+    match api {
         "service-user.create_password" | "service-user.create_client" => {
-            (ServiceName::Rotator, &["credential.create"])
+            vec![(ServiceName::Rotator, &["credential.create"])]
         }
         "service-user.commit_password" | "service-user.commit_client" => {
-            (ServiceName::Rotator, &["credential.retire", "credential.revoke"])
+            vec![(ServiceName::Rotator, &["credential.retire", "credential.revoke"])]
         }
-        "glewlwyd.user.put" => {
-            (ServiceName::Rotator, &["credential.create", "credential.retire", "credential.revoke"])
+        "glewlwyd.user.put" => vec![
+            (ServiceName::Rotator, &["credential.create", "credential.retire", "credential.revoke"]),
+            IDENTITY,
+        ],
+        "glewlwyd.client.put" => {
+            vec![(ServiceName::Rotator, &["credential.set", "credential.revoke"]), IDENTITY]
         }
-        "glewlwyd.client.put" => (ServiceName::Rotator, &["credential.set", "credential.revoke"]),
-        "service-user.put" => (
-            ServiceName::IdentityProvisioner,
-            &["identity.ensure", "identity.enable", "identity.restore", "identity.disable", "orphan.disable"],
-        ),
-        "service-user.delete" => (ServiceName::IdentityProvisioner, &["identity.delete", "orphan.delete"]),
-        "s3.PutObject" => (ServiceName::Distributor, &["credential.deliver", "destination.tombstone"]),
-        _ => return None,
-    })
+        "service-user.put" => vec![IDENTITY],
+        "service-user.delete" => {
+            vec![(ServiceName::IdentityProvisioner, &["identity.delete", "orphan.delete"])]
+        }
+        "s3.PutObject" => {
+            vec![(ServiceName::Distributor, &["credential.deliver", "destination.tombstone"])]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn micros(entry: &Entry) -> u64 {
@@ -125,16 +135,16 @@ fn said(calls: &[Call], entries: &[Entry]) -> Result<(), String> {
     }
     let mut acts = 0;
     for call in calls {
-        let (Some((actor, actions)), Some(id)) = (announcement(&call.api), &call.application) else {
-            continue;
-        };
+        let announcers = announcements(&call.api);
+        let Some(id) = call.application.as_ref().filter(|_| !announcers.is_empty()) else { continue };
         acts += 1;
         let done = u64::try_from(call.started_us).expect("after 1970");
         let fits = |entry: &&&Entry| {
             let act = entry.act.as_ref().expect("an entry has an act");
-            entry.actor.ends_with(&format!("/service/{actor}"))
-                && actions.contains(&act.action.as_str())
-                && micros(entry) <= done
+            let said = |(actor, actions): &(ServiceName, &[&str])| {
+                entry.actor.ends_with(&format!("/service/{actor}")) && actions.contains(&act.action.as_str())
+            };
+            announcers.iter().any(said) && micros(entry) <= done
         };
         let fitting: Vec<&&Entry> = announced.get(id.as_str()).into_iter().flatten().filter(fits).collect();
         let open = fitting.iter().find(|entry| concluded.get(&entry.leaf_index).is_none_or(|at| *at > done));

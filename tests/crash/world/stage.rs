@@ -44,8 +44,6 @@ pub(crate) struct Stage {
     pub(crate) issuer: Issuer,
     /// Where applications log in.
     pub(crate) token_url: String,
-    /// The server that its rotator speaks to, if that is another than the sandbox's own issuer.
-    pub(crate) glewlwyd: Option<Glewlwyd>,
     pub(crate) arming: Arming,
     pub(crate) coordination: CoordinationServiceClient<Channel>,
     pub(crate) registry: RegistryServiceClient<Channel>,
@@ -99,8 +97,7 @@ impl Stage {
             RotationServiceClient::new(channel(ServiceName::Rotator)),
         );
         if let Some(glewlwyd) = &glewlwyd {
-            let ids = entries.iter().map(|entry| entry.id.as_str());
-            glewlwyd.provide(&registry, &world, ids).await;
+            glewlwyd.provide(&world).await;
         }
         let token_url = glewlwyd
             .as_ref()
@@ -120,7 +117,6 @@ impl Stage {
             coordination,
             registry,
             rotation,
-            glewlwyd,
             released: AtomicU64::new(0),
             own_calls: Mutex::default(),
             _directory: kept,
