@@ -12,14 +12,9 @@ use crate::{AccountId, ApplicationId, Bucket, Problem, Settings, TeamId, Timesta
 pub struct Revision(pub u64);
 
 impl Revision {
-    /// Revisions keep step with the clock in milliseconds; one further ahead than this (a day) was given by no catalog, and
-    /// whoever remembered it as the newest would wait for it for ever.
-    const FARTHEST_AHEAD_MILLIS: u64 = 24 * 3600 * 1000;
-
     /// Whether a catalog could have given it by now.
     pub fn is_plausible(self, now: Timestamp) -> bool {
-        let clock = u64::try_from(now.unix_millis()).unwrap_or(0);
-        self.0 <= clock.saturating_add(Self::FARTHEST_AHEAD_MILLIS)
+        crate::fence::keeps_step(self.0, now)
     }
 }
 

@@ -16,19 +16,23 @@ use crate::mutation::{Mutation, mutated};
 #[serde(transparent)]
 pub struct FencingToken(pub u64);
 
+/// Fencing tokens and revisions keep step with the clock in milliseconds. One further ahead than this (a day) was given by
+/// nobody who gives them, and whoever remembered it as the highest would wait for a higher one for ever.
+const FARTHEST_AHEAD_MILLIS: u64 = 24 * 3600 * 1000;
+
+fn of_clock(now: Timestamp) -> u64 {
+    u64::try_from(now.unix_millis()).unwrap_or(0)
+}
+
+/// Whether a number that keeps step with the clock can have been given by now.
+pub(crate) fn keeps_step(number: u64, now: Timestamp) -> bool {
+    number <= of_clock(now).saturating_add(FARTHEST_AHEAD_MILLIS)
+}
+
 impl FencingToken {
-    /// Tokens keep step with the clock in milliseconds; one further ahead than this (a day) was made by no lease, and
-    /// whoever remembered it as the highest would be locked for ever.
-    const FARTHEST_AHEAD_MILLIS: u64 = 24 * 3600 * 1000;
-
-    fn of_clock(now: Timestamp) -> u64 {
-        u64::try_from(now.unix_millis()).unwrap_or(0)
-    }
-
     /// Whether a lease could have made it by now.
     pub fn is_plausible(self, now: Timestamp) -> bool {
-        mutated(Mutation::TokenFromTheFuture)
-            || self.0 <= Self::of_clock(now).saturating_add(Self::FARTHEST_AHEAD_MILLIS)
+        mutated(Mutation::TokenFromTheFuture) || keeps_step(self.0, now)
     }
 
     /// The token after `last`: one more, and never behind the clock, so that a restored backup cannot repeat one. After an
@@ -37,7 +41,7 @@ impl FencingToken {
         if mutated(Mutation::TokensRepeatAfterRestore) {
             return Self(last.0.saturating_add(1));
         }
-        let clock = Self::of_clock(now);
+        let clock = of_clock(now);
         if last.is_plausible(now) { Self(clock.max(last.0.saturating_add(1))) } else { Self(clock) }
     }
 }
