@@ -69,7 +69,7 @@ async fn follow(parts: &Parts, catalog: &dyn Catalog, progressed: &mut bool) -> 
                 Err(error) => failure = Some(error),
             }
         }
-        take_in(parts, &records, Revision(0)).await?;
+        take_in(parts, records, Revision(0)).await?;
         if let Some(failure) = failure {
             return Err(Broken::Catalog(failure));
         }
@@ -89,7 +89,7 @@ async fn list(parts: &Parts, catalog: &dyn Catalog) -> Result<Revision, Broken> 
         let last = page.next_page_token.is_empty();
         // before the last page only what was written is sure: a restart lists the rest again
         let up_to = if last { page.revision } else { Revision(0) };
-        take_in(parts, &page.records, up_to).await?;
+        take_in(parts, page.records, up_to).await?;
         if last {
             return Ok(parts.store.revision().await?);
         }
@@ -114,10 +114,9 @@ fn is_believed(record: &Application, now: Timestamp) -> bool {
     ahead.is_none()
 }
 
-async fn take_in(parts: &Parts, records: &[Application], up_to: Revision) -> Result<(), StoreError> {
+async fn take_in(parts: &Parts, mut records: Vec<Application>, up_to: Revision) -> Result<(), StoreError> {
     let now = parts.clock.now();
-    let records: Vec<Application> =
-        records.iter().filter(|record| is_believed(record, now)).cloned().collect();
+    records.retain(|record| is_believed(record, now));
     let newest = records.iter().map(|record| record.revision).max().unwrap_or_default();
     let up_to = newest.max(up_to);
     if records.is_empty() && up_to == parts.store.revision().await? {
