@@ -168,12 +168,17 @@ impl Verified {
 
     /// What is said, if the team or an operator signed.
     pub fn by_owner_or_operator(self, team: &TeamId) -> Result<Statement, Error> {
-        let signed = self.signers.iter().any(|signer| match signer {
+        let signed = self.is_by_owner_or_operator(team);
+        self.if_so(signed, || format!("team/{team} or an operator"))
+    }
+
+    /// Whether the team or an operator signed.
+    pub fn is_by_owner_or_operator(&self, team: &TeamId) -> bool {
+        self.signers.iter().any(|signer| match signer {
             Signer::Operator(_) => true,
             Signer::Team(other) => other == team,
             Signer::Service(_) => false,
-        });
-        self.if_so(signed, || format!("team/{team} or an operator"))
+        })
     }
 
     /// What is said, if the service signed.

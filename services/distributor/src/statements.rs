@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mint_statement::{Error, SignedStatement, Signer, Statement, Subject, TrustedKeys};
+use mint_statement::{Error, SignedStatement, Statement, Subject, TrustedKeys};
 use mint_types::{ApplicationId, ServiceName, TeamId, Timestamp};
 
 use crate::plan::pins::Confirmation;
@@ -41,11 +41,7 @@ impl Statements {
     ) -> Result<Confirmation, Error> {
         let verified = SignedStatement::parse(bytes)?.verify(&self.trusted()?, now)?;
         let pinned = pinned.unwrap_or(owner);
-        let speaks = verified.signers().iter().any(|signer| match signer {
-            Signer::Operator(_) => true,
-            Signer::Team(team) => team == pinned,
-            Signer::Service(_) => false,
-        });
+        let speaks = verified.is_by_owner_or_operator(pinned);
         let believed = if speaks { pinned } else { owner };
         let Statement { issued_at, subject, .. } = verified.by_owner_or_operator(believed)?;
         match subject {
