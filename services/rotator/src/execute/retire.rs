@@ -112,11 +112,11 @@ impl Rotator {
         retires: Option<Version>,
     ) -> Result<(), Error> {
         self.check_issuer().await?;
-        let username = self.username(&order.application);
         let told = commits.iter().filter(|commit| commit.keep.is_some()).count();
         let calls = u32::try_from(told).unwrap_or(u32::MAX);
         self.parts.budget.take(calls, &self.parts.clock.monotonic())?;
-        let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
+        let announced =
+            self.parts.audit.announce(order.act(ACTION, self.username(&order.application))).await?;
         let ledger = &self.parts.ledger;
         let outcome = async {
             let (awaited, intended) = (self.awaited(plan::told_of(commits)), self.now());
@@ -136,13 +136,7 @@ impl Rotator {
                 if let Some((object, call)) = last.take() {
                     ledger.committed(application, ask, object, call, &self.now()).await?;
                 }
-                if let Some(keep) = &commit.keep {
-                    let ended = self.end(&sent, commit.object, &username, keep).await;
-                    if ended.is_err() {
-                        self.never_sent(&sent, &commits[place + 1..]).await?;
-                    }
-                    self.unless_gone(order, commit.object, ended).await?;
-                }
+                self.end_first(order, &sent, &commits[place..]).await?;
                 last = Some((commit.object, sent.calls.on(commit.object)));
             }
             ledger.retired(application, None, ask, last.as_slice(), retires, &self.now()).await
@@ -159,7 +153,7 @@ impl Rotator {
         }
     }
 
-    pub(super) async fn end(
+    async fn end(
         &self,
         sent: &Sent<'_>,
         object: IssuerObject,
@@ -176,8 +170,24 @@ impl Rotator {
         ended.map_err(|error| Error::Issuer { call: call_name(Verb::End, object), error })
     }
 
+    /// Has the first of these end what it ends, if the issuer is to hear of it. If that fails, nothing is sent for the others.
+    pub(super) async fn end_first(
+        &self,
+        order: &Order,
+        sent: &Sent<'_>,
+        commits: &[Commit],
+    ) -> Result<(), Error> {
+        let Some((commit, others)) = commits.split_first() else { return Ok(()) };
+        let Some(keep) = &commit.keep else { return Ok(()) };
+        let ended = self.end(sent, commit.object, &self.username(&order.application), keep).await;
+        if ended.is_err() {
+            self.never_sent(sent, others).await?;
+        }
+        self.unless_gone(order, commit.object, ended).await
+    }
+
     /// The intents of these were durable, but their calls were never sent: nobody waits for them.
-    pub(super) async fn never_sent(&self, sent: &Sent<'_>, commits: &[Commit]) -> Result<(), Error> {
+    async fn never_sent(&self, sent: &Sent<'_>, commits: &[Commit]) -> Result<(), Error> {
         let error = IssuerError::NotSent("the call before it failed".to_owned());
         for object in plan::told_of(commits) {
             self.end_failed(sent.rotation, object, &sent.calls, &error).await?;
@@ -187,7 +197,7 @@ impl Rotator {
 
     /// What a refused end means: if the issuer knows the user, and not the version that is to stay, that one is gone, and the
     /// rotation is given up so that a fresh one can begin. Nothing is taken for ended: the answer may be a lie.
-    pub(super) async fn unless_gone(
+    async fn unless_gone(
         &self,
         order: &Order,
         object: IssuerObject,

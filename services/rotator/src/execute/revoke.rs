@@ -161,19 +161,12 @@ impl Rotator {
         let calls = ledger.excuse(application, order.token, &excuse, &self.parts.rules, &intended).await?;
         let delivered = &ending.delivered;
         let sent = Sent { announced, delivered, rotation, calls, intended };
-        let username = self.username(application);
         let own = Order { application: application.clone(), ask, token: order.token, request: order.request };
         if !ending.sets.is_empty() {
             self.set_unwritten(&own, &sent, &ending.made, &ending.sets, &ending.written).await?;
         }
         for (place, commit) in ending.commits.iter().enumerate() {
-            if let Some(keep) = &commit.keep {
-                let ended = self.end(&sent, commit.object, &username, keep).await;
-                if ended.is_err() {
-                    self.never_sent(&sent, &ending.commits[place + 1..]).await?;
-                }
-                self.unless_gone(&own, commit.object, ended).await?;
-            }
+            self.end_first(&own, &sent, &ending.commits[place..]).await?;
             let call = sent.calls.on(commit.object);
             ledger.ended_at_once(application, ask, commit.object, call, &self.now()).await?;
         }
