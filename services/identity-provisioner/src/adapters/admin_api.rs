@@ -23,8 +23,6 @@ const LARGEST_ANSWER: usize = 1 << 20;
 const LARGEST_LIST: usize = 16 << 20;
 /// COMPAT section 4: the pause after a 429 that does not say how long.
 const PAUSE: Duration = Duration::from_secs(90);
-/// An issuer that asks for more than this is wrong about itself.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// An admin API below a URL.
 #[derive(Debug)]
@@ -143,7 +141,7 @@ fn check(answer: &HttpResponse, reads: bool) -> Result<(), IssuerError> {
         return Ok(());
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let retry_after = answer.retry_after().unwrap_or(PAUSE).min(LONGEST_PAUSE);
+        let retry_after = answer.retry_after().unwrap_or(PAUSE);
         return Err(IssuerError::RateLimited { retry_after });
     }
     if status.is_server_error() {
