@@ -165,9 +165,12 @@ pub(crate) fn install_panic_hook() {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, PoisonError};
 
     use super::*;
+
+    /// A process has one subscriber, and `tracing` remembers per place what it said: two at a time answer for each other.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
     #[derive(Debug, Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -183,6 +186,7 @@ mod tests {
     }
 
     fn logged(filter_text: &str, body: impl FnOnce()) -> String {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let captured = Captured::default();
         let writer = captured.clone();
         let provider = spans("test", None).unwrap();
