@@ -49,6 +49,8 @@ pub(crate) fn pid_file(data: &Path, service: ServiceName, number: usize) -> Path
 pub(crate) fn run(service: ServiceName, arguments: &[String]) -> ExitCode {
     let config = arguments.iter().position(|argument| argument == "--config").map(|at| &arguments[at + 1]);
     let config = PathBuf::from(config.expect("mint up names the configuration"));
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .expect("a crowd ends with its world");
     // one thread: a replica dies with the thread that started it
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(serve(service, &config, arguments));
