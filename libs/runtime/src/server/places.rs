@@ -1,4 +1,4 @@
-//! Calls in flight: so many in all, fewer for those who are many, and a share for each.
+//! Connections and calls in flight: so many in all, fewer for those who are many, and a share for each.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ const RESERVED: usize = 4;
 /// One principal that is no service has at most so many of the places.
 const SHARE: usize = 8;
 
-/// Places for calls of one sort.
+/// Places for connections, or for calls of one sort.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,

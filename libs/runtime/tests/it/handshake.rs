@@ -11,8 +11,9 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::stage::{LIMIT, Stage, act, within};
+use crate::stage::{LIMIT, Stage, act, eventually, within};
 
 /// What an HTTP/2 server says first: a SETTINGS frame. Whoever gets one is let in.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
@@ -25,10 +26,13 @@ fn roots(stage: &Stage) -> RootCertStore {
     roots
 }
 
-async fn try_in(
-    address: SocketAddr,
-    mut config: ClientConfig,
-) -> Result<Vec<CertificateDer<'static>>, String> {
+async fn try_in(address: SocketAddr, config: ClientConfig) -> Result<Vec<CertificateDer<'static>>, String> {
+    let stream = let_in(address, config).await?;
+    Ok(stream.get_ref().1.peer_certificates().unwrap().to_vec())
+}
+
+/// A connection on which the server has spoken.
+async fn let_in(address: SocketAddr, mut config: ClientConfig) -> Result<TlsStream<TcpStream>, String> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
@@ -39,7 +43,7 @@ async fn try_in(
     stream.write_all(PREFACE).await.map_err(|error| error.to_string())?;
     let mut frame = [0; 9];
     match tokio::time::timeout(LIMIT, stream.read_exact(&mut frame)).await.unwrap() {
-        Ok(_) => Ok(stream.get_ref().1.peer_certificates().unwrap().to_vec()),
+        Ok(_) => Ok(stream),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -155,4 +159,21 @@ async fn who_never_shakes_hands_is_dropped_and_holds_up_nobody() {
     assert!(answered.unwrap().is_ok());
     let mut rest = [0; 1];
     assert_eq!(within(silent.read(&mut rest)).await.unwrap(), 0, "the server closes the connection");
+}
+
+#[tokio::test]
+async fn one_application_has_its_share_of_the_connections_and_an_operator_gets_in_beside_it() {
+    let stage = Stage::new();
+    let audit = stage.serve(ServiceName::Audit, act(|_| async { Ok(1) })).await;
+    let greedy = with_certificate(roots(&stage), &stage.pki.issue_path("application/greedy"));
+    let operator = with_certificate(roots(&stage), &stage.pki.issue_path("operator/ada"));
+    let mut held = Vec::new();
+    while let Ok(stream) = let_in(audit.address, greedy.clone()).await {
+        held.push(stream);
+        assert!(held.len() <= 128, "an eighth of 1024");
+    }
+    assert_eq!(held.len(), 128);
+    assert!(let_in(audit.address, operator).await.is_ok());
+    held.clear();
+    eventually(|| async { let_in(audit.address, greedy.clone()).await.is_ok() }).await;
 }
