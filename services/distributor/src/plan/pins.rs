@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use mint_statement::Confirmation;
 use mint_statement::{DestinationSet, Place as StatedPlace};
 use mint_types::{
     AccountId, Application, ApplicationId, Bucket, BucketName, CredentialKind, Destination, Monotonic,
@@ -190,17 +191,6 @@ pub struct Pins {
     /// Which other ones are wanted.
     #[serde(default)]
     pub other_kinds: Option<OtherKinds>,
-}
-
-/// A verified statement about this application's destinations, by its owner, the pinned one or an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirmation {
-    /// When it was issued.
-    pub issued_at: Timestamp,
-    /// Whether only the new owner says it: nobody but the catalog says that it is one.
-    pub is_heirs: bool,
-    /// What it says.
-    pub set: DestinationSet,
 }
 
 /// How a wanted spot stands.
