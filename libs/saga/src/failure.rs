@@ -271,6 +271,10 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
             "Another redirect URL waits until the application's owner confirms it",
             "The owning team or an operator confirms it: mint app confirm APP; or enter the one before again",
         ),
+        "CLIENT_TYPE_UNCONFIRMED" => (
+            "A client with, or without, a secret waits until the application's owner confirms it",
+            "The owning team or an operator confirms it: mint app confirm APP; or enter the type of before again",
+        ),
         "UNACCOUNTED_VERSION" => (
             "The issuer has a version that nobody accounts for",
             "Rotate the application: the next Retire ends what nobody accounts for",
@@ -314,6 +318,7 @@ mod tests {
             "FOREIGN_USER_WITHOUT_SETTINGS",
             "SCOPE_RESERVED",
             "REDIRECT_URL_UNCONFIRMED",
+            "CLIENT_TYPE_UNCONFIRMED",
             "UNACCOUNTED_VERSION",
             "VERSION_MISSING",
             "ISSUER_REFUSED",

@@ -14,7 +14,7 @@ pub(crate) async fn adopt(parts: &Parts, application: &ApplicationId) -> Result<
     let call = errand::call(&held);
     let answer = steps::bounded(parts, "identity-provisioner", parts.identities.adopt(&call)).await;
     if let Ok(adopted) = &answer {
-        held.desk.standing = ensured(&held.desk, adopted.clone(), parts.clock.now());
+        held.desk.standing = ensured(&held.desk, adopted, parts.clock.now());
     }
     errand::give_back(parts, held, None).await?;
     answer.map(|adopted| adopted.client_id).map_err(|failure| refused(application, &failure))

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mint_saga::{Credential, Due, Facts, Roster, Stage, Trouble, Wish};
-use mint_types::{Application, CredentialKind, Presence, Problem, Revision, Settings, Timestamp};
+use mint_types::{
+    Application, CredentialKind, IssuerObject, Presence, Problem, Revision, Settings, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::removal::{self, Clearing, Lost, Removal};
@@ -40,6 +42,10 @@ pub struct Standing {
     /// How often the user was made again, as far as it was acted upon.
     #[serde(default)]
     pub incarnation: u64,
+    /// Whether the client stays of the other type than the settings ask for until somebody confirms it: nothing of the
+    /// client can be made as it is asked for.
+    #[serde(default)]
+    pub client_type_waits: bool,
     /// How far its removal is; none while it is in use.
     #[serde(default)]
     pub removal: Option<Removal>,
@@ -149,9 +155,12 @@ impl Desk {
         self.settings().map_or_else(|| CredentialKind::of(mint_types::Layout::Split, true), Settings::kinds)
     }
 
-    /// What the settings want of a kind; none if they do not want it.
+    /// What the settings want of a kind; none if they do not want it, or it needs a client of a type that waits for a word.
     pub fn wish(&self, kind: CredentialKind) -> Option<Wish> {
         let settings = self.settings().filter(|settings| settings.kinds().contains(&kind))?;
+        if self.standing.client_type_waits && kind.issuer_objects().contains(&IssuerObject::Client) {
+            return None;
+        }
         Some(Wish::new(&self.record.id, kind, settings, self.client_id()))
     }
 

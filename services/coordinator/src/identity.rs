@@ -103,20 +103,20 @@ async fn perform(
             let restored = steps::bounded(parts, SERVICE, identities.restore(call)).await;
             match restored {
                 Ok(restored) if desk.record.presence == Presence::Held => {
-                    Ok(ensured(desk, restored, parts.clock.now()))
+                    Ok(ensured(desk, &restored, parts.clock.now()))
                 }
                 // the same identity; whether it is the same user, too, only Ensure says
                 Ok(_) => {
                     burst.keep_lease().await?;
                     let answer = steps::bounded(parts, SERVICE, identities.ensure(call)).await;
-                    answer.map(|answer| ensured(desk, answer, parts.clock.now()))
+                    answer.map(|answer| ensured(desk, &answer, parts.clock.now()))
                 }
                 Err(failure) => Err(failure),
             }
         }
         IdentityStep::Ensure => {
             let answer = steps::bounded(parts, SERVICE, identities.ensure(call)).await;
-            answer.map(|answer| ensured(desk, answer, parts.clock.now()))
+            answer.map(|answer| ensured(desk, &answer, parts.clock.now()))
         }
         IdentityStep::Overwrite | IdentityStep::Clear => {
             return Err(BurstError::Impossible("objects are no identity"));
@@ -139,7 +139,7 @@ fn disabled(answer: Disabled, before: Standing, now: Timestamp) -> Standing {
 }
 
 /// The identity is in use as the catalog says.
-pub(crate) fn ensured(desk: &Desk, ensured: Ensured, now: Timestamp) -> Standing {
+pub(crate) fn ensured(desk: &Desk, ensured: &Ensured, now: Timestamp) -> Standing {
     let before = &desk.standing;
     let incarnation = ensured.incarnation.unwrap_or(before.incarnation).max(before.incarnation);
     // another user of the same name knows none of its predecessor's credentials
@@ -150,10 +150,9 @@ pub(crate) fn ensured(desk: &Desk, ensured: Ensured, now: Timestamp) -> Standing
         // an answer that names an older fact than we asked for would be asked for again at once, for ever
         ensured: ensured.applied.max(desk.record.identity_revision),
         ensured_with: desk.record.revision,
-        client_id: Some(ensured.client_id).filter(|id| !id.is_empty()),
-        trouble: ensured
-            .unconfirmed_redirect
-            .map(|url| waiting_for_a_word(before.trouble.as_ref(), &url, now)),
+        client_id: Some(ensured.client_id.clone()).filter(|id| !id.is_empty()),
+        trouble: waiting_for_a_word(before.trouble.as_ref(), ensured, now),
+        client_type_waits: ensured.unconfirmed_client_type.unwrap_or(before.client_type_waits),
         incarnation,
         removal: None,
         clearing: before.clearing.clone(),
@@ -163,12 +162,22 @@ pub(crate) fn ensured(desk: &Desk, ensured: Ensured, now: Timestamp) -> Standing
 }
 
 /// Everything else of the user is as it should be: a problem for people, and no failure that counts.
-fn waiting_for_a_word(before: Option<&Trouble>, url: &str, now: Timestamp) -> Trouble {
-    let asked = if url.is_empty() { "the settings ask for none" } else { url };
-    let detail = format!("the client keeps its redirect URL; unconfirmed: {asked}");
-    let failure = Failure::new("REDIRECT_URL_UNCONFIRMED", detail);
-    let trouble = Trouble::after(before, &[failure], None, now, std::time::Duration::ZERO);
-    Trouble { attempts: 1, ..trouble }
+fn waiting_for_a_word(before: Option<&Trouble>, ensured: &Ensured, now: Timestamp) -> Option<Trouble> {
+    let of_url = ensured.unconfirmed_redirect.as_ref().map(|url| {
+        let asked = if url.is_empty() { "the settings ask for none" } else { url };
+        let detail = format!("the client keeps its redirect URL; unconfirmed: {asked}");
+        Failure::new("REDIRECT_URL_UNCONFIRMED", detail)
+    });
+    let of_type = (ensured.unconfirmed_client_type == Some(true)).then(|| {
+        let detail = "the client stays what it is, with or without a secret, and is not rotated meanwhile";
+        Failure::new("CLIENT_TYPE_UNCONFIRMED", detail)
+    });
+    let failures: Vec<Failure> = of_url.into_iter().chain(of_type).collect();
+    if failures.is_empty() {
+        return None;
+    }
+    let trouble = Trouble::after(before, &failures, None, now, std::time::Duration::ZERO);
+    Some(Trouble { attempts: 1, ..trouble })
 }
 
 /// Has objects overwritten: counted and permitted by one executor, done by the other.

@@ -67,6 +67,9 @@ pub struct Ensured {
     pub incarnation: Option<u64>,
     /// A redirect URL that nobody confirmed: the client keeps the one that it has. Empty: the settings ask for none.
     pub unconfirmed_redirect: Option<String>,
+    /// Whether the other client type is asked for and nobody confirmed it: the client stays what it is. None if the answer
+    /// does not say.
+    pub unconfirmed_client_type: Option<bool>,
 }
 
 /// What became of an identity that was to lose its scopes.

@@ -33,6 +33,7 @@
 //!   `a_hostile_registry_with_one_teams_key_makes_that_team_no_owner`.
 //! - lets a receipt end what lies where the settings no longer deliver and nobody confirmed that, or counted it:
 //!   `a_hostile_registry_cuts_no_reader_off_by_taking_a_bucket_away`, `a_hostile_registry_ends_nothing_by_another_layout`,
+//!   `a_fleet_whose_layouts_are_flipped_keeps_its_objects_however_long_that_is_asked_for`,
 //!   `a_removed_bucket_that_refuses_withholds_the_receipt_until_somebody_signs_that_it_is_given_up`.
 //! - takes a pin that was lost for one that never was: `where_pins_may_have_been_lost_the_catalog_is_not_believed_at_once`.
 //! - believes a statement twice: `a_statement_confirms_at_once_exactly_what_it_says_and_once`.
@@ -71,8 +72,10 @@
 //!   waits. A removed one is written on: a receipt without it would end what its readers hold. A statement gives it up at
 //!   once; else, after the wait, the permit that identity-provisioner counted, which overwrites it in the same act. Time alone
 //!   gives nothing up, and who refuses writes is in the way until somebody signs. Bringing it back is new.
-//! - The kinds are pinned with the places: another layout ends what lies in the objects of the former one, which get nothing
-//!   any more. So its first delivery waits, for a statement or as long as a new place.
+//! - The kinds are pinned with the places: another layout, or a client that has a secret no more, ends what lies in the
+//!   objects of the former one, which get nothing any more. So its first delivery waits for a statement, and no time
+//!   confirms it. A day's wait would hold a registry that was taken over for a day, and then let it cut off everybody at
+//!   once: neither a budget of the day nor a permit would count that, because nothing is asked of identity-provisioner.
 //! - The wait is counted by the monotonic clock within a boot, and over a boot by the wall clock, which may add nothing but
 //!   takes nothing away.
 //! - Who the owner is, the catalog says, so a new owner's own word counts only when everybody could see the change for as long

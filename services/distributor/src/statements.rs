@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use mint_statement::{Error, SignedStatement, Statement, Subject, TrustedKeys};
+use mint_statement::{Confirmation, Error, SignedStatement, Statement, Subject, TrustedKeys};
 use mint_types::{ApplicationId, ServiceName, TeamId, Timestamp};
-
-use crate::plan::pins::Confirmation;
 
 /// The file of the trusted keys, read at each use: a withdrawn key is not believed a moment longer.
 #[derive(Debug, Clone, Default)]
@@ -40,17 +38,7 @@ impl Statements {
         now: Timestamp,
     ) -> Result<Confirmation, Error> {
         let verified = SignedStatement::parse(bytes)?.verify(&self.trusted()?, now)?;
-        let pinned = pinned.unwrap_or(owner);
-        let speaks = verified.is_by_owner_or_operator(pinned);
-        let believed = if speaks { pinned } else { owner };
-        let Statement { issued_at, subject, .. } = verified.by_owner_or_operator(believed)?;
-        match subject {
-            Subject::Destinations(set) if set.application == *application => {
-                Ok(Confirmation { issued_at, is_heirs: !speaks, set })
-            }
-            Subject::Destinations(_) => Err(Error::Mismatch("application")),
-            _ => Err(Error::Mismatch("matter")),
-        }
+        verified.about_destinations(application, pinned, owner)
     }
 
     /// A permit to remove objects of an application.

@@ -13,6 +13,7 @@ use mint_port::Port;
 use mint_types::{Application, ApplicationId, Clock, Entropy, Identity, RequestId};
 
 pub use look::Look;
+pub use redirect::Unconfirmed;
 pub use release::{Budgeted, Permit, Released};
 pub use strays::Removed;
 
@@ -235,7 +236,7 @@ impl Provisioner {
             Stage::None | Stage::Disabled | Stage::Deleted => deed.takes,
         };
         if is_put {
-            self.tell_of_redirect(&deed.application.id, &deed.ruling).await?;
+            self.tell_of_client(&deed.application.id, &deed.ruling).await?;
         }
         let intent = Intent {
             username: user.username.clone(),

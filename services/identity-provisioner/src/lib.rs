@@ -13,6 +13,10 @@
 //! - acts unannounced: `contract_without_the_audit_log_the_issuer_is_not_called`
 //! - sends logins anywhere else without the word of the owner or an operator:
 //!   `contract_a_hostile_registry_sync_changes_no_redirect_url`, `a_word_is_believed_once`
+//! - takes the secret from a client, or asks one for a secret, without such a word:
+//!   `contract_a_hostile_registry_sync_opens_no_client_to_whoever_knows_its_id_and_shuts_none`
+//! - takes whom the catalog names for the owner whose word counts:
+//!   `contract_a_hostile_registry_sync_with_one_teams_key_makes_that_team_no_owner`
 //! - acts for a holder of an older lease: `contract_a_lower_fencing_token_is_refused_before_any_call`
 //! - disables, deletes or narrows more identities in a day than invariant I6 allows, whatever it is told:
 //!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`,
@@ -47,7 +51,7 @@
 //! `ports` ([`ports::IdentityIssuer`], [`ports::Catalog`]) ← `adapters` (service-user, glewlwyd, gRPC, memory) · `plan` (pure: what is
 //! known and what the catalog says in, the next step out) · `budget` (pure: who pays) · `compare` (pure: the issuer's
 //! users against what is known) · `redirect` (pure: where logins are sent
-//! back to) · `elapsed` (pure: the time that is counted) · `execute` (announce, intend, act, remember,
+//! back to, and whether the client keeps a secret) · `elapsed` (pure: the time that is counted) · `execute` (announce, intend, act, remember,
 //! record, conclude) · `state` (identities, fencing tokens, the books of I6) · `statements` (whose word counts) · `rpc`
 //! (the wire).
 //!
@@ -58,6 +62,16 @@
 //!   seen by nobody but those who log in. The first one is believed, because there is nothing to compare it with; everything
 //!   else of the user is ensured while another one waits, and the answer says that it does. A name that was deleted and
 //!   released begins anew.
+//! - *So is the client type*, for the same reason: a client without a secret is anybody's who knows its id, and one that
+//!   asks for a secret locks out those who have none. The statement is the one that the distributor waits for, too: so the
+//!   switch at the issuer, the version that the rotator makes of it (it looks the client up before) and its delivery follow
+//!   one another at once, and before it nothing changes anywhere. Between the switch and the moment at which an instance has
+//!   fetched the new object, what it holds works where the issuer accepts both (service-user: a client that became public
+//!   still opens by its secret, one that is to have a secret stays open until the first one is committed). Where it cannot
+//!   be both (Glewlwyd), the instances are shut out for that long, as with a replaced value; no order of calls avoids that.
+//! - *The owner is whom the catalog named first*; its change needs the former one's or an operator's word, or the new one's
+//!   after a day, the rule that the distributor's pins have (`mint_statement::Confirmation`). A word that came too early is
+//!   looked at again with the next one.
 //! - *An enabled user always has the base scopes* (`uid`, `cn`): the API knows "disabled" only as "no scopes", so a user
 //!   without any of its own would be a disabled one.
 //! - *The first `PUT` on a user that existed before counts as a taking*: it replaces scopes and redirect URLs, and neither API

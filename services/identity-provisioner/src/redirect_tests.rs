@@ -68,7 +68,7 @@ fn asks_for(world: &World, url: &str, statement: &[u8]) {
 /// Ensures; answers the URL that the client has at the issuer, and the one that waits.
 async fn ensured(world: &World) -> (Option<String>, Option<String>) {
     world.ensure("kio", 1).await.unwrap();
-    let held = world.provisioner.held_redirect(&id("kio")).await.unwrap();
+    let held = world.provisioner.unconfirmed(&id("kio")).await.unwrap().url;
     (world.issuer.user("stups_kio").unwrap().redirect_url, held)
 }
 
@@ -145,6 +145,87 @@ async fn contract_the_owner_or_an_operator_confirms_a_redirect_url_and_no_word_c
     }
 }
 
+/// Whether the client at the issuer has no secret, and whether the other type waits.
+async fn client(world: &World) -> (bool, bool) {
+    world.ensure("kio", 1).await.unwrap();
+    let waits = world.provisioner.unconfirmed(&id("kio")).await.unwrap().client_type;
+    (!world.issuer.user("stups_kio").unwrap().confidential, waits)
+}
+
+fn asks_for_public(world: &World, is_public: bool, statement: &[u8]) {
+    world.edit("kio", |record| {
+        record.settings.as_mut().unwrap().confidential = !is_public;
+        record.destinations_statement = statement.to_vec();
+    });
+}
+
+#[tokio::test]
+async fn contract_a_hostile_registry_sync_opens_no_client_to_whoever_knows_its_id_and_shuts_none() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        let world = world.with_statements(statements(directory.path()));
+        assert_eq!(client(&world).await, (false, false));
+        asks_for_public(&world, true, &[]);
+        assert_eq!(client(&world).await, (false, true), "who holds the secret is served on");
+        world.clock.advance(DAY * 30);
+        let by_other = signed(&world, "team/other", 1);
+        asks_for_public(&world, true, &by_other);
+        assert_eq!(client(&world).await, (false, true), "no time confirms it");
+        let refused = Some(Told::Failure { reason: "CLIENT_TYPE_UNCONFIRMED" });
+        assert_eq!(told(&world, "client.change"), [None, refused], "said once");
+
+        let world = world.restarted();
+        let by_owner = signed(&world, "team/stups", 2);
+        asks_for_public(&world, true, &by_owner);
+        assert_eq!(client(&world).await, (true, false));
+        assert_eq!(told(&world, "client.confirm"), [None, Some(Told::Success)]);
+
+        asks_for_public(&world, false, &by_owner);
+        assert_eq!(client(&world).await, (true, true), "who has no secret is served on");
+        world.clock.advance(Duration::from_secs(1));
+        let by_operator = signed(&world, "operator/ada", 3);
+        asks_for_public(&world, false, &by_operator);
+        assert_eq!(client(&world).await, (false, false));
+    }
+}
+
+/// It needs the key of some team, and calls that team the owner.
+#[tokio::test]
+async fn contract_a_hostile_registry_sync_with_one_teams_key_makes_that_team_no_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        let world = world.with_statements(statements(directory.path()));
+        assert_eq!(ensured(&world).await, pair(OWN, None));
+        let other = |record: &mut mint_types::Application| record.team_id = "other".parse().unwrap();
+        world.edit("kio", other);
+        asks_for(&world, EVIL, &[]);
+        let by_heir = signed(&world, "team/other", 1);
+        asks_for(&world, EVIL, &by_heir);
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
+        world.clock.advance(DAY.saturating_sub(Duration::from_secs(1)));
+        asks_for(&world, EVIL, &by_heir);
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)), "named for less than a day");
+
+        // the former owner agrees at once; whoever was the owner meanwhile begins anew
+        let world = world.restarted();
+        world.edit("kio", |record| record.team_id = "stups".parse().unwrap());
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)));
+        world.edit("kio", other);
+        asks_for(&world, EVIL, &by_heir);
+        world.clock.advance(Duration::from_secs(2));
+        assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)), "it was not the owner in between");
+        world.clock.advance(DAY);
+        asks_for(&world, EVIL, &by_heir);
+        assert_eq!(ensured(&world).await, pair(EVIL, None), "for all to see, for a day");
+
+        world.edit("kio", |record| record.team_id = "stups".parse().unwrap());
+        asks_for(&world, OWN, &[]);
+        let by_its_owner = signed(&world, "team/other", 3);
+        asks_for(&world, OWN, &by_its_owner);
+        assert_eq!(ensured(&world).await, pair(OWN, None), "whose it is by now says so at once");
+    }
+}
+
 #[tokio::test]
 async fn contract_the_first_settings_are_believed_and_whoever_gets_a_released_name_begins_anew() {
     let directory = tempfile::tempdir().unwrap();
@@ -163,7 +244,7 @@ async fn contract_the_first_settings_are_believed_and_whoever_gets_a_released_na
         assert_eq!(ensured(&world).await, pair(OWN, None));
         world.edit("kio", |record| record.settings.as_mut().unwrap().redirect_url = None);
         world.ensure("kio", 1).await.unwrap();
-        let held = world.provisioner.held_redirect(&id("kio")).await.unwrap();
+        let held = world.provisioner.unconfirmed(&id("kio")).await.unwrap().url;
         assert_eq!(held.as_deref(), Some(""), "to have none is another one");
     }
 }

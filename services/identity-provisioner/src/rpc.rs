@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     Error,
     compare::Import,
-    execute::{Look, Provisioner},
+    execute::{Look, Provisioner, Unconfirmed},
     model::{Known, Order, Stage, Stray},
     plan::{self, Taking},
 };
@@ -99,9 +99,10 @@ impl IdentityService for Rpc {
         let request = request.into_inner();
         let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
         let known = self.provisioner.ensure(&order).await?;
-        let unconfirmed_redirect_url = self.provisioner.held_redirect(&order.application).await?;
+        let Unconfirmed { url, client_type } = self.provisioner.unconfirmed(&order.application).await?;
         Ok(Response::new(EnsureIdentityResponse {
-            unconfirmed_redirect_url,
+            unconfirmed_redirect_url: url,
+            unconfirmed_client_type: client_type,
             username: known.username,
             client_id: known.client_id.unwrap_or_default(),
             foreign: known.foreign,

@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "redirects", sql: include_str!("sql/migrations_0003.sql") },
     Migration { version: 4, name: "fleet", sql: include_str!("sql/migrations_0004.sql") },
     Migration { version: 5, name: "losses", sql: include_str!("sql/migrations_0005.sql") },
+    Migration { version: 6, name: "owners", sql: include_str!("sql/migrations_0006.sql") },
 ];
 
 const ONE: &str = "SELECT * FROM identities WHERE application_id = $1";
@@ -54,7 +55,7 @@ pub struct Intent {
     pub foreign: bool,
     /// What is taken away.
     pub takes: Option<Taking>,
-    /// Which redirect URL the client may have.
+    /// Which redirect URL and which type the client may have.
     pub pin: Option<Pin>,
 }
 
@@ -120,7 +121,7 @@ impl State {
         row.as_ref().map(known).transpose()
     }
 
-    /// Which redirect URL an application's client may have.
+    /// Which redirect URL and which type an application's client may have.
     #[read]
     pub async fn redirect(&self, application: &ApplicationId) -> Result<Option<Pin>, Error> {
         let row = self.database.query_optional(redirects::ONE, &[application.as_str().into()]).await?;

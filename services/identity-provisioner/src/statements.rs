@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use mint_statement::{SignedStatement, Signer, Statement, StatementKey, Subject, TrustedKeys, Verified};
-use mint_types::{Application, ServiceName, Timestamp};
+use mint_statement::{Confirmation, SignedStatement, Signer, Statement, StatementKey, TrustedKeys, Verified};
+use mint_types::{Application, ServiceName, TeamId, Timestamp};
 
-use crate::{Error, redirect::Word};
+use crate::Error;
 
 /// The files with the keys.
 #[derive(Debug, Clone, Default)]
@@ -23,25 +23,17 @@ impl Statements {
         Ok(SignedStatement::parse(envelope)?.verify(&trusted, now)?)
     }
 
-    /// Which redirect URL a destinations statement of the owner or an operator names for an application.
-    pub fn redirect(
+    /// What a destinations statement of the owner or an operator says of an application; the owner is the one who is
+    /// `pinned`, not whom the record names.
+    pub fn destinations(
         &self,
         envelope: &[u8],
         application: &Application,
+        pinned: Option<&TeamId>,
         now: Timestamp,
-    ) -> Result<Word, Error> {
+    ) -> Result<Confirmation, Error> {
         let verified = self.verified(envelope, now)?;
-        let Statement { issued_at, subject, .. } = verified.by_owner_or_operator(&application.team_id)?;
-        match subject {
-            Subject::Destinations(set) if set.application != application.id => {
-                Err(mint_statement::Error::Mismatch("application").into())
-            }
-            Subject::Destinations(set) if set.team != application.team_id => {
-                Err(mint_statement::Error::Mismatch("owner").into())
-            }
-            Subject::Destinations(set) => Ok(Word { issued_at, url: set.redirect_url }),
-            _ => Err(mint_statement::Error::Mismatch("matter").into()),
-        }
+        Ok(verified.about_destinations(&application.id, pinned, &application.team_id)?)
     }
 
     /// This service's key.

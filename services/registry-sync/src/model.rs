@@ -222,8 +222,8 @@ impl Record {
             None => (Vec::new(), None, Entered::default().confidential),
         };
         let (team_id, name) = (self.facts.team_id.clone(), self.facts.name.clone());
-        // whoever pins the URL has to look at the word for it
-        let word = self.statement.clone().filter(|_| redirect_url.is_some());
+        // whoever pins the URL and the client type has to look at the word for them
+        let word = self.statement.clone();
         (team_id, name, self.is_active(), scopes, redirect_url, confidential, self.identity_losses, word)
     }
 }

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use mint_coordinator::{Asked, Parts, Store as _, Waiting, carry, reconcile_all};
 use mint_invariants::{Invariant, Violation};
-use mint_statement::{SignedStatement, Signer, Statement, StatementKey, Subject, TrustedKeys};
-use mint_types::{ApplicationId, CredentialKind, IssuerObject, Principal, RequestId};
+use mint_statement::{
+    DestinationSet, LONGEST_LIFE, SignedStatement, Signer, Statement, StatementKey, Subject, TrustedKeys,
+};
+use mint_types::{Application, ApplicationId, CredentialKind, IssuerObject, Principal, RequestId, Timestamp};
 
 use crate::outside::{PREFIX, Usable};
 use crate::ports::Network;
@@ -23,7 +25,7 @@ use crate::weather::operator;
 const OPERATORS: [&str; 2] = ["ada", "grace"];
 const LIFE: Duration = Duration::from_hours(24);
 /// Clocks are an hour wrong here at most, and a statement that is not in force yet is refused for good.
-const DATED_BACK: Duration = Duration::from_hours(2);
+pub(crate) const DATED_BACK: Duration = Duration::from_hours(2);
 /// Between two looks at what is to end.
 const LOOK: Duration = Duration::from_secs(15);
 const URGENT: Duration = Duration::from_secs(1);
@@ -60,8 +62,13 @@ fn keys() -> Vec<StatementKey> {
     (1..).zip(OPERATORS.iter()).filter_map(key).collect()
 }
 
-/// The file of the keys that rotators believe; the same for every world of this process.
+/// What rotators believe.
 pub(crate) fn believed() -> mint_rotator::Statements {
+    mint_rotator::Statements::new(believed_keys())
+}
+
+/// The file of the keys that executors believe; the same for every world of this process.
+pub(crate) fn believed_keys() -> Option<PathBuf> {
     static FILE: OnceLock<Option<(tempfile::NamedTempFile, PathBuf)>> = OnceLock::new();
     let file = FILE.get_or_init(|| {
         let file = tempfile::NamedTempFile::new().ok()?;
@@ -70,7 +77,16 @@ pub(crate) fn believed() -> mint_rotator::Statements {
         let path = file.path().to_owned();
         Some((file, path))
     });
-    mint_rotator::Statements::new(file.as_ref().map(|(_, path)| path.clone()))
+    file.as_ref().map(|(_, path)| path.clone())
+}
+
+/// An operator says that a record's destinations and layout are meant; nothing if it has no settings.
+pub(crate) fn confirmed(record: &Application, now: Timestamp) -> Option<Vec<u8>> {
+    let settings = record.settings.as_ref()?;
+    let set = DestinationSet::of(record.id.clone(), record.team_id.clone(), settings);
+    let entropy = SimulatedEntropy::new(record.settings_generation);
+    let statement = Statement::new(Subject::Destinations(set), now, LONGEST_LIFE, &entropy);
+    Some(SignedStatement::sign(statement, keys().first()?).ok()?.to_bytes())
 }
 
 /// Has some credential of some application ended.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mint_types::{Application, ApplicationId, Layout};
 
+use crate::operators::{DATED_BACK, confirmed};
 use crate::outside::bucket;
 use crate::scene::{Scene, State};
 
@@ -18,8 +19,8 @@ pub(crate) fn change_their_mind(scene: &Arc<Scene>) {
     let index = state.rng.index(ids.len());
     let Some(id) = ids.get(index) else { return };
     match state.rng.below(6) {
-        0 | 1 => state.reconsider(id, "another number of buckets", other_buckets),
-        2 | 3 => state.reconsider(id, "another layout", other_layout),
+        0 | 1 => state.reconsider(id, "another number of buckets", other_buckets, false),
+        2 | 3 => state.reconsider(id, "another layout", other_layout, true),
         _ => retire(scene, &mut state, id),
     }
     drop(state);
@@ -46,12 +47,18 @@ fn other_layout(record: &mut Application) {
 }
 
 impl State {
-    fn reconsider(&mut self, id: &ApplicationId, what: &str, change: fn(&mut Application)) {
+    /// Somebody signs for another layout, which no time confirms; and for all that comes after it, because what was signed is
+    /// not what is asked for then.
+    fn reconsider(&mut self, id: &ApplicationId, what: &str, change: fn(&mut Application), is_signed: bool) {
         self.trace(|| format!("the owner of {id} wants {what}"));
         let before = self.wanted(id);
+        let now = self.time.before(DATED_BACK);
         self.catalog.change(id, false, |record| {
             change(record);
             record.settings_generation += 1;
+            if is_signed || !record.destinations_statement.is_empty() {
+                record.destinations_statement = confirmed(record, now).unwrap_or_default();
+            }
         });
         let after = self.wanted(id);
         // nobody reads what the settings did not name before, or do not name any more

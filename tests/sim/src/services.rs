@@ -35,7 +35,7 @@ const SHORTEST_NAP: Duration = Duration::from_millis(20);
 /// The issuer of a simulation answers as many calls as anybody makes.
 const CALLS_PER_MINUTE: u32 = 60_000;
 
-/// Owners here sign nothing: what they change is waited for.
+/// Most owners here sign nothing: where their credentials go is waited for.
 const PIN_WAIT: Duration = Duration::from_mins(15);
 
 /// Which service a process is, and which of its replicas.
@@ -199,8 +199,7 @@ impl Machines {
             attempts: Port::new(Arc::new(SqlAttempts::new(database.clone()))),
             pins: Port::new(Arc::new(SqlPins::new(database.clone()))),
             tombstones: Port::new(Arc::new(SqlTombstones::new(database))),
-            // nobody is believed: no statement is needed here
-            statements: mint_distributor::Statements::new(None),
+            statements: mint_distributor::Statements::new(operators::believed_keys()),
             store: Port::new(world),
             audit: self.audit(being, "distributor"),
             clock: being.clock(),

@@ -48,6 +48,7 @@ impl Identities for GrpcIdentities {
             applied: Revision(answer.applied_revision),
             incarnation: Some(answer.incarnation),
             unconfirmed_redirect: answer.unconfirmed_redirect_url,
+            unconfirmed_client_type: Some(answer.unconfirmed_client_type),
         })
     }
 
@@ -78,6 +79,7 @@ impl Identities for GrpcIdentities {
             applied: Revision(answer.applied_revision),
             incarnation: None,
             unconfirmed_redirect: None,
+            unconfirmed_client_type: None,
         })
     }
 
@@ -95,6 +97,7 @@ impl Identities for GrpcIdentities {
             applied: Revision(answer.applied_revision),
             incarnation: None,
             unconfirmed_redirect: None,
+            unconfirmed_client_type: None,
         })
     }
 

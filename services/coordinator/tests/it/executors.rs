@@ -35,8 +35,10 @@ impl Identities for World {
                 }
                 let incarnation = state.incarnations.get(&application).copied().unwrap_or_default();
                 let unconfirmed_redirect = state.unconfirmed.get(&application).cloned();
+                let unconfirmed_client_type = Some(state.other_client_types.contains(&application));
                 let incarnation = Some(incarnation);
-                Ok(Ensured { client_id, applied: call.revision, incarnation, unconfirmed_redirect })
+                let applied = call.revision;
+                Ok(Ensured { client_id, applied, incarnation, unconfirmed_redirect, unconfirmed_client_type })
             }
         }?;
         Ok(self.leave(fault, answer).await)
@@ -67,7 +69,13 @@ impl Identities for World {
         Ok(self
             .leave(
                 fault,
-                Ensured { client_id, applied: call.revision, incarnation: None, unconfirmed_redirect: None },
+                Ensured {
+                    client_id,
+                    applied: call.revision,
+                    incarnation: None,
+                    unconfirmed_redirect: None,
+                    unconfirmed_client_type: None,
+                },
             )
             .await)
     }
@@ -80,7 +88,13 @@ impl Identities for World {
         Ok(self
             .leave(
                 fault,
-                Ensured { client_id, applied: call.revision, incarnation: None, unconfirmed_redirect: None },
+                Ensured {
+                    client_id,
+                    applied: call.revision,
+                    incarnation: None,
+                    unconfirmed_redirect: None,
+                    unconfirmed_client_type: None,
+                },
             )
             .await)
     }

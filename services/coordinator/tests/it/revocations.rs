@@ -263,6 +263,33 @@ async fn an_unconfirmed_redirect_url_is_a_problem_and_holds_nothing_up() {
 }
 
 #[tokio::test]
+async fn while_another_client_type_waits_nothing_of_the_client_is_made_and_the_password_goes_on() {
+    let mut stage = delivered().await;
+    let public = |revision| {
+        let mut record = application("app-a", revision);
+        record.settings.as_mut().unwrap().confidential = false;
+        record
+    };
+    stage.world.leave_client_type("app-a", true);
+    stage.take_in(&[public(2)]).await;
+    stage.live_for(Duration::from_hours(3)).await;
+    let made = |stage: &Stage, kind| stage.world.apis_of("app-a", kind).contains(&"create");
+    for kind in [CredentialKind::Client, CredentialKind::PublicClient] {
+        assert!(!made(&stage, kind), "{kind}: {:?}", stage.world.apis("app-a"));
+    }
+    assert!(made(&stage, CredentialKind::Password), "{:?}", stage.world.apis("app-a"));
+    let problems = stage.status("app-a").await.problems;
+    let kinds: Vec<_> = problems.iter().map(|problem| problem.kind.as_str()).collect();
+    assert_eq!(kinds, ["client_type_unconfirmed"]);
+
+    stage.world.leave_client_type("app-a", false);
+    stage.take_in(&[public(3)]).await;
+    stage.live_for(Duration::from_mins(1)).await;
+    assert!(stage.world.delivered("app-a", CredentialKind::PublicClient).is_some());
+    assert_eq!(stage.status("app-a").await.problems, []);
+}
+
+#[tokio::test]
 async fn a_statement_is_not_lost_while_the_rotators_keys_cannot_be_read() {
     let mut stage = delivered().await;
     let leaked = stage.world.live("app-a", KIND);

@@ -90,6 +90,8 @@ struct State {
     strangers: BTreeSet<String>,
     /// Redirect URLs that nobody confirmed.
     unconfirmed: BTreeMap<String, String>,
+    /// Whose other client type nobody confirmed.
+    other_client_types: BTreeSet<String>,
     broken: Vec<String>,
 }
 
@@ -158,6 +160,16 @@ impl World {
             Some(url) => state.unconfirmed.insert(application.to_owned(), url.to_owned()),
             None => state.unconfirmed.remove(application),
         };
+    }
+
+    /// Settings ask for a client of the other type, and nobody confirmed it.
+    pub(crate) fn leave_client_type(&self, application: &str, is_unconfirmed: bool) {
+        let mut state = self.state();
+        if is_unconfirmed {
+            state.other_client_types.insert(application.to_owned());
+        } else {
+            state.other_client_types.remove(application);
+        }
     }
 
     /// The bucket refuses this application's writes.

@@ -59,6 +59,16 @@ async fn contract_pins_that_were_kept_before_kinds_were_still_read() {
             .unwrap();
         let kept = board.read(&shop).await.unwrap().unwrap().pins;
         assert_eq!((kept.kinds, kept.other_kinds), (BTreeSet::new(), None), "{}", made.engine);
+        let waited =
+            r#""other_kinds":{"kinds":["combined"],"waited":{"secs":60,"nanos":0},"counted_at":null}}"#;
+        let waiting = older.replace("\"waiting\":[]}", &format!("\"waiting\":[],{waited}"));
+        let row = ["till".into(), waiting.as_str().into()];
+        made.database
+            .write(|transaction| Box::pin(async { transaction.execute(insert, &row).await }))
+            .await
+            .unwrap();
+        let other = board.read(&"till".parse().unwrap()).await.unwrap().unwrap().pins.other_kinds;
+        assert_eq!(other.unwrap().kinds, BTreeSet::from([CredentialKind::Combined]), "{}", made.engine);
     }
 }
 

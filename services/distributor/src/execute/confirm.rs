@@ -216,7 +216,13 @@ fn other_kinds(spot: &Spot, layout: Standing, is_held: bool, refused: Option<&st
         shown(spot),
         why.unwrap_or_default()
     );
-    Some(Trouble { detail, ..held })
+    let next_action = if is_held {
+        held.next_action
+    } else {
+        "confirm it: `mint app confirm APP`, signed by the owner or an operator; or enter the objects of before again: no \
+         time alone confirms it"
+    };
+    Some(Trouble { detail, next_action, ..held })
 }
 
 /// The same of a place that the settings do not name any more.

@@ -70,21 +70,43 @@ async fn a_removed_bucket_that_refuses_withholds_the_receipt_until_somebody_sign
 }
 
 #[tokio::test]
-async fn another_layout_is_written_once_its_owner_signs_or_after_a_day() {
-    for signs in [true, false] {
+async fn another_layout_is_written_once_its_owner_or_an_operator_signs_and_not_by_time_alone() {
+    for signer in ["team/team", "operator/ada"] {
         let world = world(&["one-bucket"]).await;
         world.deliver(&world.delivery(6)).await.unwrap();
         world.settings(|settings| settings.layout = Layout::Combined);
         let combined = world.combined(7);
-        let held = world.deliver(&combined).await.unwrap();
-        assert_eq!((reasons(&held), held.receipt), (vec!["DESTINATION_UNCONFIRMED"], None));
-        if signs {
-            world.state("team/team");
-        } else {
-            world.clock.advance(WAIT);
+        for _ in 0..2 {
+            let held = world.deliver(&combined).await.unwrap();
+            assert_eq!((reasons(&held), &held.receipt), (vec!["DESTINATION_UNCONFIRMED"], &None));
+            assert!(matches!(&held.lines[0].state,
+                LineState::Refused(trouble) if trouble.next_action.contains("no time alone confirms it")));
+            world.clock.advance(WAIT * 10);
         }
+        world.state(signer);
         assert!(world.deliver(&combined).await.unwrap().receipt.is_some());
     }
+}
+
+/// What the pins of a day let through at once: nobody signs, and nothing of it is counted anywhere.
+#[tokio::test]
+async fn a_fleet_whose_layouts_are_flipped_keeps_its_objects_however_long_that_is_asked_for() {
+    let world = world(&["one-bucket"]).await;
+    world.deliver(&world.delivery(6)).await.unwrap();
+    let before = world.store.object("one-bucket/mint/shop/user.json");
+    for (version, layout) in [(7, Layout::Combined), (8, Layout::Split), (9, Layout::Combined)] {
+        world.settings(|settings| settings.layout = layout);
+        if layout == Layout::Combined {
+            for _ in 0..3 {
+                let held = world.deliver(&world.combined(version)).await.unwrap();
+                assert_eq!((reasons(&held), held.receipt), (vec!["DESTINATION_UNCONFIRMED"], None));
+                world.clock.advance(WAIT);
+            }
+        }
+    }
+    assert_eq!(world.store.object("one-bucket/mint/shop/user.json"), before);
+    assert_eq!(world.store.object("one-bucket/mint/shop/credentials.json"), None);
+    assert_eq!(world.store.put_count(), 1);
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 //! The catalog says where they should go; whoever took registry-sync over says so too. So a place that is new is not
 //! written before its owner or an operator signed for it, or it was asked for, for all to see, for a day. And a place that is
 //! no longer named is written on: whoever reads there must not be left with what a receipt for the others ends. It is given
-//! up by such a signature, or by a counted permit after that day. Other kinds of objects than before wait like a new place:
-//! what they replace lies in objects that nothing of theirs is written to.
+//! up by such a signature, or by a counted permit after that day. Other kinds of objects than before wait for such a
+//! signature, however long they are asked for: what they replace lies in objects that nothing of theirs is written to, and
+//! whoever waited a day would cut a whole fleet off at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use mint_statement::Confirmation;
 use mint_statement::{DestinationSet, Place as StatedPlace};
 use mint_types::{
     AccountId, Application, ApplicationId, Bucket, BucketName, CredentialKind, Destination, Monotonic,
@@ -143,16 +145,12 @@ pub struct Waiting {
     pub counted_at: Instant,
 }
 
-/// Other kinds than before, which nobody confirmed yet.
+/// Other kinds than before, which nobody confirmed yet. Older pins say, too, for how long they were asked for: that is not
+/// read any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct OtherKinds {
     /// Which.
     pub kinds: BTreeSet<CredentialKind>,
-    /// How long they were asked for, as counted until `counted_at`.
-    pub waited: Duration,
-    /// When that was counted.
-    pub counted_at: Instant,
 }
 
 /// How long something was asked for.
@@ -195,17 +193,6 @@ pub struct Pins {
     pub other_kinds: Option<OtherKinds>,
 }
 
-/// A verified statement about this application's destinations, by its owner, the pinned one or an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirmation {
-    /// When it was issued.
-    pub issued_at: Timestamp,
-    /// Whether only the new owner says it: nobody but the catalog says that it is one.
-    pub is_heirs: bool,
-    /// What it says.
-    pub set: DestinationSet,
-}
-
 /// How a wanted spot stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -213,7 +200,7 @@ pub enum Standing {
     Confirmed,
     /// Nobody confirmed it.
     Unconfirmed {
-        /// How long until it counts as confirmed; none if no time alone confirms it, because the owner changed.
+        /// How long until it counts as confirmed; none if no time alone confirms it: the owner changed, or the kinds.
         left: Option<Duration>,
     },
 }
@@ -512,7 +499,7 @@ fn count(after: &mut Pins, wanted: &Wanted, is_newest: bool, clock: &Clock<'_>) 
         }
         standings.push(standing);
     }
-    let layout = layout(after, wanted, is_newest, clock, (&mut noticed, &mut waited));
+    let layout = layout(after, wanted, is_newest, &mut noticed);
     let kept_on = not_wanted(after, wanted);
     after.leaving.retain(|leaving| kept_on.contains(&leaving.spot));
     let mut leaving = None;
@@ -532,36 +519,18 @@ fn count(after: &mut Pins, wanted: &Wanted, is_newest: bool, clock: &Clock<'_>) 
     PinPlan { standings, kept_on, leaving, layout, ..PinPlan::of_all(wanted, Standing::Confirmed, event) }
 }
 
-/// How the wanted kinds stand. Others than before are not written: what is written of them ends what lies in the objects of
-/// those before.
-fn layout(
-    after: &mut Pins,
-    wanted: &Wanted,
-    is_newest: bool,
-    clock: &Clock<'_>,
-    (noticed, waited): (&mut News, &mut News),
-) -> Standing {
+/// How the wanted kinds stand. Others than before are not written before somebody signs for them: what is written of them ends
+/// what lies in the objects of those before.
+fn layout(after: &mut Pins, wanted: &Wanted, is_newest: bool, noticed: &mut News) -> Standing {
     if after.kinds == wanted.kinds || wanted.kinds.is_empty() {
         after.other_kinds = None;
         return Standing::Confirmed;
     }
-    let untouched = Standing::Unconfirmed { left: Some(clock.wait) };
-    if !is_newest {
-        return untouched;
+    if is_newest && after.other_kinds.as_ref().is_none_or(|other| other.kinds != wanted.kinds) {
+        noticed.kinds.clone_from(&wanted.kinds);
+        after.other_kinds = Some(OtherKinds { kinds: wanted.kinds.clone() });
     }
-    let Some(other) = after.other_kinds.as_mut().filter(|other| other.kinds == wanted.kinds) else {
-        let (kinds, counted_at) = (wanted.kinds.clone(), clock.now.clone());
-        noticed.kinds.clone_from(&kinds);
-        after.other_kinds = Some(OtherKinds { kinds, waited: Duration::ZERO, counted_at });
-        return untouched;
-    };
-    let standing = clock.tick(&mut other.waited, &mut other.counted_at);
-    if standing == Standing::Confirmed {
-        after.kinds.clone_from(&wanted.kinds);
-        after.other_kinds = None;
-        waited.kinds.clone_from(&wanted.kinds);
-    }
-    standing
+    Standing::Unconfirmed { left: None }
 }
 
 /// Where credentials may go and are not wanted.

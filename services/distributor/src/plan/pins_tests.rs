@@ -250,7 +250,7 @@ fn the_same_directory_by_another_account_is_not_written_twice_once_it_is_confirm
 }
 
 #[test]
-fn other_kinds_wait_for_a_statement_or_a_day_and_those_of_both_are_served() {
+fn other_kinds_wait_for_a_statement_and_no_time_confirms_them_and_those_of_both_are_served() {
     let split = wanted("team", &["one-bucket"], 3);
     let kinds = |kinds: &[CredentialKind]| Wanted {
         kinds: kinds.iter().copied().collect(),
@@ -260,15 +260,14 @@ fn other_kinds_wait_for_a_statement_or_a_day_and_those_of_both_are_served() {
     let public = kinds(&[CredentialKind::Password, CredentialKind::PublicClient]);
     for other in [kinds(&[CredentialKind::Combined]), public] {
         let first = pin(Some(&pinned(&split)), &other, None, &TERMS, &at(1));
-        assert_eq!((&first.kinds, first.layout), (&split.kinds, Standing::Unconfirmed { left: Some(WAIT) }));
+        assert_eq!((&first.kinds, first.layout), (&split.kinds, Standing::Unconfirmed { left: None }));
         assert_eq!(first.event, Event::Noticed(News { kinds: other.kinds.clone(), ..News::default() }));
         let kept = first.keep.unwrap();
-        let soon = pin(Some(&kept), &other, None, &TERMS, &at(24));
-        assert_eq!((&soon.kinds, soon.left()), (&split.kinds, Some(HOUR)));
+        let late = pin(Some(&kept), &other, None, &TERMS, &at(10_000));
+        assert_eq!((&late.kinds, late.layout, late.left()), (&split.kinds, first.layout, None));
+        assert_eq!((late.event, late.keep), (Event::Nothing, None), "said once");
         let stated = pin(Some(&kept), &other, Some(&statement(&other, 2)), &TERMS, &at(2));
         assert_eq!((stated.kinds, stated.layout), (other.kinds.clone(), Standing::Confirmed));
-        let waited = pin(soon.keep.as_ref(), &other, None, &TERMS, &at(25));
-        assert_eq!((waited.kinds, waited.layout), (other.kinds.clone(), Standing::Confirmed));
         let back = pin(Some(&kept), &Wanted { revision: Revision(5), ..split.clone() }, None, &TERMS, &at(3));
         assert_eq!((back.layout, back.keep.unwrap().other_kinds), (Standing::Confirmed, None));
     }

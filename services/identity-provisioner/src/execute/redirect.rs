@@ -1,25 +1,41 @@
-//! Which redirect URL an application's client gets.
+//! Which redirect URL and which type an application's client gets.
 
 use mint_api::audit_log::Outcome;
+use mint_statement::Confirmation;
 use mint_types::{Application, ApplicationId};
 
 use super::Provisioner;
 use crate::{
     Error,
     model::{Known, Stage},
-    redirect::{Event, Pin, Ruling, Word, rule},
+    redirect::{Event, Pin, Ruling, Wanted, rule},
 };
 
 /// Why a client keeps the redirect URL that it has.
-pub(super) const UNCONFIRMED: &str = "REDIRECT_URL_UNCONFIRMED";
+const URL_UNCONFIRMED: &str = "REDIRECT_URL_UNCONFIRMED";
+/// Why a client goes on keeping a secret, or having none.
+const TYPE_UNCONFIRMED: &str = "CLIENT_TYPE_UNCONFIRMED";
+
+/// What the settings ask for and nobody confirmed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Another redirect URL; empty if they ask for none.
+    pub url: Option<String>,
+    /// The other client type.
+    pub client_type: bool,
+}
 
 impl Provisioner {
-    /// What the settings ask for and nobody confirmed; empty if they ask for none.
-    pub async fn held_redirect(&self, application: &ApplicationId) -> Result<Option<String>, Error> {
-        Ok(self.state.redirect(application).await?.and_then(|pin| pin.held))
+    /// What of an application's client waits for a word.
+    pub async fn unconfirmed(&self, application: &ApplicationId) -> Result<Unconfirmed, Error> {
+        let pin = self.state.redirect(application).await?;
+        Ok(pin.map_or_else(Unconfirmed::default, |pin| Unconfirmed {
+            url: pin.held,
+            client_type: pin.is_type_held,
+        }))
     }
 
-    /// The record with the redirect URL that is in force, and what is to be remembered of it.
+    /// The record with the redirect URL and the client type that are in force, and what is to be remembered of them.
     pub(super) async fn pinned(
         &self,
         mut application: Application,
@@ -28,46 +44,76 @@ impl Provisioner {
         let pin = self.state.redirect(&application.id).await?;
         // the name was released: whoever has it now is somebody else
         let pin = pin.filter(|_| !known.is_some_and(|known| known.is_surely(Stage::Deleted)));
-        let asked = application.settings.as_ref().and_then(|settings| settings.redirect_url.clone());
-        let ruling = rule(pin.as_ref(), asked.as_deref(), self.word(&application, asked.as_deref()).as_ref());
+        let word = self.word(&application, pin.as_ref());
+        let now = self.state.counted(&self.moment()).await?;
+        let ruling = rule(pin.as_ref(), &Wanted::of(&application), word.as_ref(), now);
         if let Some(settings) = application.settings.as_mut() {
             settings.redirect_url.clone_from(&ruling.pin.url);
+            settings.confidential =
+                ruling.pin.is_public.map_or(settings.confidential, |is_public| !is_public);
         }
         Ok((application, ruling))
     }
 
-    /// The owner's or an operator's word, if the record carries one that is believed; not even read without a URL.
-    fn word(&self, application: &Application, asked: Option<&str>) -> Option<Word> {
+    /// The owner's or an operator's word, if the record carries one that is believed.
+    fn word(&self, application: &Application, pin: Option<&Pin>) -> Option<Confirmation> {
         let bytes = &application.destinations_statement;
         if bytes.is_empty() {
             return None;
         }
-        let word = self.statements.redirect(bytes, application, self.clock.now());
+        let owner = pin.and_then(|pin| pin.team.as_ref());
+        let word = self.statements.destinations(bytes, application, owner, self.clock.now());
         match word.and_then(|word| self.of_after_the_loss(word.issued_at).map(|()| word)) {
             Ok(word) => Some(word),
             Err(error) => {
-                let (application, asked) = (&application.id, asked.unwrap_or("none"));
-                tracing::info!(%application, asked, code = error.reason(), %error, "the word for a redirect URL is not believed");
+                let application = &application.id;
+                tracing::info!(%application, code = error.reason(), %error, "the word for a client is not believed");
                 None
             }
         }
     }
 
-    /// Tells the audit log that another URL was asked for in vain, or confirmed.
-    pub(super) async fn tell_of_redirect(
+    /// Tells the audit log that another URL or client type was asked for in vain, or confirmed.
+    pub(super) async fn tell_of_client(
         &self,
         application: &ApplicationId,
         ruling: &Ruling,
     ) -> Result<(), Error> {
-        let Pin { url, held, .. } = &ruling.pin;
-        let (action, url, outcome) = match ruling.event {
-            Event::Nothing => return Ok(()),
-            Event::Held => ("redirect.change", held, Outcome::Failure { reason: UNCONFIRMED }),
-            Event::Confirmed => ("redirect.confirm", url, Outcome::Success),
+        let Pin { url, held, is_public, .. } = &ruling.pin;
+        let shown = |url: &Option<String>| {
+            format!("redirect {}", url.as_deref().filter(|url| !url.is_empty()).unwrap_or("none"))
         };
-        let url = url.as_deref().filter(|url| !url.is_empty()).unwrap_or("none");
-        tracing::warn!(%application, action, url, "another redirect URL");
-        let announced = self.say(action, Some(application.clone()), format!("redirect {url}")).await?;
+        match ruling.url {
+            Event::Nothing => {}
+            Event::Held => {
+                self.tell(application, "redirect.change", shown(held), Some(URL_UNCONFIRMED)).await?;
+            }
+            Event::Confirmed => {
+                self.tell(application, "redirect.confirm", shown(url), None).await?;
+            }
+        }
+        let shown =
+            |is_public: bool| if is_public { "client public" } else { "client confidential" }.to_owned();
+        let is_public = *is_public == Some(true);
+        match ruling.client {
+            Event::Nothing => Ok(()),
+            Event::Held => {
+                self.tell(application, "client.change", shown(!is_public), Some(TYPE_UNCONFIRMED)).await
+            }
+            Event::Confirmed => self.tell(application, "client.confirm", shown(is_public), None).await,
+        }
+    }
+
+    async fn tell(
+        &self,
+        application: &ApplicationId,
+        action: &'static str,
+        resource: String,
+        refused: Option<&'static str>,
+    ) -> Result<(), Error> {
+        tracing::warn!(%application, action, resource, "another client");
+        let announced = self.say(action, Some(application.clone()), resource).await?;
+        let outcome = refused.map_or(Outcome::Success, |reason| Outcome::Failure { reason });
         Ok(self.audit.conclude(announced, outcome).await?)
     }
 }

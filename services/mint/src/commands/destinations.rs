@@ -40,12 +40,13 @@ pub(super) async fn enter(
     let is_moved = record.settings.as_ref().is_none_or(|before| set(before) != set(&after));
     let says_something = !after.buckets.is_empty()
         || after.redirect_url.is_some()
+        || record.settings.as_ref().is_some_and(|before| before.confidential != after.confidential)
         || record.settings.as_ref().is_some_and(|before| !before.buckets.is_empty());
     let Some(key) = key.filter(|_| is_moved && says_something) else {
         if is_moved && record.settings.is_some() {
             talk::say(
-                "mint: nobody signs (--signer): new destinations and another layout wait for a day, removed ones are \
-                 written on that long, another redirect URL waits until `mint app confirm`",
+                "mint: nobody signs (--signer): new destinations wait for a day, removed ones are written on that long, \
+                 another layout, client type or redirect URL waits until `mint app confirm`",
             );
         }
         return remote.update_settings(&record.id, after, generation, Vec::new()).await;

@@ -107,6 +107,7 @@ impl Identities for Wire {
             applied: Revision(answer.applied_revision),
             incarnation: Some(answer.incarnation),
             unconfirmed_redirect: answer.unconfirmed_redirect_url,
+            unconfirmed_client_type: Some(answer.unconfirmed_client_type),
         })
     }
 
@@ -135,6 +136,7 @@ impl Identities for Wire {
             applied: Revision(answer.applied_revision),
             incarnation: None,
             unconfirmed_redirect: None,
+            unconfirmed_client_type: None,
         })
     }
 
@@ -151,6 +153,7 @@ impl Identities for Wire {
             applied: Revision(answer.applied_revision),
             incarnation: None,
             unconfirmed_redirect: None,
+            unconfirmed_client_type: None,
         })
     }
 
