@@ -159,6 +159,7 @@ pub(crate) fn ensured(desk: &Desk, ensured: Ensured, now: Timestamp) -> Standing
         clearing: before.clearing.clone(),
         lost,
         unaccounted: before.unaccounted.clone(),
+        checks: before.checks.clone(),
     }
 }
 
