@@ -17,8 +17,8 @@ use mint_api::identity::v1::{
 };
 use mint_api::rotation::v1::rotation_service_server::RotationService as _;
 use mint_api::rotation::v1::{
-    AbandonRequest, AcceptReceiptRequest, CheckVerdict, CheckVersionRequest, CreateRequest, ProveRequest, ReconcileRequest, RetireRequest,
-    RevokeRequest, Verdict,
+    AbandonRequest, AcceptReceiptRequest, CheckVerdict, CheckVersionRequest, CreateRequest, ProveRequest,
+    ReconcileRequest, RetireRequest, RevokeRequest, Verdict,
 };
 use mint_coordinator::{
     Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
@@ -320,9 +320,9 @@ impl Rotator for Wire {
         let answer =
             ask!(self, "check", rotators, asked, check_version, message).map_err(|status| failure(&status));
         self.life.scene.locked().trace(|| {
-            let outcome = answer.as_ref().map_or_else(|failure| failure.reason.as_str(), |answer| {
-                answer.verdict().as_str_name()
-            });
+            let outcome = answer
+                .as_ref()
+                .map_or_else(|failure| failure.reason.as_str(), |answer| answer.verdict().as_str_name());
             format!("{} {kind} check under {}: {outcome}", asked.application, asked.token)
         });
         let answer = answer?;
