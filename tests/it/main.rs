@@ -5,7 +5,7 @@
 //! promise names a test that exists).
 //! On the running constellation: `example` (first start to last repair), `applications` (each its own files and nothing
 //! else), `matrix` (the powers with real credentials), `counts` and `commits` (what a rotation costs), `overlap` (no login fails while
-//! everything rotates and dies), `replace` (an issuer that knows one value at a time), `revoke` (what ends at once), `faults` (F1 to F17), `asleep` (stopped past the lease), `takeover` (hostile peers), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
+//! everything rotates and dies), `replace` (an issuer that knows one value at a time), `revoke` (what ends at once), `drift` (what is changed behind Mint's back), `faults` (F1 to F17), `asleep` (stopped past the lease), `takeover` (hostile peers), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
 //! (`mint up` as a parent).
 
 #![allow(
@@ -23,6 +23,7 @@ mod commits;
 mod contracts;
 mod counts;
 mod documents;
+mod drift;
 mod example;
 mod faults;
 mod golden;

@@ -43,6 +43,8 @@ pub enum Cause {
     DestinationsChanged,
     /// The public client has another id.
     ClientChanged,
+    /// A check found that the issuer accepts no more what was delivered.
+    Changed,
     /// Two operators had what was there ended at once: no pause holds it up.
     Revoked,
 }

@@ -28,6 +28,8 @@ pub mod reason {
     pub const PREVIOUS_VERSION_ALIVE: &str = "PREVIOUS_VERSION_ALIVE";
     /// The probe envelope of the ended version opens no more, or is another's.
     pub const PROBE_UNREADABLE: &str = "PROBE_UNREADABLE";
+    /// The issuer accepts no more what consumers have: somebody changed or disabled it there.
+    pub const CREDENTIAL_CHANGED_AT_ISSUER: &str = "CREDENTIAL_CHANGED_AT_ISSUER";
     /// The rotator does not know the rotation.
     pub const ROTATION_UNKNOWN: &str = "ROTATION_UNKNOWN";
     /// Two operators' statement was acted upon already.
@@ -154,6 +156,10 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
         reason::PROBE_UNREADABLE => (
             "The ended version cannot be proved dead: its probe envelope opens no more",
             "Check at the issuer that the old credential is gone; the next rotation proves again",
+        ),
+        reason::CREDENTIAL_CHANGED_AT_ISSUER => (
+            "The issuer accepts no more what consumers have",
+            "Nothing: Mint rotates it. Find out who changed it at the issuer; a user that is disabled there must be enabled",
         ),
         "STATEMENT_SIGNERS_MISSING" | "STATEMENT_UNTRUSTED" | "STATEMENT_BAD_SIGNATURE" => (
             "The rotator does not believe the statement to end versions at once",
@@ -362,6 +368,7 @@ mod tests {
             "SERVICE_UNREACHABLE",
             "SERVICE_UNANSWERED",
             "INSTANCES_LAGGING",
+            "CREDENTIAL_CHANGED_AT_ISSUER",
         ] {
             assert_ne!(words(reason), unknown, "{reason}");
         }

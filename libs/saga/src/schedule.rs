@@ -28,6 +28,21 @@ pub fn due_at(
     Timestamp::from_unix_micros(earliest.saturating_add(wait))
 }
 
+/// When the application's last slot of a period began, at its phase: once in each period something is due.
+pub fn slot(
+    application: &ApplicationId,
+    kind: CredentialKind,
+    period: Duration,
+    now: Timestamp,
+) -> Timestamp {
+    let Some(period) = i64::try_from(period.as_micros()).ok().filter(|period| *period > 0) else {
+        return now;
+    };
+    let phase = phase(application, kind, period);
+    let into = now.unix_micros().saturating_sub(phase).rem_euclid(period);
+    Timestamp::from_unix_micros(now.unix_micros().saturating_sub(into))
+}
+
 /// The application's phase within a period, in microseconds.
 fn phase(application: &ApplicationId, kind: CredentialKind, period: i64) -> i64 {
     let hash = hash(application.as_str().bytes().chain([0]).chain(kind.as_str().bytes()));
@@ -72,6 +87,17 @@ mod tests {
             tenths[usize::try_from(tenth).unwrap()] += 1;
         }
         assert!(tenths.iter().all(|count| (400..600).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn a_slot_begins_once_in_a_period_and_where_rotations_have_theirs() {
+        let period = Duration::from_hours(2);
+        let (app, kind) = (application(7), CredentialKind::Password);
+        let first = slot(&app, kind, period, Timestamp::from_unix_micros(100 * HOUR));
+        assert_eq!(slot(&app, kind, period, first), first);
+        assert_eq!(slot(&app, kind, period, first.plus(period / 2)), first);
+        assert_eq!(slot(&app, kind, period, first.plus(period)), first.plus(period));
+        assert_eq!(due_at(&app, kind, period, first.plus(period / 4)), first.plus(period));
     }
 
     #[test]

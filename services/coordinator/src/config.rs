@@ -27,6 +27,30 @@ pub struct Config {
     /// How rotations are driven.
     #[serde(default)]
     pub rotation: RotationConfig,
+    /// How what consumers have is checked at the issuer.
+    #[serde(default)]
+    pub drift: DriftConfig,
+}
+
+/// Section `drift`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DriftConfig {
+    /// Each credential at rest is checked once in this time, by one login; `0s` for never.
+    pub period: Period,
+}
+
+impl Default for DriftConfig {
+    fn default() -> Self {
+        Self { period: Period::from_seconds(24 * 3600) }
+    }
+}
+
+impl DriftConfig {
+    /// How often, if at all.
+    pub(crate) fn period(&self) -> Option<std::time::Duration> {
+        Some(self.period.as_duration()).filter(|period| !period.is_zero())
+    }
 }
 
 /// Section `rotation`.
@@ -78,6 +102,8 @@ impl Default for RotationConfig {
 
 /// A shorter lease would end while a healthy call is under way.
 const SHORTEST_LEASE: Period = Period::from_seconds(3);
+/// More logins would say nothing more.
+const SHORTEST_DRIFT: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl ServiceConfig for Config {
     const PEERS: &'static [ServiceName] = &[
@@ -117,6 +143,9 @@ impl ServiceConfig for Config {
         if rotation.sole_executors && rotation.instance.is_empty() {
             let reason = "needs rotation.instance: leases are taken back by name";
             return Err(ConfigError::new("rotation.sole_executors", reason));
+        }
+        if self.drift.period().is_some_and(|period| period < SHORTEST_DRIFT) {
+            return Err(ConfigError::new("drift.period", "must be at least 10s, or 0s for never"));
         }
         if rotation.failed_after == 0 {
             return Err(ConfigError::new("rotation.failed_after", "must be at least 1"));

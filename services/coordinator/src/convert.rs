@@ -79,6 +79,7 @@ impl From<CredentialStatus> for v1::CredentialStatus {
             rotated_at: status.rotated_at.map(timestamp_to_wire),
             due_at: status.due_at.map(timestamp_to_wire),
             next_attempt_at: status.next_attempt_at.map(timestamp_to_wire),
+            checked_at: status.checked_at.map(timestamp_to_wire),
         }
     }
 }

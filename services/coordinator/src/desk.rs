@@ -9,6 +9,7 @@ use mint_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::checks::Checks;
 use crate::removal::{self, Clearing, Lost, Removal};
 
 /// Where the identity is in its life, as far as the coordinator saw to it.
@@ -58,6 +59,9 @@ pub struct Standing {
     /// What the last comparison with the issuer found that no rotation of its own accord sets right.
     #[serde(default)]
     pub unaccounted: Vec<Problem>,
+    /// Whether the issuer still accepts what consumers have.
+    #[serde(default, skip_serializing_if = "Checks::is_empty")]
+    pub checks: Checks,
 }
 
 /// What is wrong with the record as it stands, since when.

@@ -158,6 +158,7 @@ pub(crate) fn ensured(desk: &Desk, ensured: &Ensured, now: Timestamp) -> Standin
         clearing: before.clearing.clone(),
         lost,
         unaccounted: before.unaccounted.clone(),
+        checks: before.checks.clone(),
     }
 }
 

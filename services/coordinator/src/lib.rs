@@ -55,12 +55,19 @@
 //!   `a_taker_whose_write_came_late_leaves_the_application_alone`.
 //! - says "no problems" while there is one: `a_problem_stays_until_it_is_over`.
 //! - lets a clock that is set back delay anybody: `a_clock_that_is_set_back_delays_nobody`.
+//! - takes a moment's refusal for a changed credential, or rotates one because nobody answered:
+//!   `a_refusal_that_was_a_moments_matter_rotates_nothing`,
+//!   `a_check_without_an_answer_changes_nothing_and_is_made_again_with_growing_pauses`
+//! - checks what something is being done about, or nothing may be done about:
+//!   `nothing_is_checked_that_is_not_at_rest_in_use_and_unpaused`
+//! - rotates everything at once because an issuer refuses everything: `a_mass_of_changed_credentials_is_repaired_a_few_at_a_time`
 //! - looks healthy while it cannot write its own state: `a_coordinator_that_cannot_write_says_so_until_it_can`.
 //!
 //! # Shape
 //! `intake` (catalog → store) · `store` (port: one row per application and credential), `watched` (whether it can
 //! be written) · `lease` (pure: who may act), `overlong` (pure: leases of clocks that are ahead) · `engine` (who is due) →
 //! `burst` (one lease, got by `take`: `identity`, then `steps` side by side) · `plan`, `removal` and `status` (pure, from a `desk`) ·
+//! `checks` (pure: what is asked about when, and what an answer means), `drift` (asks) ·
 //! `operator`, `adopt`, `feed` and `reports` behind `rpc` · `adapters` (SQL, gRPC). The saga itself is `libs/saga`.
 //!
 //! # Decisions
@@ -103,6 +110,16 @@
 //! - *What the rotator keeps in mind and the next Retire sweeps is no problem* (an unresolved intent): nobody has to do
 //!   anything about it. Every other finding is one until a comparison does not find it any more; where something was found
 //!   the next one is ten minutes later, else six hours.
+//! - *A check is an errand and no step*: off the path of rotations, one after the other, at a phase of the day that
+//!   follows from the application, and not for what was delivered since then: whoever made it logged in with it. Its answer is
+//!   kept once, with the lease's return.
+//! - *What was changed at the issuer is rotated beside the lease, like an operator's request*, and the problem ends when a
+//!   fresh version is delivered. Why it was changed nobody here knows; if somebody wants to keep it changed, they pause the
+//!   application.
+//! - *A mass of refusals is repaired five at a time*, or a tenth of the credentials that were checked within the hour: the next
+//!   follow as fresh versions are delivered, or after an hour. An issuer that refuses everybody refuses the fresh versions, too,
+//!   and they reach nobody: it costs a few logins. Each refused credential is a problem meanwhile.
+//! - *An operator who compares has everything at rest checked now*: where an issuer cannot list, that is the only look there is.
 //! - *A revocation marks its rotation* (`Cause::Revoked`), also one that was open already: that is what no pause stops.
 //! - *State inside failing services is retried within seconds*, whatever the attempt: nothing is wrong with the
 //!   application.
@@ -110,9 +127,11 @@
 mod adapters;
 mod adopt;
 mod burst;
+mod checks;
 mod config;
 mod convert;
 mod desk;
+mod drift;
 mod engine;
 mod errand;
 mod error;
@@ -147,8 +166,10 @@ use mint_store::Database;
 use mint_types::ServiceName;
 
 pub use adapters::{MIGRATIONS, SCHEMA, SqlStore};
-pub use config::{Config, RotationConfig};
+pub use checks::{Check, Checks, Round, Turn as CheckTurn, Unsure, turn as check_turn};
+pub use config::{Config, DriftConfig, RotationConfig};
 pub use desk::{Adoption, Conditions, Desk, IdentityPhase, Standing};
+pub use drift::pass as check_all;
 pub use engine::Engine;
 pub use error::Error;
 pub use feed::Feed;
@@ -161,6 +182,7 @@ pub use policy::{Bell, IssuerGate, Parts, Policy};
 pub use ports::{
     Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
     Finding, Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Verdict,
 };
 pub use reconciliation::pass as reconcile_all;
 pub use removal::{Clearing, Lost, Objects, Removal};
@@ -190,7 +212,7 @@ pub const FAULT_POINTS: &[Points] = &[
 pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let state = config.common().state;
     let database = Database::open(&state.url, SCHEMA, MIGRATIONS, state.migration()).await?;
-    let policy = Policy::new(&config.rotation, process.entropy().as_ref());
+    let policy = Policy::new(&config.rotation, &config.drift, process.entropy().as_ref());
     let deadline = policy.call_deadline;
     let store = SqlStore::new(database).waiting_at_most(config.rotation.max_overlap.as_duration());
     let parts = Arc::new(Parts {
@@ -226,6 +248,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     let (watched, shutdown) = (Arc::clone(&parts), process.shutdown());
     process.spawn("probe", async move { watched.store.probe_until(shutdown).await });
     process.spawn("reconciliation", reconciliation::run(Arc::clone(&parts), process.shutdown()));
+    process.spawn("drift", drift::run(Arc::clone(&parts), process.shutdown()));
     process.spawn("revocations", revocation::run(Arc::clone(&parts), process.shutdown()));
     process.spawn("engine", work_when_ready(process.clone(), Engine::new(Arc::clone(&parts))));
 

@@ -17,7 +17,7 @@ use crate::policy::Parts;
 use crate::ports::Finding;
 use crate::status::{Status, status};
 use crate::store::{Revocation, Started, Store};
-use crate::{errand, reconciliation, steps, take};
+use crate::{drift, errand, reconciliation, steps, take};
 
 /// Who asked, and in which request.
 #[derive(Debug, Clone)]
@@ -135,7 +135,8 @@ impl Operator {
         Ok((application, kinds.into_iter().collect()))
     }
 
-    /// Has the rotator compare the issuer with its ledger; unless it is a dry run, what nobody accounts for is a problem.
+    /// Has the rotator compare the issuer with its ledger; unless it is a dry run, what nobody accounts for is a problem, and
+    /// what is at rest is checked by a login.
     pub async fn reconcile(&self, id: &ApplicationId, dry_run: bool) -> Result<Vec<Finding>, Fault> {
         self.desk(id).await?;
         let mut held = errand::lease(&self.parts, id).await?;
@@ -146,10 +147,14 @@ impl Operator {
             reconciliation::note(&mut held.desk, findings, self.parts.clock.now());
         }
         errand::give_back(&self.parts, held, None).await?;
-        answer.map_err(|failure| {
+        let mut findings = answer.map_err(|failure| {
             let message = format!("{} ({})", failure.detail, failure.reason);
             Fault::new(Code::Unavailable, "NOT_RECONCILED", message).with("application", id.as_str())
-        })
+        })?;
+        if !dry_run {
+            findings.extend(drift::check_now(&self.parts, id).await?);
+        }
+        Ok(findings)
     }
 
     /// Pauses an application, or everything.

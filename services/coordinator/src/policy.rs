@@ -8,7 +8,7 @@ use mint_saga::Backoff;
 use mint_types::{Clock, Entropy, RequestId, Timestamp};
 use tokio::sync::{Notify, watch};
 
-use crate::config::RotationConfig;
+use crate::config::{DriftConfig, RotationConfig};
 use crate::lease::Reservations;
 use crate::ports::{Distributor, Identities, Rotator};
 use crate::watched::Watched;
@@ -33,11 +33,13 @@ pub struct Policy {
     pub failed_after: u32,
     /// How long after its objects a removed identity is deleted.
     pub min_overlap: Duration,
+    /// How often it is checked that the issuer accepts what consumers have; none for never.
+    pub drift: Option<Duration>,
 }
 
 impl Policy {
     /// From the configuration; a coordinator without a name gets a random one.
-    pub fn new(config: &RotationConfig, entropy: &dyn Entropy) -> Self {
+    pub fn new(config: &RotationConfig, drift: &DriftConfig, entropy: &dyn Entropy) -> Self {
         let lease = config.lease.as_duration();
         let life = RequestId::random(entropy);
         let holder = match config.instance.as_str() {
@@ -54,6 +56,7 @@ impl Policy {
             backoff: Backoff { base: config.retry_base.as_duration(), cap: config.retry_cap.as_duration() },
             failed_after: config.failed_after,
             min_overlap: config.min_overlap.as_duration(),
+            drift: drift.period(),
         }
     }
 }

@@ -174,6 +174,27 @@ pub struct Finding {
     pub next_action: String,
 }
 
+/// What a login with the current version showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The issuer accepts it.
+    Accepted,
+    /// The issuer refused it once.
+    RefusedOnce {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The issuer refused it twice, some time apart.
+    Refused,
+    /// No login is tried now, so that nobody is locked out.
+    NotNow {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// No login is ever tried.
+    NotTried,
+}
+
 /// The issuer's side of a rotation, kept by `rotator`.
 #[mint_port::port(service = "coordinator", name = "rotator")]
 #[async_trait]
@@ -190,6 +211,8 @@ pub trait Rotator: Debug + Send + Sync {
     async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure>;
     /// Compares what is alive at the issuer with the ledger.
     async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure>;
+    /// Logs in with the current version of a kind.
+    async fn check(&self, call: &Call, kind: CredentialKind, probe: &Sealed) -> Result<Verdict, Failure>;
     /// Gives a rotation up, unless it is delivered; fine if the rotator never heard of it.
     async fn abandon(&self, call: &RotationCall) -> Result<Abandonment, Failure>;
 }

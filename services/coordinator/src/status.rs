@@ -60,6 +60,8 @@ pub struct CredentialStatus {
     pub due_at: Option<Timestamp>,
     /// When the open rotation goes on.
     pub next_attempt_at: Option<Timestamp>,
+    /// When the issuer last accepted what consumers find, in a check.
+    pub checked_at: Option<Timestamp>,
 }
 
 /// What an instance reported last.
@@ -195,6 +197,7 @@ fn credential_status(desk: &Desk, kind: CredentialKind, failed_after: u32) -> Cr
         rotated_at: current.map(|current| current.delivered_at),
         due_at,
         next_attempt_at: next_attempt(&credential),
+        checked_at: crate::checks::accepted_at(desk, kind),
     }
 }
 
@@ -311,5 +314,6 @@ fn problems(desk: &Desk, now: Timestamp) -> Vec<Problem> {
     problems.extend(identity.chain(credentials).chain(&standing.unaccounted).cloned());
     let all = desk.credentials.values().filter(|credential| shown.contains(&credential.kind));
     problems.extend(all.filter_map(|credential| lagging(desk, credential, now)));
+    problems.extend(shown.iter().filter_map(|kind| crate::checks::problem(desk, *kind)));
     problems
 }

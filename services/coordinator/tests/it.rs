@@ -13,6 +13,8 @@ mod catalog;
 mod contract;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/drift.rs"]
+mod drift;
 #[path = "it/full_disk.rs"]
 mod full_disk;
 #[path = "it/leases.rs"]

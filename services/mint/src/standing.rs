@@ -42,6 +42,8 @@ pub(crate) struct Credential {
     pub(crate) rotated_at: Option<Timestamp>,
     pub(crate) due_at: Option<Timestamp>,
     pub(crate) next_attempt_at: Option<Timestamp>,
+    /// When the issuer last accepted the current version in a check.
+    pub(crate) checked_at: Option<Timestamp>,
 }
 
 /// One application.
@@ -158,6 +160,7 @@ impl From<v1::CredentialStatus> for Credential {
             rotated_at: time(wire.rotated_at),
             due_at: time(wire.due_at),
             next_attempt_at: time(wire.next_attempt_at),
+            checked_at: time(wire.checked_at),
         }
     }
 }
@@ -180,6 +183,7 @@ pub(crate) mod samples {
             rotated_at: None,
             due_at: None,
             next_attempt_at: None,
+            checked_at: None,
         }
     }
 

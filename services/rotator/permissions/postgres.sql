@@ -31,6 +31,8 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE (state, reason, sent_at, sent_boot, sent_nanos) ON rotator.attempt TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (state, sent_at, sent_boot, sent_nanos) ON rotator.end_call TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (done_at, done_by, told) ON rotator.revocation TO mint_rotator;
+    GRANT SELECT, INSERT, UPDATE (version, tries, refused, tried_at, tried_boot, tried_nanos)
+      ON rotator.checks TO mint_rotator;
     GRANT SELECT, INSERT ON rotator.lie TO mint_rotator;
     GRANT SELECT, INSERT, UPDATE (halted_at, resumed_at, resumed_by, forgiven) ON rotator.issuer TO mint_rotator;
   END IF;

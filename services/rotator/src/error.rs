@@ -92,6 +92,9 @@ pub enum Error {
     /// Prove with an envelope that no key of ours opens.
     #[error("no key opens the probe envelope: {0}")]
     EnvelopeUnopenable(mint_secret::Error),
+    /// A check of what is not at rest.
+    #[error("there is nothing to check: {0}")]
+    NothingToCheck(&'static str),
     /// The catalog answered with a refusal of its own, for example that it is behind.
     #[error("the catalog refused: {0}")]
     Catalog(WireFault),
@@ -208,6 +211,7 @@ impl Error {
             Self::OverlapNotPassed { .. } => "OVERLAP_NOT_PASSED",
             Self::EnvelopeInvalid(_) => "ENVELOPE_INVALID",
             Self::EnvelopeUnopenable(_) => "ENVELOPE_UNOPENABLE",
+            Self::NothingToCheck(_) => "NOTHING_TO_CHECK",
             Self::Catalog(fault) => catalog_reason(fault),
             Self::CatalogUnavailable(_) => "CATALOG_UNAVAILABLE",
             Self::IdentityMissing(_) => "CATALOG_BEHIND",
@@ -243,6 +247,7 @@ impl Error {
             | Self::ReceiptMissing
             | Self::OverlapNotPassed { .. }
             | Self::EnvelopeUnopenable(_)
+            | Self::NothingToCheck(_)
             | Self::IdentityMissing(_)
             | Self::ForeignClient { .. }
             | Self::NotActive(_)

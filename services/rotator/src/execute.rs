@@ -1,5 +1,6 @@
 //! What is decided in `plan` is done here: ledger, log, issuer, ledger, log, in that order.
 
+mod check;
 mod create;
 mod issuer;
 mod prove;
@@ -32,6 +33,7 @@ use crate::state::Instant;
 use crate::statements::Statements;
 use crate::turns::Turns;
 
+pub use check::{CheckOrder, Checked};
 pub use prove::Proof;
 pub use retire::{Accepted, Retirement};
 pub use revoke::{RevokeOrder, Revoked};

@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "issuers", sql: include_str!("ledger/0002_issuers.sql") },
     Migration { version: 3, name: "revocations", sql: include_str!("ledger/0003_revocations.sql") },
     Migration { version: 4, name: "ends", sql: include_str!("ledger/0004_ends.sql") },
+    Migration { version: 5, name: "checks", sql: include_str!("ledger/0005_checks.sql") },
 ];
 
 const CLOSE_OPEN: &str = "UPDATE rotation SET state = 'superseded', delivery_envelope = NULL, probe_envelope = NULL \

@@ -49,7 +49,11 @@
 //!   `a_statement_ends_what_there_was_before_anybody_has_the_new_one`,
 //!   `what_two_operators_did_not_say_ends_nothing_and_is_in_the_log`, `without_the_audit_log_nothing_is_revoked`
 //! - locks the live user out: `a_version_that_stays_alive_is_tried_three_times_and_then_every_ten_minutes`,
-//!   `where_logins_lock_users_out_none_is_tried`
+//!   `where_logins_lock_users_out_none_is_tried`, `where_logins_lock_users_out_no_check_is_made`,
+//!   `a_changed_credential_is_believed_after_a_second_refusal_and_no_further_login_is_tried`
+//! - opens what it is handed for a check unless it is the current version's own, or says more of it than yes or no:
+//!   `a_check_opens_no_envelope_but_the_current_versions_own`
+//! - halts an issuer because people changed or disabled users there: `users_that_were_disabled_by_hand_do_not_halt_the_issuer`
 //! - believes the catalog that another application's client is this one's:
 //!   `a_catalog_that_names_anothers_client_gets_no_secret_for_it`,
 //!   `the_secret_of_a_client_that_is_not_its_users_is_not_set`, `a_lie_about_the_client_reaches_nobody_elses`
@@ -104,6 +108,10 @@
 //!   without that write a Prove that comes very late logs in beside whoever follows (found by the simulation). The verdict is
 //!   in the audit log and with its caller before the next write keeps it here; whoever dies before that and is asked again
 //!   logs in once more; of an issuer that counts failed logins that is told it (`where_logins_lock_users_out_none_is_tried`).
+//! - *A check is two writes and one login*: it is counted before it is tried, so that a death cannot make it a third one. A
+//!   refusal is told as such when a second login, 20 s later, is refused too; then, or without answers, the next login with
+//!   that version is a day away, whoever asks. The count is here and not at the coordinator, who could lie about it. What the
+//!   issuer refuses of such a user's fresh versions is the user's trouble, and no lie.
 //! - *A few versions that were given up may stand, then one more in ten minutes*: each is swept by the next end, and an
 //!   honest rotation must come through to do that. Two operators who revoke do not wait for it.
 //! - *What ends a version is declared by the driver* (`libs/issuer-contract`), and the plan takes the declaration, never
@@ -163,7 +171,10 @@ use crate::adapters::token_endpoint::{Dialect, TokenEndpoint};
 
 pub use config::{Config, Driver as DriverName, IssuerConfig, KeysConfig, RotationConfig};
 pub use error::{Error, IssuerError};
-pub use execute::{Accepted, CreateOrder, Order, Parts, Proof, Retirement, RevokeOrder, Revoked, Rotator};
+pub use execute::{
+    Accepted, CheckOrder, Checked, CreateOrder, Order, Parts, Proof, Retirement, RevokeOrder, Revoked,
+    Rotator,
+};
 pub use keys::KnownKeys;
 pub use ledger::{
     Begun, EndCalls, Excuse, Failed, IssuerStanding, Ledger, Lie, ListedVersion, MIGRATIONS, Revocation,
@@ -173,7 +184,7 @@ pub use metrics::Metrics;
 pub use plan::{Ask, Delivered, Ending, ErrorBudget, Finding, Make, Proving, Rules, WrittenSomewhere};
 pub use rate::RateBudget;
 pub use state::{
-    ApplicationState, Attempt, EndCall, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord,
+    ApplicationState, Attempt, Check, EndCall, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord,
     Rotation, RotationState, Stage, Told, Unsettled,
 };
 pub use statements::Statements;
@@ -212,6 +223,7 @@ pub const FAULT_POINTS: &[Points] = &[
     Ledger::SET_POINTS,
     Ledger::ISSUER_POINTS,
     Ledger::REVOKE_POINTS,
+    Ledger::CHECK_POINTS,
     Ledger::RESTORED_POINTS,
 ];
 

@@ -3,6 +3,7 @@
 mod abandon;
 mod accept;
 mod budget;
+mod check;
 mod create;
 mod gone;
 mod in_flight;
@@ -24,6 +25,7 @@ use crate::state::{ApplicationState, Rotation};
 pub use abandon::{AbandonPlan, Owed, abandon, owed};
 pub use accept::{AcceptPlan, Delivered, WrittenSomewhere, accept, check_receipt};
 pub use budget::{ErrorBudget, check_issuer, is_used_up};
+pub use check::{CheckPlan, REPETITION, check, current, is_believed, tried};
 pub use create::{CreatePlan, MOST_UNRESOLVED, Make, check_record, create, opens_foreign};
 pub use gone::{MOST_LEFT, may_be_gone, refused_end};
 pub use in_flight::check_ends;

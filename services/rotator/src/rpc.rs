@@ -12,7 +12,7 @@ use mint_secret::{KeyStage, PublishedKey};
 use mint_types::{Clock, Entropy, RequestId, Revision};
 use tonic::{Request, Response, Status};
 
-use crate::execute::{CreateOrder, Order, Proof, RevokeOrder, Rotator};
+use crate::execute::{CheckOrder, Checked, CreateOrder, Order, Proof, RevokeOrder, Rotator};
 use crate::ledger::{IssuerStanding, Lie, ListedVersion};
 use crate::plan::{Ask, ErrorBudget};
 use crate::state::{Stage, object_name};
@@ -157,6 +157,27 @@ impl RotationService for Rpc {
             next_action: finding.next_action.to_owned(),
         });
         Ok(Response::new(v1::ReconcileResponse { findings: findings.collect() }))
+    }
+
+    async fn check_version(
+        &self,
+        request: Request<v1::CheckVersionRequest>,
+    ) -> Result<Response<v1::CheckVersionResponse>, Status> {
+        let asked = request.into_inner();
+        let order = CheckOrder {
+            application: parse("application_id", &asked.application_id)?,
+            kind: kind_from_wire("kind", asked.kind)?,
+            token: fencing_token_from_wire(asked.fencing_token, self.clock.now())?,
+            request: self.request_id(),
+        };
+        let (verdict, retry_after) = match self.rotator.check_version(&order, &asked.probe_envelope).await? {
+            Checked::Accepted => (v1::CheckVerdict::Accepted, None),
+            Checked::RefusedOnce(again) => (v1::CheckVerdict::RefusedOnce, Some(duration_to_wire(again))),
+            Checked::Refused => (v1::CheckVerdict::Refused, None),
+            Checked::NotTried => (v1::CheckVerdict::NotTried, None),
+            Checked::Wait(left) => (v1::CheckVerdict::Unspecified, Some(duration_to_wire(left))),
+        };
+        Ok(Response::new(v1::CheckVersionResponse { verdict: verdict.into(), retry_after }))
     }
 
     async fn list_versions(

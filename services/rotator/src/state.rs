@@ -274,6 +274,19 @@ pub struct Attempt {
     pub sent: Instant,
 }
 
+/// What logins with a current version showed that the issuer did not accept, since the last one that it did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Check {
+    /// Which version.
+    pub version: Version,
+    /// How many logins were tried.
+    pub tries: u32,
+    /// How many of them were surely refused; the others were not answered.
+    pub refused: u32,
+    /// When the last one was tried.
+    pub last: Instant,
+}
+
 /// A call that ends something and was not answered, as far as the ledger knows: if it lands late, it may end what is newer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndCall {

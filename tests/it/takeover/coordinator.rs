@@ -3,6 +3,7 @@
 use mint_api::identity::v1::{DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest};
 use mint_api::registry::v1::GetApplicationRequest;
 use mint_api::registry::v1::registry_service_client::RegistryServiceClient;
+use mint_api::rotation::v1::CheckVerdict;
 use mint_tests::application::{Application, Login, eventually};
 use mint_tests::registry::{Entry, registry};
 use mint_tests::world::{Live, Options, World};
@@ -64,6 +65,12 @@ async fn a_hostile_coordinator_reads_redirects_and_ends_nothing() {
     }
     refused("retire without a receipt", hostile.retire(FIRST).await, &["RECEIPT_MISSING"]);
 
+    refused(
+        "while a rotation is open",
+        hostile.check("victim", &made.probe_envelope).await,
+        &["ROTATION_OPEN"],
+    );
+
     // redirect, and deliver what the rotator did not sign
     let envelope = &made.delivery_envelope;
     let invalid = ["ENVELOPE_INVALID", "ENVELOPE_UNOPENABLE"];
@@ -99,6 +106,11 @@ async fn a_hostile_coordinator_reads_redirects_and_ends_nothing() {
 
     // an old envelope over a new one
     eventually("the overlap passes", DEADLINE, || async { hostile.retire(FIRST).await.ok() }).await;
+    for opened in [&theirs.probe_envelope, &theirs.delivery_envelope, envelope] {
+        refused("no envelope of its own", hostile.check("victim", opened).await, &invalid);
+    }
+    let checked = hostile.check("victim", &made.probe_envelope).await.expect("it may know yes or no");
+    assert_eq!(checked.verdict(), CheckVerdict::Accepted);
     let newer = hostile.create(SECOND).await.expect("rotating often is what it can");
     hostile.deliver(SECOND, &newer.delivery_envelope).await.expect("as it was meant");
     refused("an old envelope", hostile.deliver(FIRST, envelope).await, &["VERSION_SUPERSEDED"]);

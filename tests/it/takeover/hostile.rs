@@ -11,7 +11,8 @@ use mint_api::distribution::v1::{DeliverRequest, DeliverResponse};
 use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
 use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
 use mint_api::rotation::v1::{
-    AcceptReceiptRequest, AcceptReceiptResponse, CreateRequest, CreateResponse, RetireRequest, RetireResponse,
+    AcceptReceiptRequest, AcceptReceiptResponse, CheckVersionRequest, CheckVersionResponse, CreateRequest,
+    CreateResponse, RetireRequest, RetireResponse,
 };
 use mint_api::types::v1::CredentialKind;
 use mint_runtime::client::Channel;
@@ -99,6 +100,17 @@ impl Hostile {
             receipt: receipt.to_vec(),
         };
         Ok(self.rotator.clone().accept_receipt(request).await?.into_inner())
+    }
+
+    /// Has an envelope opened and logged in with.
+    pub(super) async fn check(&self, application: &str, envelope: &[u8]) -> Answer<CheckVersionResponse> {
+        let request = CheckVersionRequest {
+            application_id: application.to_owned(),
+            kind: CredentialKind::Password.into(),
+            fencing_token: self.token(),
+            probe_envelope: envelope.to_vec(),
+        };
+        Ok(self.rotator.clone().check_version(request).await?.into_inner())
     }
 
     pub(super) async fn retire(&self, rotation: Rotation<'_>) -> Answer<RetireResponse> {

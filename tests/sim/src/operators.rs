@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mint_coordinator::{Asked, Parts, Store as _, Waiting, carry, reconcile_all};
+use mint_coordinator::{Asked, Parts, Store as _, Waiting, carry, check_all, reconcile_all};
 use mint_invariants::{Invariant, Violation};
 use mint_statement::{
     DestinationSet, LONGEST_LIFE, SignedStatement, Signer, Statement, StatementKey, Subject, TrustedKeys,
@@ -164,6 +164,11 @@ pub(crate) async fn compare_all(scene: Arc<Scene>, parts: Arc<Parts>) {
         scene.locked().tally.comparisons += 1;
         // what cannot be read now is read the next time
         let _found = reconcile_all(&parts).await;
+        // what was refused once is asked again
+        for _ in 0..2 {
+            let _again = check_all(&parts).await;
+            tokio::time::sleep(URGENT * 30).await;
+        }
         nap = COMPARISONS;
     }
 }

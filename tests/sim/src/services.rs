@@ -125,6 +125,7 @@ impl Machines {
                 backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) },
                 failed_after: 3,
                 min_overlap: self.scene.numbers.min_overlap,
+                drift: Some(Duration::from_hours(24)),
             },
             store: Watched::new(Port::new(Arc::new(SqlStore::new(database))), being.clock()),
             identities: Port::new(wire.clone()),

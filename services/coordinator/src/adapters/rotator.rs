@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use mint_api::convert::{duration_from_wire, kind_to_wire, parse};
 use mint_api::rotation::v1::rotation_service_client::RotationServiceClient;
 use mint_api::rotation::v1::{
-    AbandonRequest, AcceptReceiptRequest, CreateRequest, CreateResponse, ProveRequest, ProveResponse,
-    ReconcileRequest, RetireRequest, RevokeRequest, Verdict,
+    AbandonRequest, AcceptReceiptRequest, CheckVerdict, CheckVersionRequest, CheckVersionResponse,
+    CreateRequest, CreateResponse, ProveRequest, ProveResponse, ReconcileRequest, RetireRequest,
+    RevokeRequest, Verdict,
 };
 use mint_api::{InvalidMessage, WireFault};
 use mint_runtime::Channel;
@@ -15,7 +16,9 @@ use mint_saga::{Created, Failure, Sealed};
 use mint_types::{CredentialKind, Version};
 
 use super::wire;
-use crate::ports::{Abandonment, Call, Finding, NewVersion, Proof, Retirement, RotationCall, Rotator};
+use crate::ports::{
+    Abandonment, Call, Finding, NewVersion, Proof, Retirement, RotationCall, Rotator, Verdict as Checked,
+};
 
 const SERVICE: &str = "rotator";
 /// What the rotator sends is a JSON object of a few hundred bytes, sealed: more than this is no envelope.
@@ -78,6 +81,21 @@ fn proof(answer: &ProveResponse) -> Result<Proof, InvalidMessage> {
         }
         (Verdict::Alive, None) => Ok(Proof::Alive),
         (Verdict::Unspecified, None) => Err(InvalidMessage::new("verdict", "it is required")),
+    }
+}
+
+fn checked(answer: &CheckVersionResponse) -> Result<Checked, InvalidMessage> {
+    let retry_after = duration("retry_after", answer.retry_after.as_ref())?;
+    let retry_after = retry_after.map(|wait| wait.max(DEFAULT_WAIT));
+    match (answer.verdict(), retry_after) {
+        (CheckVerdict::Accepted, _) => Ok(Checked::Accepted),
+        (CheckVerdict::RefusedOnce, Some(retry_after)) => Ok(Checked::RefusedOnce { retry_after }),
+        (CheckVerdict::Refused, _) => Ok(Checked::Refused),
+        (CheckVerdict::NotTried, _) => Ok(Checked::NotTried),
+        (CheckVerdict::Unspecified, Some(retry_after)) => Ok(Checked::NotNow { retry_after }),
+        (CheckVerdict::Unspecified | CheckVerdict::RefusedOnce, None) => {
+            Err(InvalidMessage::new("retry_after", "it is required"))
+        }
     }
 }
 
@@ -173,6 +191,19 @@ impl Rotator for GrpcRotator {
         Ok(answer.findings.into_iter().map(finding).collect())
     }
 
+    async fn check(&self, call: &Call, kind: CredentialKind, probe: &Sealed) -> Result<Checked, Failure> {
+        let message = CheckVersionRequest {
+            application_id: call.application.to_string(),
+            kind: kind_to_wire(kind).into(),
+            fencing_token: call.token.0,
+            probe_envelope: probe.as_bytes().to_vec(),
+        };
+        let mut client = self.client.clone();
+        let answer = client.check_version(wire::request(message, self.deadline)).await;
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        checked(&answer).map_err(|error| wire::malformed(SERVICE, &error))
+    }
+
     async fn abandon(&self, call: &RotationCall) -> Result<Abandonment, Failure> {
         let message = AbandonRequest {
             application_id: call.call.application.to_string(),
@@ -239,6 +270,23 @@ mod tests {
             assert_eq!(closed("ROTATION_CLOSED", other), None, "{other:?}");
         }
         assert_eq!(refused(&tonic::Status::not_found("")), Some(Abandonment::GivenUp));
+    }
+
+    #[test]
+    fn an_answer_about_a_current_version_says_what_it_means_or_is_refused() {
+        let answer = |verdict: CheckVerdict, wait: Option<i64>| CheckVersionResponse {
+            verdict: verdict.into(),
+            retry_after: wait.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+        };
+        let retry_after = Duration::from_secs(5);
+        assert_eq!(checked(&answer(CheckVerdict::Accepted, None)), Ok(Checked::Accepted));
+        assert_eq!(checked(&answer(CheckVerdict::Refused, None)), Ok(Checked::Refused));
+        assert_eq!(checked(&answer(CheckVerdict::NotTried, None)), Ok(Checked::NotTried));
+        let once = checked(&answer(CheckVerdict::RefusedOnce, Some(5)));
+        assert_eq!(once, Ok(Checked::RefusedOnce { retry_after }));
+        assert_eq!(checked(&answer(CheckVerdict::Unspecified, Some(5))), Ok(Checked::NotNow { retry_after }));
+        assert!(checked(&answer(CheckVerdict::Unspecified, None)).is_err());
+        assert!(checked(&answer(CheckVerdict::RefusedOnce, None)).is_err());
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn a_rule_between_keys_is_told() {
         ("[rotation]\nretry_cap = \"500ms\"\n", "rotation.retry_cap"),
         ("[rotation]\nlease = \"1s\"\n", "rotation.lease"),
         ("[rotation]\nfailed_after = 0\n", "rotation.failed_after"),
+        ("[drift]\nperiod = \"5s\"\n", "drift.period"),
         ("[rotation]\nsole_executors = true\n", "rotation.sole_executors"),
     ] {
         let (code, stderr) = run(extra);

@@ -5,13 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mint_coordinator::{
     Abandonment, Call, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding, Identities,
-    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator, Verdict,
 };
 use mint_saga::{Created, Failure, Sealed};
 use mint_testkit::SeededEntropy;
 use mint_types::{Clock as _, CredentialKind, Version, VersionId};
 
-use super::{GRACE, Issuer, OVERLAP, TOMBSTONE, World};
+use super::{AGAIN, GRACE, Issuer, OVERLAP, TOMBSTONE, World};
 
 #[async_trait]
 impl Identities for World {
@@ -279,6 +279,29 @@ impl Rotator for World {
         let has = self.state().strangers.contains(call.application.as_str());
         let findings = [Some(finding), has.then_some(stranger)].into_iter().flatten().collect();
         Ok(self.leave(fault, findings).await)
+    }
+
+    async fn check(&self, call: &Call, kind: CredentialKind, probe: &Sealed) -> Result<Verdict, Failure> {
+        let (_busy, fault) = self.enter("check", call, None).await?;
+        let answer = {
+            let mut state = self.state();
+            let issuer = state.issuers.entry((call.application.to_string(), kind)).or_default();
+            let current = issuer.delivered.unwrap_or_default();
+            let refuses = issuer.changed == Some(current);
+            let refused = issuer.refused.entry(current).or_default();
+            *refused = if refuses { *refused + 1 } else { 0 };
+            let refused = *refused;
+            let is_current = probe.as_bytes() == format!("probe {current}").as_bytes();
+            if !is_current {
+                state.broken.push(format!("the wrong probe for {current}: {:?}", probe.as_bytes()));
+            }
+            match refused {
+                0 => Verdict::Accepted,
+                1 => Verdict::RefusedOnce { retry_after: AGAIN },
+                _ => Verdict::Refused,
+            }
+        };
+        Ok(self.leave(fault, answer).await)
     }
 
     async fn abandon(&self, call: &RotationCall) -> Result<Abandonment, Failure> {

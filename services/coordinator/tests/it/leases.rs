@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mint_coordinator::{
-    ApplicationState, Change, Control, Decision, Desk, Engine, Held, LeaseFate, Policy, RotationConfig,
-    Store, StoreError, Taker, decide,
+    ApplicationState, Change, Control, Decision, Desk, DriftConfig, Engine, Held, LeaseFate, Policy,
+    RotationConfig, Store, StoreError, Taker, decide,
 };
 use mint_saga::Failure;
 use mint_testkit::{ManualClock, SeededEntropy};
@@ -86,7 +86,7 @@ fn kept(held: &Held, until: Timestamp) -> Change {
 async fn a_restarted_process_waits_for_its_own_leases_unless_there_is_one_of_each_executor() {
     for sole_executors in [false, true] {
         let config = RotationConfig { instance: "one".into(), sole_executors, ..RotationConfig::default() };
-        let life = |seed| Policy::new(&config, &SeededEntropy::new(seed));
+        let life = |seed| Policy::new(&config, &DriftConfig::default(), &SeededEntropy::new(seed));
         let stage = Stage::with(life(1)).await;
         stage.take_in(&[application("app-a", 1)]).await;
         take_under(&stage, &stage.parts.policy.holder, stage.clock.now()).await;

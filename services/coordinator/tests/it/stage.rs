@@ -74,6 +74,7 @@ pub(crate) fn policy(holder: &str) -> Policy {
         backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) },
         failed_after: 3,
         min_overlap: crate::world::OVERLAP,
+        drift: Some(Duration::from_hours(24)),
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) const OVERLAP: Duration = Duration::from_mins(10);
 pub(crate) const GRACE: Duration = Duration::from_mins(1);
 /// For how long a disabled identity is restorable.
 pub(crate) const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
+/// When the rotator wants to be asked again about what was refused once.
+pub(crate) const AGAIN: Duration = Duration::from_secs(20);
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// What a fault does to a call.
@@ -65,6 +67,10 @@ struct Issuer {
     last: u64,
     /// Written somewhere, and not set yet (*replace*).
     owed: Option<u64>,
+    /// The version that somebody changed at the issuer.
+    changed: Option<u64>,
+    /// How often each version was refused in a check.
+    refused: BTreeMap<u64, u32>,
     /// The newest version when operators revoked.
     through: Option<u64>,
 }
@@ -151,6 +157,19 @@ impl World {
         } else {
             state.strangers.remove(application);
         }
+    }
+
+    /// Somebody changes what was delivered at the issuer; what is made after that logs in.
+    pub(crate) fn change_by_hand(&self, application: &str, kind: CredentialKind) {
+        let mut state = self.state();
+        let issuer = state.issuers.entry((application.to_owned(), kind)).or_default();
+        issuer.changed = issuer.delivered;
+    }
+
+    /// They change it back.
+    pub(crate) fn change_back(&self, application: &str, kind: CredentialKind) {
+        let mut state = self.state();
+        state.issuers.entry((application.to_owned(), kind)).or_default().changed = None;
     }
 
     /// Settings ask for a redirect URL that nobody confirmed.

@@ -9,6 +9,8 @@ use crate::ledger::IssuerStanding;
 use crate::plan::{self, ErrorBudget};
 
 const ACTION: &str = "issuer.resume";
+/// What a user that was disabled by hand looks like to whoever makes it a new version.
+const REFUSALS: [&str; 2] = ["ISSUER_REJECTED_LOGIN", "ISSUER_REJECTED_SET"];
 
 impl Rotator {
     /// How the issuer stands.
@@ -41,9 +43,27 @@ impl Rotator {
         plan::check_issuer(&self.issuer().await?)
     }
 
+    /// Whether a check saw that the issuer refuses what consumers have of this credential. Who cannot tell, counts.
+    async fn is_shut_out(&self, order: &Order) -> bool {
+        let known = self.parts.ledger.check_of(&order.application, order.ask.kind).await;
+        known.ok().flatten().is_some_and(|known| plan::is_believed(&known))
+    }
+
     /// Counts an answer of the issuer that was not true. That it cannot be counted does not change what the act's own
     /// answer is, and the ledger that cannot be written stops the next act anyway.
+    ///
+    /// That a fresh version is refused where a check saw the one before it refused, too, is the user's trouble: somebody
+    /// changed or disabled it there, and a few of those must not halt everybody.
     pub(super) async fn issuer_lied(&self, order: &Order, reason: &'static str) {
+        if REFUSALS.contains(&reason) && self.is_shut_out(order).await {
+            tracing::warn!(
+                application = order.application.as_str(),
+                kind = %order.ask.kind,
+                code = reason,
+                "the issuer refuses every version of this credential: it does not count against the issuer"
+            );
+            return;
+        }
         let budget = self.error_budget();
         let counted =
             self.parts.ledger.lied(budget, &order.application, order.ask, reason, &self.now()).await;

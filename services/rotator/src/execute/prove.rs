@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mint_api::audit_log::{Announced, Outcome};
 use mint_secret::{Expected, KeyUse, Object, Purpose, SecretValue, VerifyKeys, open, parse};
-use mint_types::Version;
+use mint_types::{ApplicationId, CredentialKind, Version};
 
 use super::{Order, Rotator, failure};
 use crate::Error;
@@ -55,7 +55,7 @@ impl Rotator {
             }
             ProvePlan::Login(version) => version,
         };
-        let ended = self.open_probe(order, version, probe_envelope)?;
+        let ended = self.open_probe(&order.application, order.ask.kind, version, probe_envelope)?;
         self.parts.budget.take(ended.logins(), &self.parts.clock.monotonic())?;
         let announced =
             self.parts.audit.announce(order.act(ACTION, self.username(&order.application))).await?;
@@ -96,13 +96,14 @@ impl Rotator {
     /// Opens our own envelope, if it is of this version.
     pub(super) fn open_probe(
         &self,
-        order: &Order,
+        application: &ApplicationId,
+        kind: CredentialKind,
         version: Version,
         envelope: &[u8],
     ) -> Result<Plain, Error> {
         let keys = &self.parts.keys;
         let verifiers = VerifyKeys::of(KeyUse::RotatorSign, keys.published());
-        let expected = Expected { purpose: Purpose::Probe, application: &order.application, rotation: None };
+        let expected = Expected { purpose: Purpose::Probe, application, rotation: None };
         let opened = open(keys.seal_keys(KeyUse::RotatorProbe)?, &verifiers, envelope, expected);
         let (aad, plaintext) = opened.map_err(|error| match error {
             mint_secret::Error::NotOurs(_) | mint_secret::Error::Unopenable(_) => {
@@ -110,8 +111,8 @@ impl Rotator {
             }
             other => Error::EnvelopeInvalid(other.to_string()),
         })?;
-        plan::check_probe(&aad, order.ask, version)?;
-        Ok(Plain::of(parse(order.ask.kind, &plaintext)?))
+        plan::check_probe(&aad, kind, version)?;
+        Ok(Plain::of(parse(kind, &plaintext)?))
     }
 
     /// Whether any half of the ended version still opens a door. Both halves are tried, one login each.

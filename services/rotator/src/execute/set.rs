@@ -50,7 +50,7 @@ impl Rotator {
             state: "without its envelopes",
             advice: "the ledger is damaged: begin a new rotation",
         })?;
-        let plain = self.open_probe(order, made.version, &envelopes.probe)?;
+        let plain = self.open_probe(&order.application, order.ask.kind, made.version, &envelopes.probe)?;
         let username = self.username(&order.application);
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         let setting = Setting { announced: &announced, written, calls: &calls, intended, since };
@@ -83,7 +83,7 @@ impl Rotator {
             state: "without its envelopes",
             advice: "the ledger is damaged: begin a new rotation",
         })?;
-        let plain = self.open_probe(order, made.version, &envelopes.probe)?;
+        let plain = self.open_probe(&order.application, order.ask.kind, made.version, &envelopes.probe)?;
         let username = self.username(&order.application);
         let (announced, calls, intended) = (sent.announced, &sent.calls, sent.intended.clone());
         let setting = Setting { announced, written, calls, intended, since: self.now() };
@@ -150,7 +150,7 @@ impl Rotator {
     }
 
     /// One login covers whatever the version has.
-    async fn log_in_with(&self, plain: &Plain) -> Result<LoginVerdict, IssuerError> {
+    pub(super) async fn log_in_with(&self, plain: &Plain) -> Result<LoginVerdict, IssuerError> {
         let login = &self.parts.login;
         match (&plain.user, &plain.client) {
             (Some((username, password)), Some((id, secret))) => {

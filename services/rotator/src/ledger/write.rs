@@ -2,6 +2,7 @@
 //! not: the truth is written down whoever holds the lease by now.
 
 mod calls;
+mod check;
 mod create;
 mod deliver;
 mod ends;

@@ -86,14 +86,15 @@ fn another_login(
     if left.is_zero() { Ok(ProvePlan::Login(version)) } else { Ok(ProvePlan::Wait(left)) }
 }
 
-/// Whether a probe envelope is the one of the version that this rotation ended. The rest (purpose, application) was
-/// checked when it was opened.
-pub fn check_probe(aad: &Aad, ask: Ask, version: Version) -> Result<(), Error> {
-    if aad.subject.kind != ask.kind {
+/// Whether a probe envelope is the one of the version that is asked about. The rest (purpose, application) was checked when it
+/// was opened.
+pub fn check_probe(aad: &Aad, kind: CredentialKind, version: Version) -> Result<(), Error> {
+    if aad.subject.kind != kind {
         return Err(Error::EnvelopeInvalid("it is for another kind".to_owned()));
     }
     if aad.subject.version != version {
-        let problem = format!("it is for version {}, but version {version} ended", aad.subject.version);
+        let problem =
+            format!("it is for version {}, and version {version} is asked about", aad.subject.version);
         return Err(Error::EnvelopeInvalid(problem));
     }
     Ok(())

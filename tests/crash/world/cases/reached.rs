@@ -70,7 +70,11 @@ fn at_service_user(call: &str) -> Vec<Way> {
         | "coordinator.rotator.revoke"
         | "coordinator.store.keep_revocations"
         | "coordinator.store.close_revocation" => vec![Revoke],
-        "coordinator.rotator.reconcile" | "rotator.ledger.overtake" => vec![Reconcile],
+        "coordinator.rotator.reconcile"
+        | "coordinator.rotator.check"
+        | "rotator.ledger.begin_check"
+        | "rotator.ledger.checked"
+        | "rotator.ledger.overtake" => vec![Reconcile],
         "rotator.login.password" => vec![Password],
         "rotator.login.client" => vec![Client],
         "rotator.login.password_and_client" => vec![Combined],

@@ -17,12 +17,13 @@ use mint_api::identity::v1::{
 };
 use mint_api::rotation::v1::rotation_service_server::RotationService as _;
 use mint_api::rotation::v1::{
-    AbandonRequest, AcceptReceiptRequest, CreateRequest, ProveRequest, ReconcileRequest, RetireRequest,
-    RevokeRequest, Verdict,
+    AbandonRequest, AcceptReceiptRequest, CheckVerdict, CheckVersionRequest, CreateRequest, ProveRequest,
+    ReconcileRequest, RetireRequest, RevokeRequest, Verdict,
 };
 use mint_coordinator::{
     Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
     Finding, Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
+    Verdict as Checked,
 };
 use mint_saga::{Created, Failure, Sealed, reason};
 use mint_types::{Application, Code, CredentialKind, Revision, Version};
@@ -310,6 +311,33 @@ impl Rotator for Wire {
             next_action: found.next_action,
         };
         Ok(answer.findings.into_iter().map(finding).collect())
+    }
+
+    async fn check(&self, asked: &Call, kind: CredentialKind, probe: &Sealed) -> Result<Checked, Failure> {
+        let message = CheckVersionRequest {
+            application_id: asked.application.to_string(),
+            kind: kind_to_wire(kind).into(),
+            fencing_token: asked.token.0,
+            probe_envelope: probe.as_bytes().to_vec(),
+        };
+        let answer =
+            ask!(self, "check", rotators, asked, check_version, message).map_err(|status| failure(&status));
+        self.life.scene.locked().trace(|| {
+            let outcome = answer
+                .as_ref()
+                .map_or_else(|failure| failure.reason.as_str(), |answer| answer.verdict().as_str_name());
+            format!("{} {kind} check under {}: {outcome}", asked.application, asked.token)
+        });
+        let answer = answer?;
+        let wait = answer.retry_after.map(|wait| duration_from_wire("retry_after", &wait)).transpose();
+        match (answer.verdict(), wait.map_err(|_| malformed("retry_after"))?) {
+            (CheckVerdict::Accepted, _) => Ok(Checked::Accepted),
+            (CheckVerdict::Refused, _) => Ok(Checked::Refused),
+            (CheckVerdict::NotTried, _) => Ok(Checked::NotTried),
+            (CheckVerdict::RefusedOnce, Some(retry_after)) => Ok(Checked::RefusedOnce { retry_after }),
+            (CheckVerdict::Unspecified, Some(retry_after)) => Ok(Checked::NotNow { retry_after }),
+            (CheckVerdict::Unspecified | CheckVerdict::RefusedOnce, None) => Err(malformed("retry_after")),
+        }
     }
 
     async fn abandon(&self, asked: &RotationCall) -> Result<Abandonment, Failure> {

@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod check;
 mod create;
 mod gone;
 mod kinds;
