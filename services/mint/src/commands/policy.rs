@@ -85,9 +85,9 @@ fn files_below(directory: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
         let entry = entry?;
         // a link is a stranger, wherever it leads
         if entry.file_type()?.is_dir() {
-            files_below(&entry.path(), found)?
+            files_below(&entry.path(), found)?;
         } else {
-            found.push(entry.path())
+            found.push(entry.path());
         }
     }
     found.sort();
