@@ -142,7 +142,7 @@ fn types_depends_only_on_its_allow_list() {
 #[test]
 fn pure_libraries_do_no_io() {
     let packages = packages();
-    for pure in ["mint-types", "mint-permissions", "mint-saga", "mint-invariants"] {
+    for pure in ["mint-types", "mint-permissions", "mint-policy", "mint-saga", "mint-invariants"] {
         for name in ["tokio", "hyper", "tonic", "sqlx", "async-trait", "reqwest", "axum"] {
             assert!(!packages[pure].normal.contains(name), "{pure} depends on {name}");
         }

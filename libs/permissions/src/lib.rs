@@ -53,4 +53,5 @@ pub use matrix::{Row, matrix};
 pub use policy::{Effect, Policy, Statement};
 pub use principal::Caller;
 pub use rpc::{PrincipalPattern, RpcTable};
-pub use verbs::{Verb, Violation, separation, verb};
+pub use strict::parse as strict_json;
+pub use verbs::{Verb, Violation, actions, names_action, separation, verb};

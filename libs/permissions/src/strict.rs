@@ -10,8 +10,8 @@ use serde_json::{Map, Number, Value};
 
 use crate::Error;
 
-/// Parses `text`, refusing duplicate keys at any depth.
-pub(crate) fn parse(text: &str) -> Result<Value, Error> {
+/// Parses JSON, refusing duplicate keys at any depth.
+pub fn parse(text: &str) -> Result<Value, Error> {
     serde_json::from_str::<Strict>(text)
         .map(|strict| strict.0)
         .map_err(|error| Error::Json(error.to_string()))

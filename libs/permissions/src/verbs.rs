@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::decide::Context;
+use crate::pattern::{Match, Pattern, Syntax};
 use crate::policy::{Effect, Policy};
 
 /// What an action does to a secret that lies in a store, or to the right to use one.
@@ -42,6 +44,18 @@ pub fn verb(action: &str) -> Option<Verb> {
         .iter()
         .find(|(_, actions)| actions.iter().any(|known| known.eq_ignore_ascii_case(action)))
         .map(|(verb, _)| *verb)
+}
+
+/// Every action of the catalogue, with its class.
+pub fn actions() -> impl Iterator<Item = (Verb, &'static str)> {
+    CATALOGUE.iter().flat_map(|(verb, actions)| actions.iter().map(|action| (*verb, *action)))
+}
+
+/// Whether an action as a policy writes it (`s3:Get*`, in any case) names `action`.
+pub fn names_action(written: &str, action: &str) -> bool {
+    let syntax = Syntax { wildcards: true, variables: false };
+    Pattern::parse("Action", written, syntax)
+        .is_ok_and(|pattern| pattern.matches(action, &Context::default(), true) == Match::Yes)
 }
 
 /// The violations of one principal, whose policies these are. `Deny` statements and conditions are not believed to

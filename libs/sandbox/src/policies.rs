@@ -90,6 +90,7 @@ impl Role {
     /// This provider, this audience, this one subject.
     fn trust_subject(&self, provider: &str, subject: &str) -> Result<Policy, mint_permissions::Error> {
         let document = json!({"Version": "2012-10-17", "Statement": [{
+            "Sid": "PlatformToken",
             "Effect": "Allow",
             "Principal": {"Federated": provider_arn(&self.account, provider)},
             "Action": "sts:AssumeRoleWithWebIdentity",
@@ -331,6 +332,46 @@ mod tests {
         );
         for key in ["live/shop/user.json", "live/shop/client.json", "live2/user.json", "user.json"] {
             assert!(!may_read(key), "{key}");
+        }
+    }
+
+    /// `mint policy render` for a team of this world, with the paths and policies that it makes.
+    #[test]
+    fn what_is_rendered_for_an_account_is_what_this_world_enforces() {
+        let world = World::parse(
+            "{teams: [{id: t, account_id: '111111111111'}], applications: [
+            {id: shop, team_id: t, name: A, settings: {buckets: [one-bucket], prefix: live}}]}",
+        )
+        .unwrap();
+        let text = format!(
+            "role_path = '/'
+            mint = {{account_id = '{MINT_ACCOUNT}', subjects = {{distributor = '{}'}}}}
+            platform = {{provider = 'platform.example.org/x'}}
+            [[teams]]
+            id = 't'
+            account_id = '111111111111'
+            buckets = [{{name = 'one-bucket', prefix = 'live'}}]
+            broker = {{provider = 'broker.example.org'}}
+            applications = [{{id = 'shop', subject = '{}'}}]",
+            service_subject(ServiceName::Distributor),
+            application_subject("shop")
+        );
+        let files = mint_policy::render(&mint_policy::Config::parse(&text).unwrap()).unwrap();
+        let rendered = |path: String| {
+            files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path}")).text.clone()
+        };
+        for (account, directory, name) in [
+            (MINT_ACCOUNT, "mint", "mint-distributor"),
+            ("111111111111", "teams/t", "mint-reader-shop"),
+            ("111111111111", "teams/t", "mint-tagged-reader"),
+        ] {
+            let role = role(&world, &format!("arn:aws:iam::{account}:role/{name}")).unwrap();
+            let permissions =
+                Policy::identity(&rendered(format!("{directory}/{name}/permissions.json"))).unwrap();
+            assert_eq!(role.policies, [permissions], "{name}");
+            let trust = Policy::trust(&rendered(format!("{directory}/{name}/trust.json"))).unwrap();
+            let enforced = role.trust("platform.example.org/x", Some("broker.example.org")).unwrap();
+            assert_eq!(enforced, trust, "{name}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod decisions;
+mod policy;
 mod values;
 
 use std::path::PathBuf;
@@ -19,12 +20,14 @@ pub(crate) use app::{App, AppSet};
 pub(crate) use decisions::{
     Issuer, Orphans, Reconcile, Registry, Release, Revoke, SignerSpec, Signing, Statement,
 };
+pub(crate) use policy::{Policy, PolicyLint, PolicyRender};
 pub(crate) use values::BucketSpec;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   something that was asked for failed (with `up --once`: an application was not delivered)
+  1   something that was asked for failed (with `up --once`: an application was not delivered;
+      with `policy lint`: there is a finding)
   64  the command line or an input file is wrong
   69  an executable is missing, or no world runs or answers
   75  busy: another `mint up` runs on the same data, or a budget is used up
@@ -116,6 +119,9 @@ pub(crate) enum Command {
     /// Look after the issuer of credentials
     #[command(subcommand)]
     Issuer(Issuer),
+    /// Render and check the policies that AWS accounts need
+    #[command(subcommand)]
+    Policy(Policy),
     /// Show what taking over the users of the IAM solution would do to each application; changes nothing
     Import,
 }

@@ -14,7 +14,10 @@
 //! - links a service or the embedded world: `tests/it` (`the_operators_binary_links_neither_services_nor_the_sandbox`).
 //! - runs two worlds on the same data: `a_second_at_once_on_the_same_data_is_refused_and_the_first_goes_on`.
 //! - starts half a constellation: `a_missing_executable_is_named_with_the_command_that_builds_it`.
-//! - lets a typing error in a registry file pass: `an_unknown_key_is_refused_by_its_name`.
+//! - lets a typing error in a registry file pass: `an_unknown_key_is_refused_by_its_name`; or one in an account's:
+//!   `a_bad_configuration_of_accounts_is_refused_by_the_name_of_its_key`.
+//! - leaves what another configuration rendered beside what this one renders:
+//!   `what_another_configuration_left_behind_is_refused_before_anything_is_written`.
 //!
 //! # Shape
 //! `cli` (the words), `error` (what happened, what to do, which exit code), `registry_file` (the input of `up`),

@@ -179,3 +179,110 @@ fn a_child_that_refuses_its_configuration_ends_the_world_with_78() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("sandbox | the key x is unknown") && said.contains("CHILD_FAILED"), "{said}");
 }
+
+/// A file below a directory of the test's own.
+fn written(directory: &tempfile::TempDir, name: &str, text: &str) -> std::path::PathBuf {
+    let path = directory.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+const EXAMPLE_ACCOUNTS: &str = include_str!("../../../deploy/aws/example.toml");
+
+#[test]
+fn the_policies_of_a_configuration_are_written_below_a_directory_and_are_clean() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = written(&directory, "aws.toml", EXAMPLE_ACCOUNTS);
+    let out = directory.path().join("out");
+    for _ in 0..2 {
+        mint()
+            .args(["policy", "render", "--config"])
+            .arg(&config)
+            .arg("--out")
+            .arg(&out)
+            .assert()
+            .code(0)
+            .stdout("")
+            .stderr(contains("26 files are in"));
+    }
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/aws/example");
+    let trust = "teams/payments/mint-tagged-reader/trust.json";
+    let rendered = std::fs::read(out.join(trust)).unwrap();
+    assert_eq!(rendered, std::fs::read(example.join(trust)).unwrap());
+    mint().args(["policy", "lint"]).arg(out.join(trust)).assert().code(0).stdout("").stderr("");
+    // without a directory: one document, and a word that these are nobody's accounts
+    let output = mint().args(["policy", "render"]).assert().code(0).stderr(contains("built-in example"));
+    let printed: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(printed[trust], serde_json::from_slice::<serde_json::Value>(&rendered).unwrap());
+}
+
+#[test]
+fn a_bad_configuration_of_accounts_is_refused_by_the_name_of_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    for (from, to, named) in [
+        ("audience =", "audiences =", "`audiences`"),
+        ("\"222222222222\"", "\"22222222222\"", "account_id"),
+        ("tag_key = \"mint_application\"", "tag_key = \"*\"", "teams.payments.broker.tag_key"),
+    ] {
+        let config = written(&directory, "aws.toml", &EXAMPLE_ACCOUNTS.replacen(from, to, 1));
+        mint()
+            .args(["policy", "render", "--config"])
+            .arg(&config)
+            .arg("--out")
+            .arg(&out)
+            .assert()
+            .code(64)
+            .stdout("")
+            .stderr(contains(named).and(contains("aws.toml")).and(contains("deploy/aws/example.toml")));
+    }
+    assert!(!out.exists(), "nothing is written");
+    mint().args(["policy", "render", "--config", "/nowhere"]).assert().code(64).stderr(contains("/nowhere"));
+}
+
+#[test]
+fn what_another_configuration_left_behind_is_refused_before_anything_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    std::fs::create_dir_all(out.join("teams/gone")).unwrap();
+    std::fs::write(out.join("teams/gone/trust.json"), "{}").unwrap();
+    mint()
+        .args(["policy", "render", "--out"])
+        .arg(&out)
+        .assert()
+        .code(64)
+        .stderr(contains("teams/gone/trust.json").and(contains("nothing is written")));
+    assert!(!out.join("mint").exists());
+}
+
+#[test]
+fn findings_are_lines_with_1_and_what_cannot_be_read_is_64_and_stops_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let statement = r#"{"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::team/abc*"}"#;
+    let open = written(
+        &directory,
+        "open.json",
+        &format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#),
+    );
+    let other = written(&directory, "other.json", r#"{"Document": {}}"#);
+    let line = format!("{}: statement Read: SLASH_MISSING: ", open.display());
+    mint()
+        .args(["policy", "lint"])
+        .arg(&open)
+        .assert()
+        .code(1)
+        .stdout(predicates::str::starts_with(line.clone()).and(contains("end the directory with a slash\n")))
+        .stderr("");
+    mint()
+        .args(["policy", "lint"])
+        .args([&other, &open])
+        .arg("/nowhere")
+        .assert()
+        .code(64)
+        .stdout(predicates::str::starts_with(line))
+        .stderr(contains("other.json: it is no policy document").and(contains("/nowhere")));
+    let output = mint().args(["policy", "lint", "--output", "json"]).arg(&open).assert().code(1);
+    let found: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!((&found[0]["code"], &found[0]["statement"]), (&"SLASH_MISSING".into(), &"Read".into()));
+    mint().args(["policy", "lint"]).assert().code(64);
+}

@@ -6,6 +6,7 @@ mod destinations;
 mod issuer;
 mod orphans;
 mod pause;
+mod policy;
 mod reconcile;
 mod registry;
 mod revoke;
@@ -17,7 +18,7 @@ mod watch;
 use std::process::ExitCode;
 
 use crate::Error;
-use crate::cli::{App, Audit, Cli, Command, GlobalOptions, Issuer, Orphans, Registry, Statement};
+use crate::cli::{App, Audit, Cli, Command, GlobalOptions, Issuer, Orphans, Policy, Registry, Statement};
 use crate::reach::{self, Reach};
 use crate::remote::Remote;
 use crate::up;
@@ -60,6 +61,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Orphans(Orphans::Remove { username }) => orphans::remove(&remote(&global)?, username).await,
         Command::Issuer(Issuer::Show) => issuer::show(&remote(&global)?, &global).await,
         Command::Issuer(Issuer::Resume) => issuer::resume(&remote(&global)?, &global).await,
+        Command::Policy(Policy::Render(options)) => policy::render(&options),
+        Command::Policy(Policy::Lint(options)) => Ok(policy::lint(&global, &options)),
         Command::Import => orphans::plan_import(&remote(&global)?, &global).await,
     }
 }
