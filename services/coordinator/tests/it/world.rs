@@ -65,8 +65,8 @@ struct Issuer {
     last: u64,
     /// Written somewhere, and not set yet (*replace*).
     owed: Option<u64>,
-    /// The newest version when operators revoked.
-    through: Option<u64>,
+    /// The newest version when operators revoked: of all kinds there together, and of this one.
+    through: Option<(u64, u64)>,
 }
 
 #[derive(Default)]
