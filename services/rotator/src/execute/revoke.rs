@@ -157,10 +157,7 @@ impl Rotator {
         let (application, ask) = (&order.application, ending.ask);
         let own = Order { application: application.clone(), ask, token: order.token, request: order.request };
         // before any intent: what nobody can read can be given up
-        let plain = match ending.sets.is_empty() {
-            true => None,
-            false => Some(self.open_own(&own, &ending.made)?),
-        };
+        let plain = if ending.sets.is_empty() { None } else { Some(self.open_own(&own, &ending.made)?) };
         let ends = self.awaited(plan::told_of(&ending.commits));
         let (rotation, intended) = (ask.rotation, self.now());
         let excuse = Excuse { rotation, statement: &revocation.statement, ends: &ends, sets: &ending.sets };
