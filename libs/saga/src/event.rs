@@ -185,11 +185,17 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
         (Stage::Retired { .. }, Event::Finished) => return Ok(next.completed()),
         (Stage::Intended, Event::GivenUp) => return Ok(next),
         (
-            Stage::Created { created, first_write: FirstWrite::Nowhere | FirstWrite::Settled, .. },
+            Stage::Created {
+                created, written, first_write: FirstWrite::Nowhere | FirstWrite::Settled, ..
+            },
             Event::GivenUp,
         ) => {
             // some destination may have it
             next.remember(created.version_id);
+            if created.set_on_first_write && written != Written::Nowhere {
+                // stores differ, and the issuer knows one value at a time: nowhere counts as delivered
+                next.forget_destinations();
+            }
             return Ok(next);
         }
         (
@@ -202,9 +208,7 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
             next.troubles.remove(&rotation.node());
             next.remember(created.version_id);
             // what the stores hold is not what the ledger goes by: nowhere counts as delivered
-            if let Some(current) = next.current.as_mut() {
-                current.destinations.clear();
-            }
+            next.forget_destinations();
             return Ok(next);
         }
         // no repetition opens what does not open: the proof is given up, and the problem stays until a later one succeeds
@@ -220,6 +224,10 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
         (stage, Event::Failed { node, failures, written, delay }) if node == rotation.node() => {
             rotation.stage = after_failure(stage, &failures, written);
             next.failed(node, &failures, now, delay);
+            if rotation.node() == Node::Deliver && node == Node::Adopt {
+                // back at the stores: readers may be shut out, and what another store answered before holds nothing up
+                next.try_at_once(Node::Deliver, now);
+            }
         }
         _ => return Err(illegal),
     }
@@ -227,7 +235,7 @@ pub fn apply(credential: &Credential, event: Event, now: Timestamp) -> Result<Cr
     Ok(next)
 }
 
-/// Whether the probe envelope of the ended version is of no use any more.
+/// Whether a probe envelope is of no use any more.
 fn is_unreadable(failure: &Failure) -> bool {
     failure.is(reason::ENVELOPE_INVALID) || failure.is(reason::ENVELOPE_UNOPENABLE)
 }
@@ -235,7 +243,15 @@ fn is_unreadable(failure: &Failure) -> bool {
 /// What a failure teaches besides that it happened.
 fn after_failure(stage: Stage, failures: &[Failure], written: Written) -> Stage {
     let says = |reason| failures.iter().any(|failure| failure.is(reason));
+    let is_lost = failures.iter().any(is_unreadable);
     match stage {
+        // by another receipt, which the distributor signs anew; or not at all, if nobody can read what is to be set
+        Stage::Created { created, delivery, spoiled, first_write: FirstWrite::Owed { .. }, .. }
+            if is_lost || says(reason::RECEIPT_INVALID) =>
+        {
+            let (written, first_write) = (Written::Somewhere, FirstWrite::Nowhere);
+            Stage::Created { created, delivery, written, spoiled: spoiled || is_lost, first_write }
+        }
         Stage::Created { created, delivery, written: before, spoiled, first_write } => Stage::Created {
             created,
             delivery,
@@ -246,9 +262,11 @@ fn after_failure(stage: Stage, failures: &[Failure], written: Written) -> Stage 
             },
             spoiled: spoiled || says(reason::ENVELOPE_UNOPENABLE) || says(reason::VERSION_SUPERSEDED),
         },
-        Stage::Delivered { created, delivery: Some(delivery), .. } if says(reason::RECEIPT_INVALID) => {
+        Stage::Delivered { created, delivery: Some(delivery), .. }
+            if is_lost || says(reason::RECEIPT_INVALID) =>
+        {
             let (written, first_write) = (Written::Somewhere, FirstWrite::Nowhere);
-            Stage::Created { created, delivery, written, spoiled: false, first_write }
+            Stage::Created { created, delivery, written, spoiled: is_lost, first_write }
         }
         Stage::Adopting { created, acceptance, .. } if says(reason::RECEIPT_MISSING) => match acceptance {
             Acceptance::Handed { receipt } => Stage::Delivered { created, delivery: None, receipt },
@@ -270,6 +288,19 @@ impl Credential {
     fn failed(&mut self, node: Node, failures: &[Failure], now: Timestamp, delay: Duration) {
         let trouble = Trouble::after(self.troubles.get(&node), failures, Some(self.kind), now, delay);
         self.troubles.insert(node, trouble);
+    }
+
+    fn try_at_once(&mut self, node: Node, now: Timestamp) {
+        if let Some(trouble) = self.troubles.get_mut(&node) {
+            trouble.next_attempt_at = now;
+        }
+    }
+
+    /// What the stores hold counts as delivered nowhere: another rotation begins at once.
+    fn forget_destinations(&mut self) {
+        if let Some(current) = self.current.as_mut() {
+            current.destinations.clear();
+        }
     }
 
     /// Consumers find a version from now on.

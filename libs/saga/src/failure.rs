@@ -287,7 +287,7 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
         ),
         "VERSION_MISSING" => (
             "The issuer lacks a version that is in use",
-            "Rotate the application: mint app rotate APP; and find out who ended it",
+            "Rotate the application: mint rotate APP; and find out who ended it",
         ),
         "CLIENT_NOT_ITS_OWN" => (
             "The catalog calls another application's client this one's",

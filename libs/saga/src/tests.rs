@@ -542,6 +542,50 @@ fn a_first_write_is_told_to_the_issuer_before_anything_else() {
     assert!(matches!(again, Step::AcceptReceipt { .. }), "and then again: {again:?}");
 }
 
+/// A later version that a store holds, that the issuer lacks and that another store refused: the issuer knows one at a time.
+fn owed_beside_a_refusal() -> Credential {
+    let refused = failed(Node::Deliver, "DESTINATION_REFUSED", Written::Somewhere);
+    let replaced = Created { set_on_first_write: true, ..created(2, 1) };
+    let delivery = Sealed::new(b"delivery-2".to_vec());
+    let events = [opened(2), Event::Created { created: replaced, delivery }, refused, partly()];
+    events.into_iter().fold(after(first_version()), |state, event| apply(&state, event, START).unwrap())
+}
+
+#[test]
+fn a_partial_receipt_that_is_refused_is_asked_of_the_distributor_again() {
+    let refused = failed(Node::Adopt, "RECEIPT_INVALID", Written::Unknown);
+    let again = apply(&owed_beside_a_refusal(), refused, START).unwrap();
+    let Step::Deliver { envelope, replaces: true } = plan(&again, START, &facts()) else {
+        panic!("at once, whatever the other store answered: {:?}", plan(&again, START, &facts()))
+    };
+    assert_eq!(envelope.as_bytes(), b"delivery-2");
+    assert_eq!(plan(&again, START, &Facts { wanted: false, ..facts() }), Step::Supersede, "a store has it");
+    let owed = apply(&again, partly(), START).unwrap();
+    assert!(matches!(plan(&owed, START, &facts()), Step::Wait { .. }), "not in a tight loop");
+    let later = START.plus(Duration::from_secs(1));
+    assert!(matches!(plan(&owed, later, &facts()), Step::AcceptReceipt { .. }));
+}
+
+#[test]
+fn a_value_that_nobody_can_read_is_given_up_and_another_rotation_begins_at_once() {
+    for reason in ["ENVELOPE_UNOPENABLE", "ENVELOPE_INVALID"] {
+        let owed = owed_beside_a_refusal();
+        let replaced = Created { set_on_first_write: true, ..created(2, 1) };
+        let delivery = Sealed::new(b"delivery-2".to_vec());
+        let whole = [opened(2), Event::Created { created: replaced, delivery }, delivered()];
+        let whole = whole
+            .into_iter()
+            .fold(after(first_version()), |state, event| apply(&state, event, START).unwrap());
+        for state in [owed, whole] {
+            let lost = apply(&state, failed(Node::Adopt, reason, Written::Unknown), START).unwrap();
+            assert_eq!(plan(&lost, START, &facts()), Step::Supersede, "{reason}");
+            let given_up = apply(&lost, Event::GivenUp, START).unwrap();
+            assert!(given_up.rotation.is_none() && given_up.problems().count() > 0);
+            assert!(given_up.current.unwrap().destinations.is_empty(), "nowhere counts as delivered");
+        }
+    }
+}
+
 #[test]
 fn after_the_issuer_was_told_the_same_version_goes_to_the_rest() {
     let refused = failed(Node::Deliver, "DESTINATION_REFUSED", Written::Somewhere);

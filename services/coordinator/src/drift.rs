@@ -15,7 +15,7 @@ use crate::error::chain;
 use crate::policy::Parts;
 use crate::ports::Verdict;
 use crate::store::{Held, Store as _, StoreError};
-use crate::{errand, steps, take};
+use crate::{errand, revocation, steps, take};
 
 /// After a start everything that was open goes on first.
 const FIRST: Duration = Duration::from_mins(5);
@@ -89,7 +89,7 @@ pub async fn pass(parts: &Parts) -> Result<Option<Timestamp>, StoreError> {
 
 async fn look_at_everybody(parts: &Parts, period: Duration) -> Result<Round, StoreError> {
     let revoked: BTreeSet<ApplicationId> =
-        parts.store.revocations().await?.into_iter().map(|one| one.application).collect();
+        revocation::all_open(parts).await?.into_iter().map(|one| one.application).collect();
     let (mut round, mut after) = (Round::default(), None::<ApplicationId>);
     loop {
         let desks = parts.store.desks(after.as_ref(), None, PAGE).await?;

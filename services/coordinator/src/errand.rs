@@ -34,6 +34,7 @@ pub(crate) async fn lease(parts: &Parts, application: &ApplicationId) -> Result<
 /// The lease, if nobody has it; an application that only waits is woken for it.
 pub(crate) async fn take(parts: &Parts, application: &ApplicationId) -> Result<Option<Held>, StoreError> {
     let now = parts.clock.now();
+    // wakes it, and lets nothing be tried that waits after a failure
     if parts.store.edit(application, now, &|_| Vec::new()).await?.is_none() {
         return Ok(None);
     }

@@ -34,6 +34,13 @@
 //! - forgets what two operators want ended at once, or lets a delivery that fails hold it up:
 //!   `what_operators_revoke_ends_with_a_fresh_version_whatever_fails_on_the_way`,
 //!   `a_revocation_does_not_wait_for_a_bucket_that_refuses`.
+//! - rotates for a revocation that nothing can end any more, or keeps it open for ever:
+//!   `a_revocation_of_a_retired_application_rotates_nothing_and_is_closed_with_its_user`,
+//!   `what_the_settings_do_not_want_ends_with_the_kind_that_took_its_place_and_nothing_rotates_on`,
+//!   `what_no_kind_can_end_any_more_is_closed_and_told`.
+//! - lets a revocation that waits void a backoff, or keep another one waiting:
+//!   `a_revocation_that_waits_lets_what_failed_wait_too`, `however_many_wait_the_latest_is_carried_too`.
+//! - overwrites what an operator begins meanwhile: `what_an_operator_begins_while_a_statement_is_carried_is_not_lost`.
 //! - lets a pause hold up the fresh version that a revocation needs, or does anything else during one:
 //!   `a_pause_does_not_hold_up_what_a_revocation_needs_and_nothing_else_goes_on`.
 //! - keeps to itself what a comparison with the issuer found:
@@ -120,6 +127,8 @@
 //!   follow as fresh versions are delivered, or after an hour. An issuer that refuses everybody refuses the fresh versions, too,
 //!   and they reach nobody: it costs a few logins. Each refused credential is a problem meanwhile.
 //! - *An operator who compares has everything at rest checked now*: where an issuer cannot list, that is the only look there is.
+//! - *A revocation waits for an application that is out of use*: if it comes back, the old version must not come back with
+//!   it. With its user all of them are gone, and it is closed; the audit log hears of whatever is closed undone.
 //! - *A revocation marks its rotation* (`Cause::Revoked`), also one that was open already: that is what no pause stops.
 //! - *State inside failing services is retried within seconds*, whatever the attempt: nothing is wrong with the
 //!   application.
@@ -190,8 +199,8 @@ pub use revocation::{Turn, Waiting, carry, turn};
 pub use rpc::Rpc;
 pub use status::{ApplicationState, CredentialState, CredentialStatus, InstanceStatus, Status, status};
 pub use store::{
-    Change, Control, Decide, Edit, Held, Lease, LeaseFate, NotKept, Reported, Revocation, Started, Store,
-    StoreError, Taker,
+    Change, Control, Decide, Edit, Held, Lease, LeaseFate, NotKept, REVOCATIONS_PAGE, Reported, Revocation,
+    Started, Store, StoreError, Taker,
 };
 pub use watched::Watched;
 
@@ -249,7 +258,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     process.spawn("probe", async move { watched.store.probe_until(shutdown).await });
     process.spawn("reconciliation", reconciliation::run(Arc::clone(&parts), process.shutdown()));
     process.spawn("drift", drift::run(Arc::clone(&parts), process.shutdown()));
-    process.spawn("revocations", revocation::run(Arc::clone(&parts), process.shutdown()));
+    process.spawn("revocations", revocation::run(Arc::clone(&parts), audit.clone(), process.shutdown()));
     process.spawn("engine", work_when_ready(process.clone(), Engine::new(Arc::clone(&parts))));
 
     let rpc = Rpc::new(Operator::new(parts, audit));

@@ -185,6 +185,9 @@ pub struct Revocation {
     pub asked_at: Timestamp,
 }
 
+/// So many of what is to end are read at once.
+pub const REVOCATIONS_PAGE: usize = 100;
+
 /// Opens rotations on a desk within a transaction and tells which are open now.
 pub type Edit<'e> = dyn Fn(&mut Desk) -> Vec<Started> + Send + Sync + 'e;
 
@@ -262,10 +265,10 @@ pub trait Store: Debug + Send + Sync {
     /// Keeps what is to end at once; what is known by its id is kept as it was, but for what was refused: that is open
     /// again.
     async fn keep_revocations(&self, asked: &[Revocation]) -> Result<(), StoreError>;
-    /// What is still to end, the oldest first.
+    /// What is still to end, the oldest first, from after one on: at most [`REVOCATIONS_PAGE`].
     #[read]
-    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError>;
-    /// It has ended, or the rotator does not believe it.
+    async fn revocations(&self, after: Option<&Revocation>) -> Result<Vec<Revocation>, StoreError>;
+    /// It has ended, the rotator does not believe it, or nothing can end it any more.
     async fn close_revocation(
         &self,
         revocation: &Revocation,
@@ -273,7 +276,8 @@ pub trait Store: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Lets an operator change a desk beside the holder of the lease; none if there is no such application.
+    /// Lets an operator change a desk beside the holder of the lease; none if there is no such application. What failed is tried
+    /// again at once, unless nothing was changed and nothing is answered: that only wakes it.
     async fn edit(
         &self,
         application: &ApplicationId,

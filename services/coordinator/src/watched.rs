@@ -212,8 +212,8 @@ impl Store for Watched {
         self.noted(self.store.keep_revocations(asked).await, always)
     }
 
-    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
-        self.store.revocations().await
+    async fn revocations(&self, after: Option<&Revocation>) -> Result<Vec<Revocation>, StoreError> {
+        self.store.revocations(after).await
     }
 
     async fn close_revocation(

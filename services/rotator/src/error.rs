@@ -86,10 +86,10 @@ pub enum Error {
         /// How long it still takes.
         retry_after: Duration,
     },
-    /// Prove with an envelope that is not the ended version's.
+    /// A probe envelope that is not the version's.
     #[error("the probe envelope is refused: {0}")]
     EnvelopeInvalid(String),
-    /// Prove with an envelope that no key of ours opens.
+    /// A probe envelope that no key of ours opens.
     #[error("no key opens the probe envelope: {0}")]
     EnvelopeUnopenable(mint_secret::Error),
     /// A check of what is not at rest.
@@ -195,6 +195,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether nobody can read a probe envelope any more, however often it is tried.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::EnvelopeInvalid(_) | Self::EnvelopeUnopenable(_))
+    }
+
     /// The stable reason, upper snake case.
     pub fn reason(&self) -> &'static str {
         match self {

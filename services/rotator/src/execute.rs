@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::plan::{self, Ask, ErrorBudget, Rules};
 use crate::ports::{Catalog, Issuer, Login};
 use crate::rate::RateBudget;
-use crate::state::Instant;
+use crate::state::{ApplicationState, Instant};
 use crate::statements::Statements;
 use crate::turns::Turns;
 
@@ -117,14 +117,17 @@ impl Rotator {
     }
 
     /// Gives a rotation up of which nothing was delivered; what it made is swept by the next commit. A value that a
-    /// destination is known to have is set first.
+    /// destination is known to have is set first, if anybody can still read it.
     pub async fn abandon(&self, order: &Order) -> Result<(), Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
         ledger.admit(&order.application, order.token).await?;
         let mut state = ledger.load(&order.application, order.ask.rotation).await?;
         if let Some(owed) = plan::owed(&state, order.ask, self.ends())? {
-            self.set(order, &owed.made, &owed.sets, &owed.written).await?;
+            match self.set(order, &owed.made, &owed.sets, &owed.written).await {
+                Err(lost) if lost.is_unreadable() => return self.forsake(order, &state, &lost).await,
+                set => set?,
+            }
             state = ledger.load(&order.application, order.ask.rotation).await?;
         } else if state.rotation(order.ask.rotation).is_some_and(set::is_untold) {
             self.tell_again(order, set::ACTION, ToldOf::Set).await?;
@@ -135,6 +138,20 @@ impl Rotator {
                 ledger.abandon(&order.application, order.token, order.ask, self.ends(), &self.now()).await
             }
         }
+    }
+
+    /// Gives a rotation up whose value a destination has and nobody can read any more: whoever reads there is shut out until a
+    /// fresh version comes, and this one is in its way.
+    async fn forsake(&self, order: &Order, state: &ApplicationState, lost: &Error) -> Result<(), Error> {
+        plan::forsake(state, order.ask)?;
+        tracing::error!(
+            application = order.application.as_str(),
+            rotation = %order.ask.rotation,
+            code = lost.reason(),
+            error = %lost,
+            "a value that a destination has cannot be read any more, and its rotation is given up"
+        );
+        self.parts.ledger.abandon(&order.application, order.token, order.ask, None, &self.now()).await
     }
 
     /// The ledger of an application, newest first, and how many calls have no known outcome.

@@ -48,6 +48,13 @@
 //! - ends anything at once that two different operators did not sign for, or twice for one statement:
 //!   `a_statement_ends_what_there_was_before_anybody_has_the_new_one`,
 //!   `what_two_operators_did_not_say_ends_nothing_and_is_in_the_log`, `without_the_audit_log_nothing_is_revoked`
+//! - ends by a statement what was made after it: `what_was_made_after_a_statement_is_not_meant_by_it_whatever_its_kind`,
+//!   or leaves what it names to a change of layout:
+//!   `what_a_statement_names_ends_with_another_kinds_version_after_a_change_of_layout`
+//! - lets a value that nobody can read any more block its object:
+//!   `a_value_that_nobody_can_read_any_more_makes_way_for_a_fresh_one`,
+//!   `a_revocation_is_not_stopped_by_a_value_that_nobody_can_read_any_more`, or lets a half of which the user was made again do
+//!   so: `half_of_a_combined_version_is_set_although_the_user_of_the_other_half_was_made_again`
 //! - locks the live user out: `a_version_that_stays_alive_is_tried_three_times_and_then_every_ten_minutes`,
 //!   `where_logins_lock_users_out_none_is_tried`, `where_logins_lock_users_out_no_check_is_made`,
 //!   `a_changed_credential_is_believed_after_a_second_refusal_and_no_further_login_is_tried`
@@ -118,14 +125,15 @@
 //!   the driver's name: a call of its own, a commit with or without a grace, the creation, or setting the next value.
 //! - *A partial receipt sets a value and does nothing else.* It comes through the same call as a whole one and is told
 //!   apart by its signature. A set that was not answered, or whose login is refused, is sent again with the same value;
-//!   until then the rotation can be neither given up nor overtaken. Neither the rate budget nor a halted issuer holds a
+//!   until then the rotation can be neither given up nor overtaken, unless no key opens its value any more: then only a
+//!   fresh version helps. The login tests the halves that were set. Neither the rate budget nor a halted issuer holds a
 //!   set up, but a log that is down does.
 //! - *A foreign secret at a replace issuer ends with the first set*: there is no way to let it live beside the new one.
 //! - *The error budget counts a rotation once per reason*: else the repetitions for one application that an issuer
 //!   refuses would halt all others. Only an operator ends a halt.
-//! - *Revoke is bound to what there was when its statement came*: the highest version then. It ends that by the newest version
-//!   there is (own call, commit, set: whatever ends a version at this issuer), and again by a fresh one, which
-//!   completes it. No issuer of ours ends a version without another one, so "at once" is as soon as one is made; an issuer
+//! - *Revoke is bound to what there was when its statement came*: the highest version then of all kinds on its objects,
+//!   where numbers only grow. It ends that by the newest version there is (own call, commit, set: whatever ends a version at
+//!   this issuer), and again by a fresh one, which completes it. No issuer of ours ends a version without another one, so "at once" is as soon as one is made; an issuer
 //!   with a grace accepts the old one for that long. Neither a halted issuer nor the rate budget holds up its calls.
 //! - *Not there yet: alternate identities for replace* (two clients in turn, where the issuer's policy allows it). The
 //!   declaration would be `OwnCall` with two places: Create sets the secret of the idle client, and Retire overwrites the

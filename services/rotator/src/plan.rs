@@ -22,7 +22,7 @@ use mint_types::{CredentialKind, IssuerObject, RotationId};
 use crate::Error;
 use crate::state::{ApplicationState, Rotation};
 
-pub use abandon::{AbandonPlan, Owed, abandon, owed};
+pub use abandon::{AbandonPlan, Owed, abandon, forsake, owed};
 pub use accept::{AcceptPlan, Delivered, WrittenSomewhere, accept, check_receipt};
 pub use budget::{ErrorBudget, check_issuer, is_used_up};
 pub use check::{CheckPlan, REPETITION, check, current, is_believed, tried};
@@ -76,6 +76,11 @@ pub fn objects_asked(kind: CredentialKind) -> &'static [IssuerObject] {
         CredentialKind::Password | CredentialKind::Client | CredentialKind::Combined => kind.issuer_objects(),
         CredentialKind::PublicClient => &[],
     }
+}
+
+/// Whether what one kind makes the issuer produce lives where the other kind does.
+pub fn meet(one: CredentialKind, other: CredentialKind) -> bool {
+    objects_asked(one).iter().any(|object| other.issuer_objects().contains(object))
 }
 
 /// The objects on which a kind makes the issuer produce something before it is delivered.

@@ -7,6 +7,8 @@ use mint_issuer_contract::Handle;
 use mint_secret::EnvelopeDigest;
 use mint_types::{CredentialKind, IssuerObject, Monotonic, RotationId, Timestamp, Version, VersionId};
 
+use crate::plan::meet;
+
 /// Both clocks, read once per decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Instant {
@@ -322,6 +324,18 @@ impl ApplicationState {
     /// The highest version of a kind.
     pub fn last_of(&self, kind: CredentialKind) -> Option<Version> {
         self.last.iter().find(|(known, _)| *known == kind).map(|(_, version)| *version)
+    }
+
+    /// The highest version of all kinds that share an object with this one: of two versions there, the later has the higher
+    /// number.
+    pub fn last_beside(&self, kind: CredentialKind) -> Option<Version> {
+        let shares = |known: &CredentialKind| *known == kind || meet(kind, *known);
+        self.last.iter().filter(|(known, _)| shares(known)).map(|(_, version)| *version).max()
+    }
+
+    /// Whether two operators want ended what lives where this kind does: nothing holds the fresh version up.
+    pub fn is_revoking(&self, kind: CredentialKind) -> bool {
+        self.revoking.iter().any(|revoked| *revoked == kind || meet(*revoked, kind))
     }
 
     /// Whether any version ever lived on an object.

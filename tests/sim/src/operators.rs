@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use mint_api::audit_log::{AuditLog, MemoryAuditLog};
 use mint_coordinator::{Asked, Parts, Store as _, Waiting, carry, check_all, reconcile_all};
 use mint_invariants::{Invariant, Violation};
+use mint_port::Port;
 use mint_statement::{
     DestinationSet, LONGEST_LIFE, SignedStatement, Signer, Statement, StatementKey, Subject, TrustedKeys,
 };
@@ -176,14 +178,15 @@ pub(crate) async fn compare_all(scene: Arc<Scene>, parts: Arc<Parts>) {
 /// And it carries what is to end at once.
 pub(crate) async fn carry_all(scene: Arc<Scene>, parts: Arc<Parts>) {
     let mut waiting = Waiting::default();
+    let log: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
     loop {
         let heard = scene.locked().to_end();
-        let nap = match carry(&parts, &mut waiting).await {
+        let nap = match carry(&parts, &log, &mut waiting).await {
             Ok(0) => LOOK,
             Ok(_) | Err(_) => URGENT,
         };
         if !heard.is_empty()
-            && let Ok(open) = parts.store.revocations().await
+            && let Ok(open) = parts.store.revocations(None).await
         {
             let open: BTreeSet<String> = open.iter().map(|one| one.application.to_string()).collect();
             close(&scene, heard.difference(&open));

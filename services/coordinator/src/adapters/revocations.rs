@@ -3,9 +3,9 @@
 use mint_store::{Database, Row, Transaction};
 use mint_types::{CredentialKind, Timestamp};
 
-use super::rows;
 use super::writes::micros;
-use crate::store::{Revocation, StoreError};
+use super::{pages, rows};
+use crate::store::{REVOCATIONS_PAGE, Revocation, StoreError};
 
 // what was refused and is said again is carried again; what is carried or done stays as it is
 const KEEP: &str = "INSERT INTO revocations (statement_id, kind, application_id, statement, asked_at, outcome, closed_at) \
@@ -13,7 +13,8 @@ const KEEP: &str = "INSERT INTO revocations (statement_id, kind, application_id,
      ON CONFLICT (statement_id, kind) DO UPDATE SET asked_at = excluded.asked_at, outcome = '', closed_at = 0 \
      WHERE revocations.outcome NOT IN ('', 'done')";
 const OPEN: &str = "SELECT statement_id, kind, application_id, statement, asked_at FROM revocations \
-     WHERE outcome = '' ORDER BY asked_at, statement_id, kind LIMIT 100";
+     WHERE outcome = '' AND (asked_at > $1 OR (asked_at = $1 AND (statement_id > $2 OR (statement_id = $2 AND kind > $3)))) \
+     ORDER BY asked_at, statement_id, kind LIMIT $4";
 const CLOSE: &str = "UPDATE revocations SET outcome = $3, closed_at = $4 \
      WHERE statement_id = $1 AND kind = $2 AND outcome = ''";
 
@@ -31,8 +32,17 @@ pub(super) async fn keep(transaction: &mut Transaction<'_>, asked: &[Revocation]
     Ok(())
 }
 
-pub(super) async fn open(database: &Database) -> Result<Vec<Revocation>, StoreError> {
-    database.query(OPEN, &[]).await?.iter().map(read).collect()
+pub(super) async fn open(
+    database: &Database,
+    after: Option<&Revocation>,
+) -> Result<Vec<Revocation>, StoreError> {
+    let args = [
+        after.map_or(i64::MIN, |after| after.asked_at.unix_micros()).into(),
+        after.map_or("", |after| after.id.as_str()).into(),
+        after.map_or("", |after| after.kind.as_str()).into(),
+        pages::limit(REVOCATIONS_PAGE),
+    ];
+    database.query(OPEN, &args).await?.iter().map(read).collect()
 }
 
 pub(super) async fn close(

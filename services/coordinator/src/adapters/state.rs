@@ -270,8 +270,8 @@ impl Store for SqlStore {
         self.writing().write(|transaction| Box::pin(revocations::keep(transaction, asked))).await
     }
 
-    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
-        revocations::open(&self.database).await
+    async fn revocations(&self, after: Option<&Revocation>) -> Result<Vec<Revocation>, StoreError> {
+        revocations::open(&self.database, after).await
     }
 
     async fn close_revocation(

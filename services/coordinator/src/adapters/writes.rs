@@ -29,6 +29,7 @@ const PUT_ROSTER: &str = "INSERT INTO adoption (application_id, roster) VALUES (
      ON CONFLICT (application_id) DO UPDATE SET roster = excluded.roster";
 const WAKE: &str = "UPDATE applications SET wake_at = 0, stir = stir + 1, change = change + 1, changed_at = $2 \
      WHERE application_id = $1";
+const ROUSE: &str = "UPDATE applications SET wake_at = 0, stir = stir + 1 WHERE application_id = $1";
 pub(super) const CONTROL: &str = "SELECT paused, reason, issuer_paused_until FROM control WHERE id = 1";
 pub(super) const ONE: &str = "SELECT * FROM applications WHERE application_id = $1";
 
@@ -186,8 +187,12 @@ pub(super) async fn edit_one(
     };
     let mut desk = before.clone();
     let started = edit(&mut desk);
-    rows::put_changed(transaction, &before, &desk).await?;
-    transaction.execute(STIR, &[application.as_str().into(), micros(now), micros(now)]).await?;
+    let changed = rows::put_changed(transaction, &before, &desk).await?;
+    if changed || !started.is_empty() {
+        transaction.execute(STIR, &[application.as_str().into(), micros(now), micros(now)]).await?;
+    } else {
+        transaction.execute(ROUSE, &[application.as_str().into()]).await?;
+    }
     Ok(Some(started))
 }
 

@@ -251,13 +251,19 @@ impl Rotator for World {
         }
         let complete = {
             let mut state = self.state();
+            let meets = |other: CredentialKind| {
+                other.issuer_objects().iter().any(|object| kind.issuer_objects().contains(object))
+            };
+            let there =
+                |(id, other): &(String, CredentialKind)| *id == call.application.as_str() && meets(*other);
+            let all: u64 = state.issuers.iter().filter(|(key, _)| there(key)).map(|(_, one)| one.last).sum();
             let issuer = state.issuers.entry((call.application.to_string(), kind)).or_default();
-            let last = issuer.last;
-            let through = *issuer.through.get_or_insert(last);
-            if last > through {
-                issuer.live.retain(|live| *live == last);
+            let (through, last) = *issuer.through.get_or_insert((all, issuer.last));
+            if all > through {
+                // another kind's version took the place where none of this one was made
+                issuer.live.retain(|live| *live == issuer.last && issuer.last > last);
             }
-            last > through
+            all > through
         };
         Ok(self.leave(fault, complete).await)
     }

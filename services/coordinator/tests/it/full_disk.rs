@@ -166,8 +166,8 @@ impl Store for FullDisk {
         self.store.keep_revocations(asked).await
     }
 
-    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
-        self.store.revocations().await
+    async fn revocations(&self, after: Option<&Revocation>) -> Result<Vec<Revocation>, StoreError> {
+        self.store.revocations(after).await
     }
 
     async fn close_revocation(

@@ -300,7 +300,7 @@ async fn a_statement_that_lacks_a_signer_is_refused_at_once_and_does_not_stand_i
     }
     let with_a_stranger = alone.clone().signed_by(&key("nobody", 3));
     rpc.submit_statement(submit(&with_a_stranger)).await.unwrap();
-    for refused in stage.store.revocations().await.unwrap() {
+    for refused in stage.store.revocations(None).await.unwrap() {
         stage.store.close_revocation(&refused, "STATEMENT_SIGNERS_MISSING", stage.clock.now()).await.unwrap();
     }
     let complete = alone.signed_by(&key("eve", 4));
@@ -310,12 +310,12 @@ async fn a_statement_that_lacks_a_signer_is_refused_at_once_and_does_not_stand_i
     spoilt["signatures"][1]["sig"] = spoilt["signatures"][0]["sig"].clone();
     let spoilt = SignedStatement::parse(spoilt.to_string().as_bytes()).unwrap();
     rpc.submit_statement(submit(&spoilt)).await.unwrap();
-    for refused in stage.store.revocations().await.unwrap() {
+    for refused in stage.store.revocations(None).await.unwrap() {
         stage.store.close_revocation(&refused, "STATEMENT_BAD_SIGNATURE", stage.clock.now()).await.unwrap();
     }
     rpc.submit_statement(submit(&complete)).await.unwrap();
     rpc.submit_statement(submit(&complete)).await.unwrap();
-    let open = stage.store.revocations().await.unwrap();
+    let open = stage.store.revocations(None).await.unwrap();
     assert_eq!(open.len(), 1, "it is carried, and once");
     assert_eq!(open[0].statement.as_bytes(), complete.to_bytes());
 }

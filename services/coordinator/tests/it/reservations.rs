@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mint_api::audit_log::{AuditLog, MemoryAuditLog};
 use mint_coordinator::{ApplicationState, Engine, HEADSTART, Revocation, Store, Waiting, carry};
+use mint_port::Port;
 use mint_testkit::ManualClock;
 use mint_types::{Clock, CredentialKind, Revision, Timestamp};
 
@@ -205,21 +207,22 @@ async fn an_errand_does_not_take_what_the_engine_beside_it_may_be_going_on_with(
     };
     stage.store.keep_revocations(&[revocation]).await.unwrap();
     let mut waiting = Waiting::default();
+    let log: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
     // what the engine's memory is like while it goes on
     let store = Arc::new(stage.store.clone());
     let beside = parts(&stage.world, store, stage.parts.policy.clone(), 7);
-    assert_eq!(carry(&beside, &mut waiting).await.unwrap(), 1);
+    assert_eq!(carry(&beside, &log, &mut waiting).await.unwrap(), 1);
     assert_eq!(stage.world.count("revoke"), 0, "the engine may have read its reservation just before");
-    waiting.clear();
-    assert_eq!(carry(&stage.parts, &mut waiting).await.unwrap(), 1);
+    waiting = Waiting::default();
+    assert_eq!(carry(&stage.parts, &log, &mut waiting).await.unwrap(), 1);
     assert_eq!(stage.world.count("revoke"), 1, "it has not: it is withdrawn from it");
     for _ in 0..6 {
         stage.turn().await;
-        carry(&stage.parts, &mut waiting).await.unwrap();
+        carry(&stage.parts, &log, &mut waiting).await.unwrap();
         stage.clock.advance(Duration::from_secs(3));
     }
     assert_eq!(
-        carry(&stage.parts, &mut waiting).await.unwrap(),
+        carry(&stage.parts, &log, &mut waiting).await.unwrap(),
         0,
         "it comes to its turn: {:?}",
         stage.world.log()

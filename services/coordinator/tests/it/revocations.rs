@@ -25,10 +25,14 @@ async fn delivered() -> Stage {
 }
 
 async fn revoke(stage: &Stage, statement: &[u8]) {
+    revoke_of(stage, "app-a", KIND, statement).await;
+}
+
+async fn revoke_of(stage: &Stage, application: &str, kind: CredentialKind, statement: &[u8]) {
     let revocation = Revocation {
-        application: "app-a".parse().unwrap(),
-        kind: KIND,
-        id: "a-statement".to_owned(),
+        application: application.parse().unwrap(),
+        kind,
+        id: format!("a-statement of {application}"),
         statement: Sealed::new(statement.to_vec()),
         asked_at: stage.clock.now(),
     };
@@ -37,14 +41,25 @@ async fn revoke(stage: &Stage, statement: &[u8]) {
 
 /// The carrier and the engine, side by side, for so many rounds of three seconds.
 async fn rounds(stage: &mut Stage, number: usize) -> usize {
+    rounds_of(stage, number, Duration::from_secs(3), &MemoryAuditLog::default()).await
+}
+
+async fn rounds_of(stage: &mut Stage, number: usize, length: Duration, log: &MemoryAuditLog) -> usize {
+    let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(log.clone()));
     let mut waiting = Waiting::default();
     let mut open = 0;
     for _ in 0..number {
-        open = carry(&stage.parts, &mut waiting).await.unwrap();
+        open = carry(&stage.parts, &audit, &mut waiting).await.unwrap();
         stage.turn().await;
-        stage.clock.advance(Duration::from_secs(3));
+        stage.clock.advance(length);
     }
     open
+}
+
+async fn change(stage: &Stage, revision: u64, change: impl FnOnce(&mut mint_types::Application)) {
+    let mut record = application("app-a", revision);
+    change(&mut record);
+    stage.take_in(&[record]).await;
 }
 
 #[tokio::test]
@@ -327,4 +342,166 @@ async fn what_was_refused_is_carried_when_it_is_said_again() {
     revoke(&stage, b"signed").await;
     assert_eq!(rounds(&mut stage, 2).await, 0);
     assert_eq!(stage.world.count("revoke"), told, "what is done is done");
+}
+
+#[tokio::test]
+async fn a_revocation_of_a_retired_application_rotates_nothing_and_is_closed_with_its_user() {
+    let mut stage = delivered().await;
+    revoke(&stage, b"signed").await;
+    change(&stage, 2, |record| record.active = false).await;
+    let log = MemoryAuditLog::default();
+    assert_eq!(rounds_of(&mut stage, 300, Duration::from_millis(200), &log).await, 1, "it may come back");
+    for api in ["create", "abandon"] {
+        assert_eq!(stage.world.count(api), 0, "{api}: {:?}", stage.world.apis("app-a"));
+    }
+    let told = stage.world.count("revoke");
+    assert!((1..20).contains(&told), "{told} times in a minute");
+    stage.live_for(Duration::from_hours(24 * 30)).await;
+    assert!(stage.world.is_deleted("app-a"));
+    assert!(log.entries().is_empty());
+    rounds_of(&mut stage, 2, Duration::from_secs(3), &log).await;
+    assert!(stage.store.revocations(None).await.unwrap().is_empty());
+    let entries = log.entries();
+    let [_, entry] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!(entry.act.action, "revocation.close");
+    assert!(entry.act.resource.contains("IDENTITY_DELETED"), "{entry:?}");
+    assert_eq!(entry.outcome, Some(mint_api::audit_log::Outcome::Success));
+}
+
+#[tokio::test]
+async fn a_revocation_of_an_application_that_comes_back_is_carried_to_its_end() {
+    let mut stage = delivered().await;
+    let leaked = stage.world.live("app-a", KIND);
+    revoke(&stage, b"signed").await;
+    change(&stage, 2, |record| record.active = false).await;
+    assert_eq!(rounds(&mut stage, 8).await, 1);
+    change(&stage, 3, |_| {}).await;
+    stage.turn().await;
+    assert_eq!(rounds(&mut stage, 8).await, 0, "{:?}", stage.world.apis("app-a"));
+    let live = stage.world.live("app-a", KIND);
+    assert!(live.len() == 1 && live.is_disjoint(&leaked), "{live:?}, was {leaked:?}");
+    stage.world.assert_sound();
+}
+
+#[tokio::test]
+async fn what_the_settings_do_not_want_ends_with_the_kind_that_took_its_place_and_nothing_rotates_on() {
+    for was_combined in [false, true] {
+        let combined = |record: &mut mint_types::Application| {
+            record.settings = Some(crate::stage::settings(&["bucket"], mint_types::Layout::Combined, true));
+        };
+        let mut stage = delivered().await;
+        if was_combined {
+            change(&stage, 2, combined).await;
+            stage.live_for(Duration::from_hours(1)).await;
+            stage.world.forget_log();
+        } else {
+            change(&stage, 2, combined).await;
+        }
+        revoke(&stage, b"signed").await;
+        assert_eq!(rounds(&mut stage, 12).await, 0, "{:?}", stage.world.log());
+        assert_eq!(stage.world.apis_of("app-a", KIND), Vec::<&str>::new(), "nobody wants it");
+        let made = |stage: &Stage| {
+            let apis = stage.world.apis_of("app-a", CredentialKind::Combined);
+            apis.into_iter().filter(|api| *api == "create").count()
+        };
+        assert_eq!(made(&stage), 1, "{:?}", stage.world.log());
+        stage.live_for(Duration::from_hours(1)).await;
+        rounds(&mut stage, 3).await;
+        assert_eq!(made(&stage), 1, "nothing rotates on");
+        stage.world.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn what_no_kind_can_end_any_more_is_closed_and_told() {
+    let mut stage = delivered().await;
+    change(&stage, 2, |record| {
+        record.settings = Some(crate::stage::settings(&["bucket"], mint_types::Layout::Split, false));
+    })
+    .await;
+    stage.live_for(Duration::from_hours(1)).await;
+    stage.world.forget_log();
+    revoke_of(&stage, "app-a", CredentialKind::Client, b"signed").await;
+    let log = MemoryAuditLog::default();
+    rounds_of(&mut stage, 3, Duration::from_secs(3), &log).await;
+    assert!(stage.store.revocations(None).await.unwrap().is_empty(), "{:?}", stage.world.log());
+    assert!(log.entries()[0].act.resource.contains("KIND_UNWANTED"), "{:?}", log.entries());
+    assert_eq!(stage.world.count("create"), 0);
+}
+
+#[tokio::test]
+async fn a_revocation_that_waits_lets_what_failed_wait_too() {
+    let mut stage = delivered().await;
+    revoke(&stage, b"signed").await;
+    stage.world.rule(|seen| {
+        let down = || Fault::Fails(Failure::new("ISSUER_REFUSED", "500"));
+        (seen.api == "create").then(down)
+    });
+    let log = MemoryAuditLog::default();
+    assert_eq!(rounds_of(&mut stage, 300, Duration::from_millis(200), &log).await, 1);
+    let (made, told) = (stage.world.count("create"), stage.world.count("revoke"));
+    assert!((2..15).contains(&made), "{made} tries in a minute");
+    assert!((2..20).contains(&told), "{told} looks in a minute");
+    stage.world.heal();
+    stage.live_for(Duration::from_mins(5)).await;
+    assert_eq!(rounds(&mut stage, 3).await, 0);
+}
+
+#[tokio::test]
+async fn however_many_wait_the_latest_is_carried_too() {
+    let mut stage = delivered().await;
+    let leaked = stage.world.live("app-a", KIND);
+    for number in 0..mint_coordinator::REVOCATIONS_PAGE * 2 {
+        revoke_of(&stage, &format!("gone-{number}"), KIND, b"signed").await;
+    }
+    stage.clock.advance(Duration::from_secs(1));
+    revoke(&stage, b"signed").await;
+    rounds(&mut stage, 5).await;
+    assert!(stage.world.live("app-a", KIND).is_disjoint(&leaked), "what leaked has ended");
+}
+
+#[tokio::test]
+async fn what_an_operator_begins_while_a_statement_is_carried_is_not_lost() {
+    let stage = delivered().await;
+    let id = "app-a".parse().unwrap();
+    revoke(&stage, b"signed").await;
+    let told = Arc::new(tokio::sync::Notify::new());
+    let waits = Arc::clone(&told);
+    stage.world.rule(move |seen| (seen.api == "revoke").then(|| Fault::Waits(Arc::clone(&waits))));
+    let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
+    let operator = Operator::new(Arc::clone(&stage.parts), audit.clone());
+    let parts = Arc::clone(&stage.parts);
+    let carrying = tokio::spawn(async move { carry(&parts, &audit, &mut Waiting::default()).await.unwrap() });
+    while stage.world.count("revoke") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let request = RequestId::random(&SeededEntropy::new(1));
+    let asked = Asked { by: Principal::Operator("second".into()), request };
+    let started = operator.rotate(&id, &[KIND], &asked).await.unwrap();
+    told.notify_one();
+    assert_eq!(carrying.await.unwrap(), 1);
+    let desk = stage.store.desk(&id).await.unwrap().unwrap();
+    let open = desk.credentials[&KIND].rotation.as_ref().unwrap();
+    assert_eq!(open.id, started[0].rotation, "what the operator was told is open");
+}
+
+#[tokio::test]
+async fn what_a_store_has_and_the_issuer_lacks_is_given_up_without_keeping_the_lease() {
+    let mut stage = Stage::new().await;
+    stage.world.replace();
+    stage.world.hesitate("app-a", true);
+    stage.world.rule(|seen| {
+        (seen.api == "accept").then(|| Fault::Fails(Failure::new("ISSUER_UNREACHABLE", "no connection")))
+    });
+    stage.take_in(&[application("app-a", 1)]).await;
+    stage.turn().await;
+    stage.clock.advance(Duration::from_secs(1));
+    revoke(&stage, b"signed").await;
+    let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
+    assert_eq!(carry(&stage.parts, &audit, &mut Waiting::default()).await.unwrap(), 1);
+    assert_eq!(stage.world.count("abandon"), 1, "{:?}", stage.world.log());
+    let desk = stage.store.desk(&"app-a".parse().unwrap()).await.unwrap().unwrap();
+    assert!(desk.credentials[&KIND].rotation.is_none(), "it is closed, and a fresh one follows");
+    assert_eq!(carry(&stage.parts, &audit, &mut Waiting::default()).await.unwrap(), 1);
+    assert_eq!(stage.world.count("revoke"), 2, "nobody keeps the lease");
 }

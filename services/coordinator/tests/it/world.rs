@@ -71,8 +71,8 @@ struct Issuer {
     changed: Option<u64>,
     /// How often each version was refused in a check.
     refused: BTreeMap<u64, u32>,
-    /// The newest version when operators revoked.
-    through: Option<u64>,
+    /// The newest version when operators revoked: of all kinds there together, and of this one.
+    through: Option<(u64, u64)>,
 }
 
 #[derive(Default)]

@@ -85,7 +85,7 @@ impl Rotator {
         counted: Check,
     ) -> Result<Checked, Error> {
         let kept = async |seen: &Check| self.parts.ledger.checked(&order.application, order.kind, seen).await;
-        match self.log_in_with(plain).await {
+        match self.log_in_with(plain, order.kind.issuer_objects()).await {
             Ok(LoginVerdict::Accepted(token)) => {
                 let copy = |(id, secret): &(String, SecretValue)| {
                     (id.clone(), SecretValue::new(secret.expose().to_owned()))

@@ -38,7 +38,7 @@ impl Rotator {
             return self.answer_again(order, *made, state.rotation(order.ask.rotation)).await;
         }
         if let Err(halted) = self.check_issuer().await
-            && !state.revoking.contains(&order.ask.kind)
+            && !state.is_revoking(order.ask.kind)
         {
             return Err(halted);
         }

@@ -155,16 +155,19 @@ impl Rotator {
     ) -> Result<(), Error> {
         let ledger = &self.parts.ledger;
         let (application, ask) = (&order.application, ending.ask);
+        let own = Order { application: application.clone(), ask, token: order.token, request: order.request };
+        // before any intent: what nobody can read can be given up
+        let plain = if ending.sets.is_empty() { None } else { Some(self.open_own(&own, &ending.made)?) };
         let ends = self.awaited(plan::told_of(&ending.commits));
         let (rotation, intended) = (ask.rotation, self.now());
         let excuse = Excuse { rotation, statement: &revocation.statement, ends: &ends, sets: &ending.sets };
         let calls = ledger.excuse(application, order.token, &excuse, &self.parts.rules, &intended).await?;
         let delivered = &ending.delivered;
         let sent = Sent { announced, delivered, rotation, calls, intended };
-        let own = Order { application: application.clone(), ask, token: order.token, request: order.request };
-        if !ending.sets.is_empty() {
-            self.set_unwritten(&own, &sent, &ending.made, &ending.sets, &ending.written).await?;
+        if let Some(plain) = &plain {
+            self.set_unwritten(&own, &sent, plain, &ending.sets, &ending.written).await?;
         }
+        drop(plain);
         for (place, commit) in ending.commits.iter().enumerate() {
             self.end_first(&own, &sent, &ending.commits[place..]).await?;
             let call = sent.calls.on(commit.object);

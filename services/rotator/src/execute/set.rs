@@ -43,14 +43,11 @@ impl Rotator {
         written: &WrittenSomewhere,
     ) -> Result<(), Error> {
         let ledger = &self.parts.ledger;
+        // before anything is owed: what nobody can read can be given up
+        let plain = self.open_own(order, made)?;
         let intended = self.now();
         let (since, calls) =
             ledger.first_write(&order.application, order.token, order.ask, objects, &intended).await?;
-        let envelopes = made.envelopes.as_ref().ok_or(Error::RotationClosed {
-            state: "without its envelopes",
-            advice: "the ledger is damaged: begin a new rotation",
-        })?;
-        let plain = self.open_probe(&order.application, order.ask.kind, made.version, &envelopes.probe)?;
         let username = self.username(&order.application);
         let announced = self.parts.audit.announce(order.act(ACTION, username.clone())).await?;
         let setting = Setting { announced: &announced, written, calls: &calls, intended, since };
@@ -70,24 +67,28 @@ impl Rotator {
         }
     }
 
+    /// The version's own halves, out of its probe envelope.
+    pub(super) fn open_own(&self, order: &Order, made: &Made) -> Result<Plain, Error> {
+        let envelopes = made.envelopes.as_ref().ok_or(Error::RotationClosed {
+            state: "without its envelopes",
+            advice: "the ledger is damaged: begin a new rotation",
+        })?;
+        self.open_probe(&order.application, order.ask.kind, made.version, &envelopes.probe)
+    }
+
     /// Sets a value that no destination is known to have: two operators say so.
     pub(super) async fn set_unwritten(
         &self,
         order: &Order,
         sent: &Sent<'_>,
-        made: &Made,
+        plain: &Plain,
         objects: &[IssuerObject],
         written: &WrittenSomewhere,
     ) -> Result<(), Error> {
-        let envelopes = made.envelopes.as_ref().ok_or(Error::RotationClosed {
-            state: "without its envelopes",
-            advice: "the ledger is damaged: begin a new rotation",
-        })?;
-        let plain = self.open_probe(&order.application, order.ask.kind, made.version, &envelopes.probe)?;
         let username = self.username(&order.application);
         let (announced, calls, intended) = (sent.announced, &sent.calls, sent.intended.clone());
         let setting = Setting { announced, written, calls, intended, since: self.now() };
-        self.set_and_test(order, &setting, objects, &username, &plain).await
+        self.set_and_test(order, &setting, objects, &username, plain).await
     }
 
     async fn set_and_test(
@@ -116,17 +117,18 @@ impl Rotator {
             set.map_err(|error| Error::Issuer { call: call_name(Verb::Set, *object), error })?;
         }
         let answered = self.now();
-        let mut verdict = self.log_in_with(plain).await;
+        let mut verdict = self.log_in_with(plain, objects).await;
         if is_worth_repeating(&verdict) {
             tokio::time::sleep(self.parts.rules.login_pause).await;
-            verdict = self.log_in_with(plain).await;
+            verdict = self.log_in_with(plain, objects).await;
         }
         match verdict.map_err(|error| Error::Issuer { call: "login", error })? {
             LoginVerdict::Accepted(token) => {
                 let copy = |(id, secret): &(String, mint_secret::SecretValue)| {
                     (id.clone(), mint_secret::SecretValue::new(secret.expose().to_owned()))
                 };
-                self.revoke_proof(token, plain.client.as_ref().map(copy));
+                let client = plain.client.as_ref().filter(|_| objects.contains(&IssuerObject::Client));
+                self.revoke_proof(token, client.map(copy));
             }
             LoginVerdict::Refused(error) => return Err(Error::RejectedLogin { error }),
         }
@@ -149,10 +151,17 @@ impl Rotator {
         Ok(())
     }
 
-    /// One login covers whatever the version has.
-    pub(super) async fn log_in_with(&self, plain: &Plain) -> Result<LoginVerdict, IssuerError> {
+    /// One login covers whatever was set. A half that was made beside was tested when it was made; by now its user may have
+    /// been made again, and the issuer would refuse it for ever.
+    pub(super) async fn log_in_with(
+        &self,
+        plain: &Plain,
+        objects: &[IssuerObject],
+    ) -> Result<LoginVerdict, IssuerError> {
         let login = &self.parts.login;
-        match (&plain.user, &plain.client) {
+        let user = plain.user.as_ref().filter(|_| objects.contains(&IssuerObject::User));
+        let client = plain.client.as_ref().filter(|_| objects.contains(&IssuerObject::Client));
+        match (user, client) {
             (Some((username, password)), Some((id, secret))) => {
                 login.password_and_client(username, password, ClientLogin { id, secret }).await
             }

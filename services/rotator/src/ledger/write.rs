@@ -73,19 +73,24 @@ impl Ledger {
         .await
     }
 
-    /// Gives a rotation up. One that is not known yet is written down as given up.
+    /// Gives a rotation up. One that is not known yet is written down as given up. With `ends`, not while a destination has a
+    /// value that the issuer lacks; without, also then: nobody can read it any more.
     pub async fn abandon(
         &self,
         application: &ApplicationId,
         token: FencingToken,
         ask: Ask,
-        ends: EndsOf,
+        ends: impl Into<Option<EndsOf>> + Send,
         now: &Instant,
     ) -> Result<(), Error> {
+        let ends = ends.into();
         self.write_fenced(application, token, &|transaction| {
             Box::pin(async move {
                 let state = load_in(transaction, application, ask.rotation).await?;
-                plan::abandon(&state, ask, ends)?;
+                match ends {
+                    Some(ends) => plan::abandon(&state, ask, ends)?,
+                    None => plan::forsake(&state, ask)?,
+                };
                 open(transaction, application, ask, "abandoned", now).await?;
                 transaction.execute(ABANDON, &[ask.rotation.to_string().into()]).await?;
                 Ok(())

@@ -5,7 +5,7 @@ use mint_types::IssuerObject;
 
 use super::{Ask, WrittenSomewhere, belongs, objects_set, owes_a_set};
 use crate::Error;
-use crate::state::{ApplicationState, Made, RotationState};
+use crate::state::{ApplicationState, Made, Rotation, RotationState};
 
 /// What Abandon is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,16 +19,25 @@ pub enum AbandonPlan {
 /// Whether a rotation can be given up: not once its receipt is accepted, and not while a destination has a value that the
 /// issuer lacks.
 pub fn abandon(state: &ApplicationState, ask: Ask, ends: EndsOf) -> Result<AbandonPlan, Error> {
+    let owes = |rotation: &&Rotation| rotation.state == RotationState::Created && owes_a_set(rotation, ends);
+    if let Some(rotation) = state.rotation(ask.rotation).filter(owes) {
+        belongs(rotation, ask)?;
+        return Err(Error::RotationClosed {
+            state: rotation.state.as_str(),
+            advice: "a destination has its value: hand over the receipt again until the issuer has it too",
+        });
+    }
+    forsake(state, ask)
+}
+
+/// The same where nobody can read any more what the issuer lacks: only a fresh version lets readers in again.
+pub fn forsake(state: &ApplicationState, ask: Ask) -> Result<AbandonPlan, Error> {
     let Some(rotation) = state.rotation(ask.rotation) else {
         // a Create that is still on its way must find it given up
         return Ok(AbandonPlan::Abandon);
     };
     belongs(rotation, ask)?;
     match rotation.state {
-        RotationState::Created if owes_a_set(rotation, ends) => Err(Error::RotationClosed {
-            state: rotation.state.as_str(),
-            advice: "a destination has its value: hand over the receipt again until the issuer has it too",
-        }),
         RotationState::Creating | RotationState::Created => Ok(AbandonPlan::Abandon),
         RotationState::Abandoned | RotationState::Superseded => Ok(AbandonPlan::Abandoned),
         RotationState::Delivered | RotationState::Retiring | RotationState::Retired => {

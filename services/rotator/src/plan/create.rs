@@ -63,7 +63,7 @@ pub fn create(state: &ApplicationState, ask: Ask, rules: &Rules, now: &Instant) 
     check_spares(state, ask, rules, now)?;
     let writes_off = check_attempts(state, ask.kind, rules, now)?;
     Ok(CreatePlan::Make(Make {
-        version: Version::after(state.last_of(ask.kind), now.wall),
+        version: Version::after(state.last_beside(ask.kind), now.wall),
         previous: previous_of(state, ask),
         supersedes,
         writes_off,

@@ -3,7 +3,7 @@
 use mint_types::{CredentialKind, IssuerObject, Timestamp, Version};
 
 use super::retire::{check_calls, commit};
-use super::{Ask, Commit, Delivered, Rules, WrittenSomewhere, objects_asked, objects_set};
+use super::{Ask, Commit, Delivered, Rules, WrittenSomewhere, meet, objects_asked, objects_set};
 use crate::Error;
 use crate::state::{ApplicationState, Instant, LiveVersion, Made, Rotation};
 
@@ -37,7 +37,8 @@ pub struct Ending {
     pub completes: bool,
 }
 
-/// What ends at once of a kind: everything up to `through`, which was the newest version when the statement came. "At once"
+/// What ends at once of a kind: everything on its objects up to `through`, which was the newest version there when the
+/// statement came, of whatever kind: where the layout has changed since, another kind's version takes the place. "At once"
 /// waits for a call that may still land: ended by that one, the newest version would be gone too.
 pub fn revoke(
     state: &ApplicationState,
@@ -48,38 +49,43 @@ pub fn revoke(
 ) -> Result<RevokePlan, Error> {
     let objects = objects_asked(kind);
     let on_them = |version: &LiveVersion| objects.iter().any(|object| version.lives_on(*object));
-    let is_meant = |version: &LiveVersion| version.kind != kind || version.version <= through;
+    let is_meant = |version: &LiveVersion| version.version <= through;
     let nothing_lives = !state.versions.iter().any(|version| on_them(version) && is_meant(version));
     let nothing_may = !state.attempts.iter().any(|attempt| objects.contains(&attempt.object));
     if nothing_lives && nothing_may {
         return Ok(RevokePlan::Done);
     }
-    let open = state.rotations.iter().filter(|rotation| rotation.kind == kind && rotation.state.is_open());
-    let newest = open.filter_map(|rotation| Some((rotation, rotation.made.as_ref()?))).next_back();
-    let Some((rotation, made)) = newest else {
-        return Ok(RevokePlan::AwaitsVersion);
+    let open =
+        state.rotations.iter().filter(|rotation| rotation.state.is_open() && meet(rotation.kind, kind));
+    let endings: Vec<Ending> = open
+        .rev()
+        .filter_map(|rotation| Some((rotation, rotation.made.as_ref()?)))
+        .map(|(rotation, made)| ending(state, rotation, made, (kind, through), rules, now.wall))
+        .collect();
+    let completed = endings.first().is_some_and(|newest| newest.completes);
+    let acts = |ending: &Ending| !ending.sets.is_empty() || !ending.commits.is_empty();
+    let Some(ending) = endings.into_iter().find(acts) else {
+        return Ok(if completed { RevokePlan::Done } else { RevokePlan::AwaitsVersion });
     };
-    let ending = ending(state, rotation, made, through, rules, now.wall);
     check_calls(state, &ending.commits, rules, now)?;
-    Ok(match (ending.sets.is_empty() && ending.commits.is_empty(), ending.completes) {
-        (false, _) => RevokePlan::End(Box::new(ending)),
-        (true, true) => RevokePlan::Done,
-        (true, false) => RevokePlan::AwaitsVersion,
-    })
+    Ok(RevokePlan::End(Box::new(ending)))
 }
 
 fn ending(
     state: &ApplicationState,
     rotation: &Rotation,
     made: &Made,
-    through: Version,
+    (kind, through): (CredentialKind, Version),
     rules: &Rules,
     now: Timestamp,
 ) -> Ending {
-    let commits = objects_asked(rotation.kind)
+    let (asked, own) = (objects_asked(kind), objects_asked(rotation.kind));
+    let commits = own
         .iter()
+        .filter(|object| asked.contains(object))
         .filter_map(|object| commit(state, rotation, made, *object, rules.ends.of(*object)));
-    let sets = objects_set(rotation.kind, rules.ends).filter(|object| !rotation.committed_on(*object));
+    let sets = objects_set(rotation.kind, rules.ends)
+        .filter(|object| asked.contains(object) && !rotation.committed_on(*object));
     Ending {
         ask: Ask { rotation: rotation.id, kind: rotation.kind },
         made: made.clone(),
@@ -87,7 +93,7 @@ fn ending(
         written: WrittenSomewhere { version: made.version, since: now },
         commits: commits.collect(),
         delivered: Delivered { version: made.version },
-        completes: made.version > through,
+        completes: made.version > through && asked.iter().all(|object| own.contains(object)),
     }
 }
 
@@ -197,6 +203,28 @@ mod tests {
         let mut committed = open(PASSWORD, Created, Some(11));
         committed.user_committed = true;
         assert_eq!(of(PASSWORD, leaked(), vec![committed]), RevokePlan::Done);
+        let combined = |version| vec![live(CredentialKind::Combined, version)];
+        assert_eq!(of(PASSWORD, combined(11), vec![]), RevokePlan::Done, "made since, of another kind");
+        assert_eq!(
+            of(PASSWORD, combined(10), vec![]),
+            RevokePlan::AwaitsVersion,
+            "what it names lives on there"
+        );
+        let other = |state| vec![open(CredentialKind::Combined, state, Some(11))];
+        assert_eq!(
+            ends(of(PASSWORD, leaked(), other(Created))),
+            Some((0, 1, true)),
+            "and takes its place there"
+        );
+        let half = vec![open(PASSWORD, Created, Some(11))];
+        assert_eq!(ends(of(CredentialKind::Combined, combined(10), half)), Some((0, 1, false)), "half of it");
+        let mut half = vec![open(PASSWORD, Created, Some(11))];
+        half[0].user_committed = true;
+        assert_eq!(
+            of(CredentialKind::Combined, combined(10), half),
+            RevokePlan::AwaitsVersion,
+            "the other half"
+        );
         let client = open(CLIENT, Created, Some(11));
         assert_eq!(ends(of(CLIENT, vec![live(CLIENT, 10)], vec![client])), Some((1, 0, true)), "it is set");
         let stray =

@@ -22,7 +22,7 @@ pub(super) fn check_spares(
     rules: &Rules,
     now: &Instant,
 ) -> Result<(), Error> {
-    if state.revoking.contains(&ask.kind) {
+    if state.is_revoking(ask.kind) {
         return Ok(());
     }
     for object in objects_made(ask.kind, rules.ends) {

@@ -7,7 +7,7 @@ use super::ends::{EndCalls, answered, intend_ends, none_in_flight};
 use super::retire::committed_in;
 use crate::Error;
 use crate::ledger::{Ledger, load_in, read};
-use crate::plan::{Ask, Rules};
+use crate::plan::{self, Ask, Rules};
 use crate::state::Instant;
 use crate::statements::Demand;
 
@@ -28,7 +28,7 @@ pub struct Revocation {
     pub statement: String,
     /// Whose credential.
     pub application: String,
-    /// The newest version when it came.
+    /// The newest version on its kind's objects when it came.
     pub through: Version,
     /// When it came.
     pub accepted_at: mint_types::Timestamp,
@@ -77,7 +77,7 @@ impl Ledger {
         row.map(|row| Revocation::of(statement, &row)).transpose()
     }
 
-    /// Remembers a believed statement with what there is of the kind now; the first time counts.
+    /// Remembers a believed statement with what there is on the kind's objects now; the first time counts.
     pub async fn accept_revocation(
         &self,
         application: &ApplicationId,
@@ -90,7 +90,8 @@ impl Ledger {
             Box::pin(async move {
                 let args = [application.as_str().into()];
                 let state = read::last_of(&transaction.query(read::LAST, &args).await?)?;
-                let through = state.iter().find(|(known, _)| *known == kind).map_or(0, |(_, last)| last.0);
+                let there = state.iter().filter(|(known, _)| plan::meet(kind, *known));
+                let through = there.map(|(_, last)| last.0).max().unwrap_or(0);
                 let args = [
                     demand.id.as_str().into(),
                     kind.as_str().into(),

@@ -160,6 +160,76 @@ async fn whoever_lost_the_receipt_gives_up_what_a_destination_has_and_the_issuer
 }
 
 #[tokio::test]
+async fn a_value_that_nobody_can_read_any_more_makes_way_for_a_fresh_one() {
+    for was_begun in [false, true] {
+        let (mut bench, shop) = at(Ends::OwnCall, Ends::Set).await;
+        let (first, _) = bench.rotate(&shop, CredentialKind::Client).await;
+        let (create, made) = bench.made(&shop, CredentialKind::Client).await;
+        let receipt = partial(&bench, &made);
+        if was_begun {
+            // announce, set
+            bench.world.fail_at(1, Fault::Refused);
+            bench.rotator.accept_receipt(&create.order, &receipt).await.unwrap_err();
+        }
+        bench.rotator.parts.keys = KeyRing::in_memory(&KEY_USES, &SeededEntropy::new(99)).unwrap();
+        let lost = bench.rotator.accept_receipt(&create.order, &receipt).await.unwrap_err();
+        assert!(lost.is_unreadable(), "{lost:?}");
+        bench.rotator.abandon(&create.order).await.unwrap();
+        bench.rotator.abandon(&create.order).await.unwrap();
+        bench.world.clock.advance(REQUEST_LIFE);
+        let (next, fresh) = bench.made(&shop, CredentialKind::Client).await;
+        assert_eq!(fresh.previous, Some(first.version), "what was never set replaced nothing");
+        assert!(bench.deliver(&next.order, &fresh).await.whole);
+        assert!(opens(&bench, &next.order, &fresh));
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_is_not_stopped_by_a_value_that_nobody_can_read_any_more() {
+    let (mut bench, shop) = at(Ends::OwnCall, Ends::Set).await;
+    let kind = CredentialKind::Client;
+    bench.rotate(&shop, kind).await;
+    let (create, _) = bench.made(&shop, kind).await;
+    let said = mint_statement::Subject::RevokeNow { application: shop.clone(), kinds: [kind].into() };
+    let order = RevokeOrder {
+        application: shop.clone(),
+        kind,
+        token: FencingToken(1),
+        request: RequestId::random(&SeededEntropy::new(3)),
+        statement: bench.world.signed(said, Duration::from_hours(1), &["operator/ada", "operator/bob"]),
+    };
+    bench.rotator.parts.keys = KeyRing::in_memory(&KEY_USES, &SeededEntropy::new(99)).unwrap();
+    assert!(bench.rotator.revoke(&order).await.unwrap_err().is_unreadable());
+    bench.rotator.abandon(&create.order).await.unwrap();
+    assert!(!bench.rotator.revoke(&order).await.unwrap().complete, "a fresh version comes first");
+    let (next, fresh) = bench.made(&shop, kind).await;
+    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert!(opens(&bench, &next.order, &fresh) && bench.world.live_clients(&shop) == 1);
+}
+
+#[tokio::test]
+async fn half_of_a_combined_version_is_set_although_the_user_of_the_other_half_was_made_again() {
+    let mut bench = Bench::new().await;
+    bench.world.declare(Ends::OwnCall, Ends::Set);
+    bench.restart();
+    let shop = bench.world.add("shop", Layout::Combined, true, false);
+    bench.rotate(&shop, CredentialKind::Combined).await;
+    let (create, made) = bench.made(&shop, CredentialKind::Combined).await;
+    bench.world.delete_by_hand(&shop);
+    bench.world.make_again(&shop);
+    let receipt = partial(&bench, &made);
+    assert!(!bench.rotator.accept_receipt(&create.order, &receipt).await.unwrap().whole);
+    assert_eq!(bench.world.live_clients(&shop), 1);
+    let calls = bench.world.issuer_calls().len();
+    bench.rotator.abandon(&create.order).await.unwrap();
+    assert_eq!(bench.world.issuer_calls().len(), calls, "nothing is owed any more");
+    bench.world.clock.advance(REQUEST_LIFE);
+    let (next, fresh) = bench.made(&shop, CredentialKind::Combined).await;
+    bench.deliver(&next.order, &fresh).await;
+    assert!(opens(&bench, &next.order, &fresh));
+}
+
+#[tokio::test]
 async fn a_rotation_whose_value_no_destination_has_is_given_up_without_a_call() {
     let (mut bench, shop) = at(Ends::OwnCall, Ends::Set).await;
     let (create, made) = bench.made(&shop, CredentialKind::Client).await;

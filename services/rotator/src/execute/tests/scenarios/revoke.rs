@@ -89,6 +89,38 @@ async fn an_overlap_that_runs_ends_with_the_statement_and_a_fresh_version_comple
 }
 
 #[tokio::test]
+async fn what_a_statement_names_ends_with_another_kinds_version_after_a_change_of_layout() {
+    let (mut bench, shop) = Bench::with_shop().await;
+    bench.rotate(&shop, PASSWORD).await;
+    let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
+    assert!(!bench.rotator.revoke(&order).await.unwrap().complete);
+    bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Combined);
+    let (create, made) = bench.made(&shop, CredentialKind::Combined).await;
+    let done = bench.rotator.revoke(&order).await.unwrap();
+    assert_eq!(done, Revoked { complete: true, rotation: Some(create.order.ask.rotation) });
+    bench.world.clock.advance(PASSWORD_GRACE);
+    assert_eq!(bench.world.live_passwords(&shop), 1);
+    assert_eq!(bench.deliver(&create.order, &made).await.retire_after, Duration::ZERO);
+    bench.rotator.retire(&create.order).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_made_after_a_statement_is_not_meant_by_it_whatever_its_kind() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Combined, true, false);
+    bench.rotate(&shop, CredentialKind::Combined).await;
+    let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
+    assert!(!bench.rotator.revoke(&order).await.unwrap().complete, "its password lives");
+    // a clock that is set back makes no version look older than what it replaces
+    let now = bench.world.clock.now();
+    bench.world.clock.set(mint_types::Timestamp::from_unix_micros(now.unix_micros() - 3_600_000_000));
+    bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Split);
+    bench.rotate(&shop, PASSWORD).await;
+    let done = bench.rotator.revoke(&order).await.unwrap();
+    assert_eq!(done, Revoked { complete: true, rotation: None }, "no version more than that one");
+}
+
+#[tokio::test]
 async fn what_two_operators_did_not_say_ends_nothing_and_is_in_the_log() {
     let (mut bench, shop) = Bench::with_shop().await;
     bench.rotate(&shop, PASSWORD).await;
