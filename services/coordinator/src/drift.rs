@@ -63,28 +63,41 @@ pub async fn pass(parts: &Parts) -> Result<Option<Timestamp>, StoreError> {
     let round = look_at_everybody(parts, period).await?;
     let mut repairs = round.repairs_left();
     let mut again_at = round.again_at;
+    for (application, kind) in &round.repair {
+        let repaired = of_one(application, repair(parts, application, *kind, repairs).await)?;
+        repairs = repairs.saturating_sub(repaired);
+    }
     for (application, kind) in &round.ask {
         let now = parts.clock.now();
         if parts.issuer.paused_until(now).is_some() {
             break;
         }
-        let asked = ask_if_due(parts, application, *kind, period).await?;
+        let asked = of_one(application, ask_if_due(parts, application, *kind, period).await)?;
         let wait = match asked {
             Some(Ok(Verdict::RefusedOnce { retry_after } | Verdict::NotNow { retry_after })) => {
                 Some(now.plus(retry_after))
             }
             Some(Ok(Verdict::Refused)) => {
-                repairs = repairs.saturating_sub(repair(parts, application, *kind, repairs).await?);
+                let repaired = of_one(application, repair(parts, application, *kind, repairs).await)?;
+                repairs = repairs.saturating_sub(repaired);
                 None
             }
             Some(Ok(Verdict::Accepted | Verdict::NotTried) | Err(_)) | None => None,
         };
         again_at = [again_at, wait].into_iter().flatten().min();
     }
-    for (application, kind) in &round.repair {
-        repairs = repairs.saturating_sub(repair(parts, application, *kind, repairs).await?);
-    }
     Ok(again_at)
+}
+
+/// Trouble with one application's state is told and holds up nobody else; trouble with the store ends the pass.
+fn of_one<T: Default>(application: &ApplicationId, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    match outcome {
+        Err(error @ (StoreError::LeaseLost(_) | StoreError::Corrupt { .. })) => {
+            tracing::warn!(%application, code = ?error.code(), error = %chain(&error), "not checked");
+            Ok(T::default())
+        }
+        other => other,
+    }
 }
 
 async fn look_at_everybody(parts: &Parts, period: Duration) -> Result<Round, StoreError> {
