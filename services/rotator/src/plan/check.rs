@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(decide(&known(1, 1), 110), CheckPlan::Wait(Duration::from_secs(10)));
         assert_eq!(decide(&known(1, 1), 120), CheckPlan::Login);
         assert_eq!(decide(&known(2, 2), 120), CheckPlan::Refused);
-        assert_eq!(decide(&known(2, 1), 160), CheckPlan::Wait(Duration::from_secs(24 * 3600 - 60)));
+        assert_eq!(decide(&known(2, 1), 160), CheckPlan::Wait(Duration::from_mins(24 * 60 - 1)));
         for refused in 0..=2 {
             assert_eq!(decide(&known(2, refused), 100 + 24 * 3600), CheckPlan::Login, "it begins anew");
         }
