@@ -142,7 +142,8 @@ fn kind(statements: &[Statement]) -> Result<Kind, Error> {
     Ok(if statements.iter().all(is_of_kms) { Kind::Key } else { Kind::Bucket })
 }
 
-const ELEMENTS: &[&str] = &[
+/// The elements of a statement that are known.
+pub(crate) const ELEMENTS: &[&str] = &[
     "Sid",
     "Effect",
     "Principal",

@@ -189,21 +189,19 @@ fn written(directory: &tempfile::TempDir, name: &str, text: &str) -> std::path::
 
 const EXAMPLE_ACCOUNTS: &str = include_str!("../../../deploy/aws/example.toml");
 
+fn rendering(config: &Path, out: &Path) -> Command {
+    let mut command = mint();
+    command.args(["policy", "render", "--config"]).arg(config).arg("--out").arg(out);
+    command
+}
+
 #[test]
 fn the_policies_of_a_configuration_are_written_below_a_directory_and_are_clean() {
     let directory = tempfile::tempdir().unwrap();
     let config = written(&directory, "aws.toml", EXAMPLE_ACCOUNTS);
     let out = directory.path().join("out");
     for _ in 0..2 {
-        mint()
-            .args(["policy", "render", "--config"])
-            .arg(&config)
-            .arg("--out")
-            .arg(&out)
-            .assert()
-            .code(0)
-            .stdout("")
-            .stderr(contains("26 files are in"));
+        rendering(&config, &out).assert().code(0).stdout("").stderr(contains("26 files are in"));
     }
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/aws/example");
     let trust = "teams/payments/mint-tagged-reader/trust.json";
@@ -226,11 +224,7 @@ fn a_bad_configuration_of_accounts_is_refused_by_the_name_of_its_key() {
         ("tag_key = \"mint_application\"", "tag_key = \"*\"", "teams.payments.broker.tag_key"),
     ] {
         let config = written(&directory, "aws.toml", &EXAMPLE_ACCOUNTS.replacen(from, to, 1));
-        mint()
-            .args(["policy", "render", "--config"])
-            .arg(&config)
-            .arg("--out")
-            .arg(&out)
+        rendering(&config, &out)
             .assert()
             .code(64)
             .stdout("")

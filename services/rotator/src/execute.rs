@@ -233,6 +233,14 @@ impl Rotator {
         Ok(())
     }
 
+    /// Tells the log of an act that failed, and gives back why it did: what is answered is that, whether or not the log took it.
+    async fn conclude_failed(&self, announced: mint_api::audit_log::Announced, error: Error) -> Error {
+        if let Err(untold) = self.conclude(announced, failure(&error), None).await {
+            tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
+        }
+        error
+    }
+
     /// Tells the log of an act that was done, but whose outcome it did not take at the time.
     async fn tell_again(&self, order: &Order, action: &'static str, of: ToldOf) -> Result<(), Error> {
         let act = order.act(action, self.username(&order.application));

@@ -131,4 +131,6 @@ fn known(state: &ApplicationState, ask: Ask) -> Result<&Rotation, Error> {
 }
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;

@@ -13,6 +13,17 @@ use mint_types::{Clock as _, CredentialKind, Version, VersionId};
 
 use super::{AGAIN, GRACE, Issuer, OVERLAP, TOMBSTONE, World};
 
+/// As asked for, and nothing waits for anybody.
+fn settled(call: &Call) -> Ensured {
+    Ensured {
+        client_id: format!("client-of-{}", call.application),
+        applied: call.revision,
+        incarnation: None,
+        unconfirmed_redirect: None,
+        unconfirmed_client_type: None,
+    }
+}
+
 #[async_trait]
 impl Identities for World {
     async fn ensure(&self, call: &Call) -> Result<Ensured, Failure> {
@@ -57,7 +68,6 @@ impl Identities for World {
     async fn restore(&self, call: &Call) -> Result<Ensured, Failure> {
         let (_busy, fault) = self.enter("restore", call, None).await?;
         let application = call.application.to_string();
-        let client_id = format!("client-of-{application}");
         let deleted = {
             let mut state = self.state();
             state.disabled.remove(&application);
@@ -66,37 +76,14 @@ impl Identities for World {
         if deleted {
             return Err(Failure::new("IDENTITY_DELETED", "it is gone"));
         }
-        Ok(self
-            .leave(
-                fault,
-                Ensured {
-                    client_id,
-                    applied: call.revision,
-                    incarnation: None,
-                    unconfirmed_redirect: None,
-                    unconfirmed_client_type: None,
-                },
-            )
-            .await)
+        Ok(self.leave(fault, settled(call)).await)
     }
 
     async fn adopt(&self, call: &Call) -> Result<Ensured, Failure> {
         let (_busy, fault) = self.enter("adopt", call, None).await?;
         let application = call.application.to_string();
         *self.state().ensured.entry(application.clone()).or_default() += 1;
-        let client_id = format!("client-of-{application}");
-        Ok(self
-            .leave(
-                fault,
-                Ensured {
-                    client_id,
-                    applied: call.revision,
-                    incarnation: None,
-                    unconfirmed_redirect: None,
-                    unconfirmed_client_type: None,
-                },
-            )
-            .await)
+        Ok(self.leave(fault, settled(call)).await)
     }
 
     async fn delete(&self, call: &Call) -> Result<(), Failure> {

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use mint_api::audit_log::{Act, Announced, Outcome};
-use mint_secret::SecretValue;
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RequestId, RotationId};
 
+use super::Rotator;
 use super::prove::Plain;
-use super::{Rotator, failure};
 use crate::Error;
 use crate::plan::{self, CheckPlan};
 use crate::ports::LoginVerdict;
@@ -73,7 +72,7 @@ impl Rotator {
         let counted = plan::tried(version, known.as_ref(), &self.now());
         match ledger.begin_check(application, order.token, kind, &counted).await {
             Ok(()) => self.look(order, announced, &plain, counted).await,
-            Err(error) => self.not_checked(announced, error).await,
+            Err(error) => Err(self.conclude_failed(announced, error).await),
         }
     }
 
@@ -87,10 +86,7 @@ impl Rotator {
         let kept = async |seen: &Check| self.parts.ledger.checked(&order.application, order.kind, seen).await;
         match self.log_in_with(plain, order.kind.issuer_objects()).await {
             Ok(LoginVerdict::Accepted(token)) => {
-                let copy = |(id, secret): &(String, SecretValue)| {
-                    (id.clone(), SecretValue::new(secret.expose().to_owned()))
-                };
-                self.revoke_proof(token, plain.client.as_ref().map(copy));
+                self.revoke_proof(token, plain.client.as_ref());
                 kept(&Check { tries: 0, refused: 0, ..counted }).await?;
                 self.conclude(announced, Outcome::Success, None).await?;
                 Ok(Checked::Accepted)
@@ -107,16 +103,9 @@ impl Rotator {
                     // it was no login of this user
                     kept(&Check { tries: counted.tries.saturating_sub(1), ..counted }).await?;
                 }
-                self.not_checked(announced, Error::Issuer { call: "login", error }).await
+                Err(self.conclude_failed(announced, Error::Issuer { call: "login", error }).await)
             }
         }
-    }
-
-    async fn not_checked(&self, announced: Announced, error: Error) -> Result<Checked, Error> {
-        if let Err(untold) = self.conclude(announced, failure(&error), None).await {
-            tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
-        }
-        Err(error)
     }
 
     fn act_of(&self, order: &CheckOrder) -> Act {

@@ -60,11 +60,7 @@ impl Rotator {
                 {
                     self.issuer_lied(order, error.reason()).await;
                 }
-                // the error that is answered is the issuer's; that the log lacks the outcome shows in the log
-                if let Err(untold) = self.conclude(announced, failure(&error), None).await {
-                    tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
-                }
-                Err(error)
+                Err(self.conclude_failed(announced, error).await)
             }
         }
     }

@@ -6,7 +6,7 @@ use mint_api::audit_log::{Announced, Outcome};
 use mint_secret::{Expected, KeyUse, Object, Purpose, SecretValue, VerifyKeys, open, parse};
 use mint_types::{ApplicationId, CredentialKind, Version};
 
-use super::{Order, Rotator, failure};
+use super::{Order, Rotator};
 use crate::Error;
 use crate::error::IssuerError;
 use crate::ledger::ToldOf;
@@ -84,12 +84,7 @@ impl Rotator {
                 self.conclude(announced, Outcome::Success, Some((order, ToldOf::Prove))).await?;
                 Ok(Proof::Dead)
             }
-            Err(error) => {
-                if let Err(untold) = self.conclude(announced, failure(&error), None).await {
-                    tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.conclude_failed(announced, error).await),
         }
     }
 
@@ -129,13 +124,15 @@ impl Rotator {
             && let LoginVerdict::Accepted(token) = login.client(ClientLogin { id, secret }).await?
         {
             alive = true;
-            self.revoke_proof(token, Some((id.clone(), SecretValue::new(secret.expose().to_owned()))));
+            self.revoke_proof(token, ended.client.as_ref());
         }
         Ok(alive)
     }
 
-    pub(super) fn revoke_proof(&self, token: SecretValue, client: Option<(String, SecretValue)>) {
+    /// Ends the token of a login that only was to prove something, as the client it was issued to; nobody waits for it.
+    pub(super) fn revoke_proof(&self, token: SecretValue, client: Option<&(String, SecretValue)>) {
         let login = self.parts.login.clone();
+        let client = client.map(|(id, secret)| (id.clone(), SecretValue::new(secret.expose().to_owned())));
         self.parts.background.spawn(async move {
             let client = client.as_ref().map(|(id, secret)| ClientLogin { id, secret });
             if let Err(error) = login.revoke(&token, client).await {

@@ -7,7 +7,7 @@ use mint_issuer_contract::Handle;
 use mint_secret::Evidence;
 use mint_types::{IssuerObject, RotationId, Version};
 
-use super::{Order, Rotator, VERSION_GONE, Verb, call_name, failure, set, subject};
+use super::{Order, Rotator, VERSION_GONE, Verb, call_name, set, subject};
 use crate::Error;
 use crate::error::IssuerError;
 use crate::ledger::{EndCalls, ToldOf};
@@ -144,12 +144,7 @@ impl Rotator {
         .await;
         match outcome {
             Ok(()) => self.conclude(announced, Outcome::Success, Some((order, ToldOf::Retire))).await,
-            Err(error) => {
-                if let Err(untold) = self.conclude(announced, failure(&error), None).await {
-                    tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.conclude_failed(announced, error).await),
         }
     }
 

@@ -4,7 +4,7 @@ use mint_api::audit_log::{Act, Announced, Outcome};
 use mint_types::{ApplicationId, CredentialKind, FencingToken, RequestId, RotationId};
 
 use super::retire::Sent;
-use super::{Order, Rotator, failure};
+use super::{Order, Rotator};
 use crate::Error;
 use crate::ledger::{Excuse, Revocation};
 use crate::plan::{self, Ending, RevokePlan};
@@ -136,12 +136,7 @@ impl Rotator {
                 }
                 Ok(Revoked { complete: ending.completes, rotation })
             }
-            Err(error) => {
-                if let Err(untold) = self.conclude(announced, failure(&error), None).await {
-                    tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.conclude_failed(announced, error).await),
         }
     }
 

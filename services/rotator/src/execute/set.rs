@@ -6,7 +6,7 @@ use mint_types::IssuerObject;
 use super::create::test::is_worth_repeating;
 use super::prove::Plain;
 use super::retire::Sent;
-use super::{Order, Rotator, Verb, call_name, failure, subject};
+use super::{Order, Rotator, Verb, call_name, subject};
 use crate::Error;
 use crate::error::IssuerError;
 use crate::ledger::{EndCalls, ToldOf};
@@ -59,10 +59,7 @@ impl Rotator {
                 if matches!(error, Error::RejectedLogin { .. }) {
                     self.issuer_lied(order, "ISSUER_REJECTED_SET").await;
                 }
-                if let Err(untold) = self.conclude(announced, failure(&error), None).await {
-                    tracing::warn!(code = untold.reason(), "the outcome of a failed act is not in the log");
-                }
-                Err(error)
+                Err(self.conclude_failed(announced, error).await)
             }
         }
     }
@@ -124,11 +121,8 @@ impl Rotator {
         }
         match verdict.map_err(|error| Error::Issuer { call: "login", error })? {
             LoginVerdict::Accepted(token) => {
-                let copy = |(id, secret): &(String, mint_secret::SecretValue)| {
-                    (id.clone(), mint_secret::SecretValue::new(secret.expose().to_owned()))
-                };
                 let client = plain.client.as_ref().filter(|_| objects.contains(&IssuerObject::Client));
-                self.revoke_proof(token, client.map(copy));
+                self.revoke_proof(token, client);
             }
             LoginVerdict::Refused(error) => return Err(Error::RejectedLogin { error }),
         }

@@ -82,33 +82,17 @@ pub fn is_believed(known: &Check) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mint_issuer_contract::{Ends, EndsOf};
-    use mint_types::{Monotonic, RotationId, Timestamp};
+    use mint_types::RotationId;
 
     use super::*;
     use crate::plan::Proving;
+    use crate::plan::fixture::{RULES, at};
     use crate::state::LiveVersion;
 
     const PASSWORD: CredentialKind = CredentialKind::Password;
 
-    fn at(seconds: u64) -> Instant {
-        Instant {
-            wall: Timestamp::from_unix_micros(0).plus(Duration::from_secs(seconds)),
-            monotonic: Monotonic { boot: "boot".to_owned(), nanos: seconds * 1_000_000_000 },
-        }
-    }
-
     fn rules(by_login: bool) -> Rules {
-        Rules {
-            min_overlap: Duration::from_mins(1),
-            max_overlap: Duration::from_mins(1),
-            ends: EndsOf { user: Ends::OwnCall, client: Ends::Set },
-            request_life: Duration::from_secs(12),
-            unresolved_hold: Duration::from_mins(1),
-            login_pause: Duration::ZERO,
-            replace_window: Duration::from_secs(30),
-            proving: Proving { by_login, attempts: 5 },
-        }
+        Rules { proving: Proving { by_login, ..RULES.proving }, ..RULES }
     }
 
     fn known(tries: u32, refused: u32) -> Check {

@@ -97,36 +97,13 @@ fn in_words(attempt: &Attempt, now: &Instant) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use mint_issuer_contract::{Ends, EndsOf};
-    use mint_types::{CredentialKind, Monotonic, RotationId, Timestamp};
+    use mint_types::{CredentialKind, RotationId};
 
     use super::*;
-    use crate::plan::Proving;
+    use crate::plan::fixture::{RULES, at};
     use crate::state::{Stage, Unsettled};
 
     const USER: IssuerObject = IssuerObject::User;
-
-    fn at(seconds: u64) -> Instant {
-        Instant {
-            wall: Timestamp::from_unix_micros(0).plus(Duration::from_secs(seconds)),
-            monotonic: Monotonic { boot: "boot".to_owned(), nanos: seconds * 1_000_000_000 },
-        }
-    }
-
-    fn rules() -> Rules {
-        Rules {
-            min_overlap: Duration::from_mins(1),
-            max_overlap: Duration::from_mins(1),
-            ends: EndsOf { user: Ends::OwnCall, client: Ends::Set },
-            request_life: Duration::from_secs(12),
-            unresolved_hold: Duration::from_mins(1),
-            login_pause: Duration::ZERO,
-            replace_window: Duration::from_secs(30),
-            proving: Proving { by_login: true, attempts: 5 },
-        }
-    }
 
     fn version(number: u64) -> LiveVersion {
         LiveVersion {
@@ -147,7 +124,7 @@ mod tests {
             attempts: attempts.iter().map(attempt).collect(),
             ..ApplicationState::default()
         };
-        let found = reconcile(&state, USER, alive, &rules(), &at(100));
+        let found = reconcile(&state, USER, alive, &RULES, &at(100));
         (found.findings.iter().map(|finding| finding.reason).collect(), found.made_nothing)
     }
 

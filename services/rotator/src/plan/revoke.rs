@@ -99,15 +99,13 @@ fn ending(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use mint_issuer_contract::{Ends, EndsOf, Handle};
+    use mint_issuer_contract::Handle;
     use mint_secret::EnvelopeDigest;
     use mint_testkit::SeededEntropy;
     use mint_types::{RotationId, VersionId};
 
     use super::*;
-    use crate::plan::Proving;
+    use crate::plan::fixture::RULES;
     use crate::state::{Attempt, EndCall, Proofs, RotationState, Stage, Told, Unsettled};
 
     const PASSWORD: CredentialKind = CredentialKind::Password;
@@ -115,19 +113,6 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_micros(5);
     /// The newest version when the statement came.
     const THROUGH: Version = Version(10);
-
-    fn rules() -> Rules {
-        Rules {
-            min_overlap: Duration::from_mins(1),
-            max_overlap: Duration::from_mins(1),
-            ends: EndsOf { user: Ends::OwnCall, client: Ends::Set },
-            request_life: Duration::from_secs(12),
-            unresolved_hold: Duration::from_mins(1),
-            login_pause: Duration::ZERO,
-            replace_window: Duration::from_secs(30),
-            proving: Proving { by_login: true, attempts: 5 },
-        }
-    }
 
     fn live(kind: CredentialKind, version: u64) -> LiveVersion {
         LiveVersion {
@@ -170,7 +155,7 @@ mod tests {
 
     fn of(kind: CredentialKind, versions: Vec<LiveVersion>, rotations: Vec<Rotation>) -> RevokePlan {
         let state = ApplicationState { rotations, versions, ..ApplicationState::default() };
-        revoke(&state, kind, THROUGH, &rules(), &now()).unwrap()
+        revoke(&state, kind, THROUGH, &RULES, &now()).unwrap()
     }
 
     fn now() -> Instant {
@@ -230,7 +215,7 @@ mod tests {
         let stray =
             Attempt { object: IssuerObject::User, state: Unsettled::Stray, reason: None, sent: now() };
         let state = ApplicationState { attempts: vec![stray], ..ApplicationState::default() };
-        let unknown = revoke(&state, PASSWORD, THROUGH, &rules(), &now()).unwrap();
+        let unknown = revoke(&state, PASSWORD, THROUGH, &RULES, &now()).unwrap();
         assert_eq!(unknown, RevokePlan::AwaitsVersion, "what nobody knows ends with a fresh version");
     }
 
@@ -249,7 +234,7 @@ mod tests {
                     .collect(),
                 ..ApplicationState::default()
             };
-            revoke(&state, PASSWORD, THROUGH, &rules(), &now()).err().map(|error| error.reason())
+            revoke(&state, PASSWORD, THROUGH, &RULES, &now()).err().map(|error| error.reason())
         };
         assert_eq!(refused(None, false), None);
         assert_eq!(refused(Some(now()), false), Some("ISSUER_UNKNOWN_OUTCOME"));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::document::ELEMENTS;
 
 /// Numbers that look random and are the same in every run (a linear congruence, Knuth's MMIX).
 struct Seeded(u64);
@@ -63,19 +64,8 @@ impl Seeded {
     }
 
     fn statement(&mut self) -> Value {
-        let elements = [
-            "Sid",
-            "Effect",
-            "Principal",
-            "NotPrincipal",
-            "Action",
-            "NotAction",
-            "Resource",
-            "NotResource",
-            "Condition",
-        ];
         let mut statement = json!({"Effect": self.one(&["Allow", "Deny"])});
-        for element in elements {
+        for &element in ELEMENTS {
             let written = match (element, self.below(4)) {
                 (_, 0) | ("Effect", _) => continue,
                 ("Action" | "NotAction", _) => json!([format!("s3:{}", self.text()), "sts:AssumeRole*"]),
