@@ -125,7 +125,13 @@ impl Way {
     pub(crate) fn takes(self) -> bool {
         matches!(
             self,
-            Self::Disable | Self::Enable | Self::Delete | Self::Tombstone | Self::Decision | Self::Orphan
+            Self::Disable
+                | Self::Enable
+                | Self::Delete
+                | Self::Tombstone
+                | Self::Abandoned
+                | Self::Decision
+                | Self::Orphan
         )
     }
 

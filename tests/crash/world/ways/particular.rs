@@ -1,5 +1,7 @@
 //! The ways that are no plain rotation.
 
+use std::sync::Mutex;
+
 use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
 use mint_api::coordination::v1::{Node, PauseRequest, ReportVersionRequest, ResumeRequest};
 use mint_api::types::v1::{CredentialKind, Layout};
@@ -119,12 +121,24 @@ impl Stage {
         .await?;
         self.arming.arm(case);
         self.edit(id, |settings| settings.layout = Layout::Combined as i32).await?;
+        self.confirm(id).await?;
         let fired = self.fires(case).await;
         // the object that is no longer asked for is to be overwritten
         self.world.heal_of(&object).await;
         fired?;
         self.rests(id, 1).await?;
         self.is_clean(id, slate::Alive::Enabled).await
+    }
+
+    /// An operator signs for what its settings say: another layout is delivered by nobody's word but a signature.
+    async fn confirm(&self, id: &str) -> Result<(), String> {
+        let refusal = Mutex::new(String::new());
+        let confirmed = until("an operator confirms", || async {
+            let said = self.world.mint(&["app", "confirm", id, "--signer", "operator/operator"]).await;
+            *refusal.lock().unwrap() = String::from_utf8_lossy(&said.stderr).into_owned();
+            said.status.success().then_some(())
+        });
+        confirmed.await.map_err(|late| format!("{late}: {}", refusal.lock().unwrap()))
     }
 
     /// The overlap's beginning is one of another machine: this one counts its own.
