@@ -5,8 +5,8 @@ use mint_api::types::v1::Layout;
 use serde_json::json;
 
 use crate::cases::{Case, Way};
-use crate::stage::{SECOND_BUCKET, Stage, TEMPLATE, until};
-use crate::ways::Trouble;
+use crate::stage::{Stage, TEMPLATE, until};
+use crate::ways::{Trouble, with_second_bucket};
 
 impl Stage {
     /// The same case for an application that nothing happened to, registered and delivered as the first one was.
@@ -29,11 +29,7 @@ impl Stage {
         match case.way {
             Way::Combined => settings.layout = Layout::Combined as i32,
             Way::Public => settings.confidential = false,
-            Way::Tombstone => {
-                let mut second = settings.buckets[0].clone();
-                SECOND_BUCKET.clone_into(&mut second.name);
-                settings.buckets.push(second);
-            }
+            Way::Tombstone | Way::OverBudget => with_second_bucket(&mut settings),
             _ => {}
         }
         self.enter(id, &settings).await?;

@@ -83,7 +83,7 @@ pub(crate) enum Way {
     Reconcile,
     /// The same while the outcome of a call is unknown that made nothing.
     MadeNothing,
-    /// It is to be disabled when the day's budget is spent.
+    /// Its objects are to be overwritten in one of its buckets when the day's budget is spent.
     OverBudget,
     /// An operator pauses it, and lets it go on.
     Pause,

@@ -62,7 +62,7 @@ fn entry(case: &Case) -> Option<Entry> {
         Way::Combined => entry.combined(),
         Way::Public => entry.public(),
         Way::First => entry.inactive(),
-        Way::Tombstone => entry.buckets(&["team-credentials", SECOND_BUCKET]),
+        Way::Tombstone | Way::OverBudget => entry.buckets(&["team-credentials", SECOND_BUCKET]),
         _ if !case.way.is_registered() => return None,
         _ => entry,
     })

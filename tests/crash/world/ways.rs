@@ -20,6 +20,8 @@ mod decided;
 mod ordered;
 mod particular;
 
+pub(crate) use decided::with_second_bucket;
+
 /// How long a point may take to fire before its case is walked on another application: longer than any walk to it.
 const PATIENCE_TO_FIRE: Duration = Duration::from_secs(90);
 
