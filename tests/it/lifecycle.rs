@@ -152,6 +152,14 @@ async fn an_operator_sees_changes_pauses_and_rotates_from_the_command_line() {
     let record: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("one JSON document");
     assert!(record.to_string().contains("team-credentials"), "{record}");
 
+    let member = world.data().join("teams/team");
+    let [cert, key] = ["cert.pem", "key.pem"].map(|file| member.join(file).to_str().unwrap().to_owned());
+    let shown = ["app", "show", "alpha", "--output", "json", "--cert", &cert, "--key", &key];
+    let shown = world.mint(&shown).await;
+    assert!(shown.status.success() && shown.stderr.is_empty(), "a team sees its own: {shown:?}");
+    let record: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("one JSON document");
+    assert_eq!(record["status"]["state"], "delivered", "{record}");
+
     let status = world.mint(&["status", "--output", "json"]).await;
     assert!(serde_json::from_slice::<serde_json::Value>(&status.stdout).is_ok());
 

@@ -3,7 +3,8 @@
 //! envelopes and receipts, and nothing else.
 //!
 //! # Permission
-//! - RPC (`permissions/rpc.json`): operators, and each application for what its instances report.
+//! - RPC (`permissions/rpc.json`): operators, each team to see how its own applications stand, and each application for what
+//!   its instances report.
 //! - Calls: `registry-sync` (the catalog), `identity-provisioner`, `rotator`, `distributor`, `audit`.
 //! - AWS: nothing. PostgreSQL: its own schema, no DELETE.
 //!
@@ -25,6 +26,7 @@
 //!   `a_removal_is_disable_then_tombstones_then_delete_each_in_its_time`,
 //!   `a_crash_at_every_call_of_a_removal_converges_and_what_comes_back_is_whole`.
 //! - lets a store that refuses hold a deletion up: `a_bucket_that_refuses_the_tombstone_is_a_problem_and_delays_no_deletion`.
+//! - shows a team how others' applications stand: `a_team_sees_how_its_own_applications_stand_and_no_others`.
 //! - forgets objects that hold a credential still: they stay a problem that names them (the same test).
 //! - takes a tombstone for a delivery: `what_became_a_tombstone_is_filled_again_by_a_rotation_of_its_own`; or what belonged
 //!   to a user that is gone: `a_user_that_was_made_again_has_every_kind_delivered_again_at_once`.

@@ -93,6 +93,18 @@ fn not_owner(application: &ApplicationId, caller: &Principal) -> Fault {
     Fault::new(Code::PermissionDenied, "NOT_OWNER", message).with("application", application.as_str())
 }
 
+/// A team sees its own: how others' applications stand is not its business.
+fn may_read(reader: &Principal, status: &crate::status::Status) -> Result<(), Fault> {
+    match reader {
+        Principal::Team { team, .. } if *team != status.team => {
+            let message = format!("{} does not belong to the team of {reader}", status.application);
+            Err(Fault::new(Code::PermissionDenied, "NOT_OWNER", message)
+                .with("application", status.application.as_str()))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn page_size(asked: u32) -> Result<usize, InvalidMessage> {
     let size = match asked {
         0 => DEFAULT_PAGE,
@@ -130,8 +142,10 @@ impl CoordinationService for Rpc {
         &self,
         request: Request<GetApplicationRequest>,
     ) -> Result<Response<GetApplicationResponse>, Status> {
+        let reader = mint_runtime::peer_of(&request)?.principal;
         let id = parse("application_id", &request.into_inner().application_id)?;
         let status = self.operator.application(&id).await?;
+        may_read(&reader, &status)?;
         Ok(Response::new(GetApplicationResponse {
             application: Some(status.into()),
             problems: self.problems(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use mint_api::WireFault;
 use mint_api::audit_log::MemoryAuditLog;
 use mint_api::convert::duration_to_wire;
-use mint_api::coordination::v1::ReportVersionRequest;
 use mint_api::coordination::v1::coordination_service_server::CoordinationService;
+use mint_api::coordination::v1::{GetApplicationRequest, ReportVersionRequest};
 use mint_coordinator::{NotKept, Operator, Reported, Rpc, SqlStore, Store};
 use mint_port::Port;
 use mint_saga::{Report, Unheard};
@@ -224,6 +224,28 @@ async fn a_forged_or_replayed_report_is_refused() {
         spoil(request.get_mut());
         assert_eq!(reason(request).await, "INVALID_MESSAGE");
     }
+}
+
+#[tokio::test]
+async fn a_team_sees_how_its_own_applications_stand_and_no_others() {
+    let mut stage = Stage::new().await;
+    let (_, second) = adopting(&mut stage).await;
+    report(&stage, said("web-1", second, 1)).await.unwrap();
+    let rpc = rpc(&stage);
+    let asked = async |from: &str| {
+        let peer: SpiffeId = format!("spiffe://mint.local/{from}").parse().unwrap();
+        let mut request = Request::new(GetApplicationRequest { application_id: "app-a".into() });
+        request.extensions_mut().insert(peer);
+        rpc.get_application(request).await.map(|answer| answer.into_inner().application.unwrap())
+    };
+    for reader in ["team/team-a/ann", "operator/one"] {
+        let status = asked(reader).await.unwrap();
+        let instances: Vec<&str> = status.instances.iter().map(|held| held.instance.as_str()).collect();
+        assert_eq!(instances, ["web-1"], "{reader}");
+    }
+    let refused = asked("team/team-b/ann").await.unwrap_err();
+    assert_eq!(WireFault::from_status(&refused).reason, "NOT_OWNER");
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied);
 }
 
 #[tokio::test]
