@@ -55,6 +55,10 @@ pub(crate) enum Way {
     Refused,
     /// The issuer asks for a pause.
     RateLimited,
+    /// The issuer does not know the password that is to stay when the others end.
+    KeepUnknown,
+    /// The issuer refuses to end what was in use.
+    EndRefused,
     /// The issuer accepts a password that it ended.
     Lied,
     /// What was made is wanted no more before anything was written.

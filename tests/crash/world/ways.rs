@@ -118,6 +118,8 @@ impl Stage {
             Way::Lookup => self.is_looked_up(case).await,
             Way::Refused => self.is_refused(case).await,
             Way::RateLimited => self.is_rate_limited(case).await,
+            Way::KeepUnknown => self.is_not_known(case).await,
+            Way::EndRefused => self.is_refused_an_end(case).await,
             Way::Lied => self.is_lied_to(case).await,
             Way::Abandoned => self.is_abandoned(case).await,
             Way::Report => self.is_reported(case).await,

@@ -16,18 +16,6 @@ pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
         "only when somebody's clock was ahead: coordinator's tests of its leases, tests/peers/clock_jumps.sh",
     ),
     (
-        "rotator.ledger.end_failed",
-        "only when an end or a set had no answer, or was refused: the rotator's own tests of late ends",
-    ),
-    (
-        "rotator.issuer.knows",
-        "only when an issuer does not know the version that it is to keep: the rotator's own tests of what is gone",
-    ),
-    (
-        "rotator.ledger.give_up",
-        "only when an issuer does not know the version that it is to keep: the rotator's own tests of what is gone",
-    ),
-    (
         "rotator.ledger.close_what_was_open",
         "only when the state was put back from a backup: the rotator's own tests of its ledger",
     ),
@@ -50,9 +38,10 @@ pub(super) fn ways(call: &str) -> Vec<(Issuer, Way)> {
 
 fn at_service_user(call: &str) -> Vec<Way> {
     use Way::{
-        Abandoned, Adopted, Anybody, Client, Combined, Decision, Delete, Disable, Enable, Facts, First, Lied,
-        Look, Lookup, Orphan, OtherMachine, Password, Pause, PauseAll, Public, RateLimited, Reconcile,
-        Refused, Release, Report, Restored, Resume, Revoke, Settings, Start, Sync, Tombstone, Vanished,
+        Abandoned, Adopted, Anybody, Client, Combined, Decision, Delete, Disable, Enable, Facts, First,
+        KeepUnknown, Lied, Look, Lookup, Orphan, OtherMachine, Password, Pause, PauseAll, Public,
+        RateLimited, Reconcile, Refused, Release, Report, Restored, Resume, Revoke, Settings, Start, Sync,
+        Tombstone, Vanished,
     };
     match call {
         "rotator.issuer.create" | "rotator.issuer.end" => vec![Password, Client, Combined],
@@ -61,6 +50,7 @@ fn at_service_user(call: &str) -> Vec<Way> {
         | "rotator.ledger.value_set"
         | "rotator.issuer.alive"
         | "rotator.ledger.made_nothing"
+        | "rotator.ledger.end_failed"
         | "identity-provisioner.state.wait" => vec![],
         "rotator.ledger.accept_revocation"
         | "rotator.ledger.excuse"
@@ -85,6 +75,7 @@ fn at_service_user(call: &str) -> Vec<Way> {
         "rotator.ledger.committed" => vec![Combined],
         "rotator.ledger.attempt_failed" => vec![Refused],
         "rotator.ledger.lied" | "rotator.ledger.proof_failed" => vec![Lied],
+        "rotator.issuer.knows" | "rotator.ledger.give_up" => vec![KeepUnknown],
         "rotator.ledger.resume_issuer" => vec![Resume],
         "rotator.ledger.abandon" | "coordinator.rotator.abandon" => vec![Abandoned],
         "rotator.ledger.begin_overlap" => vec![OtherMachine],
@@ -150,7 +141,7 @@ fn at_service_user(call: &str) -> Vec<Way> {
 
 /// What differs where versions end by a call of their own, or when the next one is set.
 fn at_glewlwyd(call: &str) -> Vec<Way> {
-    use Way::{Client, MadeNothing, OverBudget, Password, Reconcile};
+    use Way::{Client, EndRefused, MadeNothing, OverBudget, Password, Reconcile};
     match call {
         "rotator.issuer.create"
         | "rotator.issuer.end"
@@ -177,6 +168,7 @@ fn at_glewlwyd(call: &str) -> Vec<Way> {
         | "distributor.attempts.answer" => vec![Password, Client],
         "rotator.issuer.alive" => vec![Reconcile],
         "rotator.ledger.made_nothing" => vec![MadeNothing],
+        "rotator.ledger.end_failed" => vec![EndRefused],
         "identity-provisioner.state.wait" => vec![OverBudget],
         _ => vec![],
     }

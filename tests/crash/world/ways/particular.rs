@@ -45,6 +45,56 @@ impl Stage {
         self.is_troubled(case, id, refusal).await
     }
 
+    /// The issuer says that there is no such password as the one that is to stay: it is given up for a fresh one.
+    pub(super) async fn is_not_known(&self, case: &Case) -> Result<(), Trouble> {
+        let id = case.application.as_str();
+        let unknown = json!({"api": "service-user.commit_password", "kind": "fail", "status": 404, "count": 100,
+            "match": id});
+        self.is_troubled(case, id, unknown).await
+    }
+
+    /// The issuer's trouble begins while the store refuses what was made: the next call there is the end.
+    pub(super) async fn is_refused_an_end(&self, case: &Case) -> Result<(), Trouble> {
+        let (id, kinds) = (case.application.as_str(), [CredentialKind::Password]);
+        let before = completed(&self.standing(id).await?, &kinds);
+        let object = self.is_undeliverable(id).await?;
+        self.arming.arm(case);
+        let refusal =
+            json!({"api": "glewlwyd.user.put", "kind": "fail", "status": 503, "count": 1000, "match": id});
+        self.world.fault(refusal).await;
+        self.world.heal_of(&object).await;
+        let fired = self.fires(case).await;
+        self.world.heal_of(id).await;
+        fired?;
+        self.has_rotated(id, &kinds, before).await
+    }
+
+    async fn has_rotated(&self, id: &str, kinds: &[CredentialKind], before: u64) -> Result<(), Trouble> {
+        until("the rotation ends", || async {
+            let status = self.status(id).await?;
+            (at_rest(&status) && completed(&status, kinds) > before).then_some(())
+        })
+        .await?;
+        self.is_clean(id, slate::Alive::Enabled).await
+    }
+
+    /// Its password is rotated, and the store refuses it until its object, which is answered, is healed.
+    async fn is_undeliverable(&self, id: &str) -> Result<String, Trouble> {
+        let object = format!("/{id}/user.json");
+        let refusal =
+            json!({"api": "s3.PutObject", "kind": "fail", "status": 403, "count": 100_000, "match": object});
+        self.world.fault(refusal).await;
+        self.rotate(id, &[CredentialKind::Password]).await?;
+        until("the delivery is refused", || async {
+            let status = self.status(id).await?;
+            let refused =
+                status.credentials.iter().any(|line| line.node == Node::Deliver as i32 && line.attempts > 0);
+            refused.then_some(())
+        })
+        .await?;
+        Ok(object)
+    }
+
     /// Its password is rotated at an issuer in trouble, which is over as soon as the point has fired.
     async fn is_troubled(
         &self,
@@ -60,12 +110,7 @@ impl Stage {
         let fired = self.fires(case).await;
         self.world.heal_of(matching).await;
         fired?;
-        until("the rotation ends", || async {
-            let status = self.status(id).await?;
-            (at_rest(&status) && completed(&status, &kinds) > before).then_some(())
-        })
-        .await?;
-        self.is_clean(id, slate::Alive::Enabled).await
+        self.has_rotated(id, &kinds, before).await
     }
 
     /// The logins with the fresh and with the ended version are both answered with a token.
@@ -107,18 +152,7 @@ impl Stage {
     /// What was made is given up when the store refuses it and the settings want something else.
     pub(super) async fn is_abandoned(&self, case: &Case) -> Result<(), Trouble> {
         let id = case.application.as_str();
-        let object = format!("/{id}/user.json");
-        let refusal =
-            json!({"api": "s3.PutObject", "kind": "fail", "status": 403, "count": 100_000, "match": object});
-        self.world.fault(refusal).await;
-        self.rotate(id, &[CredentialKind::Password]).await?;
-        until("the delivery is refused", || async {
-            let status = self.status(id).await?;
-            let refused =
-                status.credentials.iter().any(|line| line.node == Node::Deliver as i32 && line.attempts > 0);
-            refused.then_some(())
-        })
-        .await?;
+        let object = self.is_undeliverable(id).await?;
         self.arming.arm(case);
         self.edit(id, |settings| settings.layout = Layout::Combined as i32).await?;
         self.confirm(id).await?;
@@ -151,12 +185,7 @@ impl Stage {
         until("the overlap begins on another machine", || async { self.move_overlap(id).then_some(()) })
             .await?;
         self.fires(case).await?;
-        until("the rotation ends", || async {
-            let status = self.status(id).await?;
-            (at_rest(&status) && completed(&status, &kinds) > before).then_some(())
-        })
-        .await?;
-        self.is_clean(id, slate::Alive::Enabled).await
+        self.has_rotated(id, &kinds, before).await
     }
 
     fn move_overlap(&self, id: &str) -> bool {
