@@ -430,6 +430,29 @@ async fn what_no_kind_can_end_any_more_is_closed_and_told() {
 }
 
 #[tokio::test]
+async fn half_of_what_is_meant_that_no_kind_can_end_rotates_the_other_half_once() {
+    let mut stage = Stage::new().await;
+    let settings = |layout, confidential| {
+        move |record: &mut mint_types::Application| {
+            record.settings = Some(crate::stage::settings(&["bucket"], layout, confidential));
+        }
+    };
+    change(&stage, 1, settings(mint_types::Layout::Combined, true)).await;
+    stage.live_for(Duration::from_mins(1)).await;
+    revoke_of(&stage, "app-a", CredentialKind::Combined, b"signed").await;
+    change(&stage, 2, settings(mint_types::Layout::Split, false)).await;
+    let log = MemoryAuditLog::default();
+    rounds_of(&mut stage, 200, Duration::from_secs(3), &log).await;
+    assert!(stage.store.revocations(None).await.unwrap().is_empty(), "{:?}", stage.world.log());
+    let entries = log.entries();
+    let [_, entry] = entries.as_slice() else { panic!("{entries:?}") };
+    assert!(entry.act.resource.contains("KIND_UNWANTED"), "the client's half: {entry:?}");
+    let made = stage.world.apis_of("app-a", KIND).into_iter().filter(|api| *api == "create").count();
+    assert_eq!(made, 1, "{:?}", stage.world.log());
+    stage.world.assert_sound();
+}
+
+#[tokio::test]
 async fn a_revocation_that_waits_lets_what_failed_wait_too() {
     let mut stage = delivered().await;
     revoke(&stage, b"signed").await;

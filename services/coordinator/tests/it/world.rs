@@ -7,7 +7,7 @@ use std::time::Duration;
 use mint_coordinator::{Call, RotationCall};
 use mint_saga::Failure;
 use mint_testkit::ManualClock;
-use mint_types::{Clock, CredentialKind, RotationId, Timestamp};
+use mint_types::{Clock, CredentialKind, IssuerObject, RotationId, Timestamp};
 use tokio::sync::Notify;
 
 #[path = "executors.rs"]
@@ -71,8 +71,8 @@ struct Issuer {
     changed: Option<u64>,
     /// How often each version was refused in a check.
     refused: BTreeMap<u64, u32>,
-    /// The newest version when operators revoked: of all kinds there together, and of this one.
-    through: Option<(u64, u64)>,
+    /// The newest version when operators revoked: of all kinds on each object together, and of this one.
+    through: Option<(BTreeMap<IssuerObject, u64>, u64)>,
 }
 
 #[derive(Default)]

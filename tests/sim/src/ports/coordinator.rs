@@ -22,8 +22,8 @@ use mint_api::rotation::v1::{
 };
 use mint_coordinator::{
     Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
-    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
-    Verdict as Checked,
+    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Remains, Removing, Retirement, RotationCall,
+    Rotator, Verdict as Checked,
 };
 use mint_saga::{Created, Failure, Sealed, reason};
 use mint_types::{Application, Code, CredentialKind, Revision, Version};
@@ -276,7 +276,12 @@ impl Rotator for Wire {
         }
     }
 
-    async fn revoke(&self, asked: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure> {
+    async fn revoke(
+        &self,
+        asked: &Call,
+        kind: CredentialKind,
+        statement: &Sealed,
+    ) -> Result<Remains, Failure> {
         let message = RevokeRequest {
             application_id: asked.application.to_string(),
             kind: kind_to_wire(kind).into(),
@@ -293,7 +298,8 @@ impl Rotator for Wire {
             };
             format!("{} {kind} revoke under {}: {outcome}", asked.application, asked.token)
         });
-        Ok(answer?.complete)
+        let answer = answer?;
+        Remains::of_answer(kind, answer.complete, &answer.remains).ok_or_else(|| malformed("remains"))
     }
 
     async fn reconcile(&self, asked: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure> {
