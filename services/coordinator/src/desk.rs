@@ -10,6 +10,7 @@ use mint_types::{
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Checks;
+use crate::plan::identity_need;
 use crate::removal::{self, Clearing, Lost, Removal};
 
 /// Where the identity is in its life, as far as the coordinator saw to it.
@@ -92,6 +93,10 @@ fn is_deliverable(record: &Application) -> bool {
     record.settings.as_ref().is_some_and(|settings| !settings.buckets.is_empty())
 }
 
+fn is_of_client(kind: CredentialKind) -> bool {
+    kind.issuer_objects().contains(&IssuerObject::Client)
+}
+
 /// Whether a change of the record makes another try of a failed step sensible.
 pub(crate) fn calls_for_another_try(before: &Application, after: &Application) -> bool {
     before.settings != after.settings
@@ -162,10 +167,22 @@ impl Desk {
     /// What the settings want of a kind; none if they do not want it, or it needs a client of a type that waits for a word.
     pub fn wish(&self, kind: CredentialKind) -> Option<Wish> {
         let settings = self.settings().filter(|settings| settings.kinds().contains(&kind))?;
-        if self.standing.client_type_waits && kind.issuer_objects().contains(&IssuerObject::Client) {
+        if is_of_client(kind) && (self.standing.client_type_waits || self.may_come_to_wait(kind)) {
             return None;
         }
         Some(Wish::new(&self.record.id, kind, settings, self.client_id()))
+    }
+
+    /// Whether identity-provisioner has still to say if the client becomes of the type that a kind needs. What is made
+    /// before it has said so would take the place of what consumers go on using while it waits.
+    fn may_come_to_wait(&self, kind: CredentialKind) -> bool {
+        let is_public = |kind: CredentialKind| kind == CredentialKind::PublicClient;
+        let is_other = |credential: &&Credential| {
+            is_of_client(credential.kind) && is_public(credential.kind) != is_public(kind)
+        };
+        let was_other =
+            self.credentials.values().filter(is_other).any(|credential| credential.current.is_some());
+        was_other && identity_need(self).is_some()
     }
 
     /// The credential of a kind, begun or not.

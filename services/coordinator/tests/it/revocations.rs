@@ -286,8 +286,14 @@ async fn while_another_client_type_waits_nothing_of_the_client_is_made_and_the_p
         record
     };
     stage.world.leave_client_type("app-a", true);
+    let kept = stage.store.desk(&"app-a".parse().unwrap()).await.unwrap().unwrap();
     stage.take_in(&[public(2)]).await;
     stage.live_for(Duration::from_hours(3)).await;
+    let desk = stage.store.desk(&"app-a".parse().unwrap()).await.unwrap().unwrap();
+    let current = |desk: &mint_coordinator::Desk| desk.credentials[&CredentialKind::Client].current.clone();
+    assert!(current(&kept).is_some_and(|current| !current.probe.is_empty()));
+    assert_eq!(current(&desk), current(&kept), "what consumers use is known as before");
+    assert!(!desk.credentials.contains_key(&CredentialKind::PublicClient), "nothing was begun of it");
     let made = |stage: &Stage, kind| stage.world.apis_of("app-a", kind).contains(&"create");
     for kind in [CredentialKind::Client, CredentialKind::PublicClient] {
         assert!(!made(&stage, kind), "{kind}: {:?}", stage.world.apis("app-a"));
@@ -299,7 +305,8 @@ async fn while_another_client_type_waits_nothing_of_the_client_is_made_and_the_p
 
     stage.world.leave_client_type("app-a", false);
     stage.take_in(&[public(3)]).await;
-    stage.live_for(Duration::from_mins(1)).await;
+    // the very turn in which it is said that nothing waits any more
+    stage.turn().await;
     assert!(stage.world.delivered("app-a", CredentialKind::PublicClient).is_some());
     assert_eq!(stage.status("app-a").await.problems, []);
 }
