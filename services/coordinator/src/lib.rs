@@ -38,7 +38,8 @@
 //!   `a_revocation_of_a_retired_application_rotates_nothing_and_is_closed_with_its_user`,
 //!   `what_the_settings_do_not_want_ends_with_the_kind_that_took_its_place_and_nothing_rotates_on`,
 //!   `what_no_kind_can_end_any_more_is_closed_and_told`,
-//!   `half_of_what_is_meant_that_no_kind_can_end_rotates_the_other_half_once`.
+//!   `half_of_what_is_meant_that_no_kind_can_end_rotates_the_other_half_once`; or closes one while it waits for a word what
+//!   the client is to be: `what_is_meant_of_a_client_waits_with_its_type_until_somebody_decides`.
 //! - lets a revocation that waits void a backoff, or keep another one waiting:
 //!   `a_revocation_that_waits_lets_what_failed_wait_too`, `however_many_wait_the_latest_is_carried_too`.
 //! - overwrites what an operator begins meanwhile: `what_an_operator_begins_while_a_statement_is_carried_is_not_lost`.

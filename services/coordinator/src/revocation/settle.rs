@@ -3,12 +3,12 @@
 use mint_api::audit_log::{Act, AuditError, AuditLog, Outcome};
 use mint_port::Port;
 use mint_saga::{Cause, Credential, Event, Failure, FirstWrite, Stage, apply, reason};
-use mint_types::{ApplicationId, CredentialKind, Presence, RequestId, RotationId};
+use mint_types::{ApplicationId, CredentialKind, IssuerObject, Presence, RequestId, RotationId};
 
 use super::{Look, Turn, turn};
 use crate::desk::{Desk, IdentityPhase};
 use crate::error::BurstError;
-use crate::plan::is_occupied;
+use crate::plan::{identity_need, is_occupied};
 use crate::policy::Parts;
 use crate::ports::{Remains, RotationCall};
 use crate::store::{Held, Revocation, Started, Store as _};
@@ -19,7 +19,14 @@ fn futile(desk: &Desk, kind: CredentialKind, remains: &Remains) -> Option<&'stat
     if desk.standing.identity == IdentityPhase::Deleted {
         return Some("IDENTITY_DELETED");
     }
-    successor(desk, kind, remains).is_none().then_some("KIND_UNWANTED")
+    (successor(desk, kind, remains).is_none() && !may_be_wanted(desk, remains)).then_some("KIND_UNWANTED")
+}
+
+/// Whether it is not settled yet what the client is to be: the settings say something else than is in force, and what the
+/// statement names may be wanted again.
+fn may_be_wanted(desk: &Desk, remains: &Remains) -> bool {
+    let waits = desk.standing.client_type_waits || identity_need(desk).is_some();
+    waits && remains.0.contains(&IssuerObject::Client)
 }
 
 /// The kind whose fresh version ends what a statement names: that kind itself, or, if the settings do not want it any more,

@@ -460,6 +460,45 @@ async fn half_of_what_is_meant_that_no_kind_can_end_rotates_the_other_half_once(
 }
 
 #[tokio::test]
+async fn what_is_meant_of_a_client_waits_with_its_type_until_somebody_decides() {
+    for is_signed in [false, true] {
+        let mut stage = delivered().await;
+        let leaked = stage.world.live("app-a", CredentialKind::Client);
+        stage.world.leave_client_type("app-a", true);
+        let public = |record: &mut mint_types::Application| {
+            record.settings.as_mut().unwrap().confidential = false;
+        };
+        change(&stage, 2, public).await;
+        // before anybody knows that it waits, too
+        revoke_of(&stage, "app-a", CredentialKind::Client, b"signed").await;
+        let log = MemoryAuditLog::default();
+        let mut waiting = Waiting::default();
+        let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(log.clone()));
+        assert_eq!(carry(&stage.parts, &audit, &mut waiting).await.unwrap(), 1);
+        assert_eq!(rounds_of(&mut stage, 20, Duration::from_secs(3), &log).await, 1, "it is open");
+        assert!(log.entries().is_empty(), "{:?}", log.entries());
+        assert_eq!(stage.world.live("app-a", CredentialKind::Client), leaked);
+        let shown = stage.status("app-a").await.credentials;
+        let shown = shown.iter().find(|one| one.kind == CredentialKind::Client);
+        assert!(shown.is_some_and(|one| one.version.is_some()), "what lives is shown: {shown:?}");
+
+        stage.world.leave_client_type("app-a", false);
+        if is_signed {
+            change(&stage, 3, public).await;
+        } else {
+            change(&stage, 3, |_| {}).await;
+        }
+        rounds_of(&mut stage, 20, Duration::from_secs(3), &log).await;
+        assert!(stage.store.revocations(None).await.unwrap().is_empty(), "{:?}", stage.world.log());
+        let told: Vec<_> = log.entries().into_iter().map(|entry| entry.act.resource).collect();
+        assert_eq!(told.iter().any(|told| told.contains("KIND_UNWANTED")), is_signed, "{told:?}");
+        if !is_signed {
+            assert!(stage.world.live("app-a", CredentialKind::Client).is_disjoint(&leaked), "it has ended");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_revocation_that_waits_lets_what_failed_wait_too() {
     let mut stage = delivered().await;
     revoke(&stage, b"signed").await;
