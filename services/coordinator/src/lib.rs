@@ -67,6 +67,7 @@
 //! - takes a moment's refusal for a changed credential, or rotates one because nobody answered:
 //!   `a_refusal_that_was_a_moments_matter_rotates_nothing`,
 //!   `a_check_without_an_answer_changes_nothing_and_is_made_again_with_growing_pauses`
+//! - keeps to itself that it can never find out: `a_check_that_no_key_opens_is_a_problem_until_one_does_or_another_version_is_there`
 //! - checks what something is being done about, or nothing may be done about:
 //!   `nothing_is_checked_that_is_not_at_rest_in_use_and_unpaused`
 //! - rotates everything at once because an issuer refuses everything: `a_mass_of_changed_credentials_is_repaired_a_few_at_a_time`
