@@ -48,6 +48,9 @@ pub struct Standing {
     /// client can be made as it is asked for.
     #[serde(default)]
     pub client_type_waits: bool,
+    /// When the word of a new owner, which came too early, is looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_again_at: Option<Timestamp>,
     /// How far its removal is; none while it is in use.
     #[serde(default)]
     pub removal: Option<Removal>,

@@ -71,6 +71,8 @@ pub struct Ensured {
     /// Whether the other client type is asked for and nobody confirmed it: the client stays what it is. None if the answer
     /// does not say.
     pub unconfirmed_client_type: Option<bool>,
+    /// How long the word of a new owner does not count yet: it is looked at again then.
+    pub look_again_after: Option<Duration>,
 }
 
 /// What became of an identity that was to lose its scopes.

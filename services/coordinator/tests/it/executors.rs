@@ -22,6 +22,7 @@ fn settled(call: &Call) -> Ensured {
         incarnation: None,
         unconfirmed_redirect: None,
         unconfirmed_client_type: None,
+        look_again_after: None,
     }
 }
 
@@ -47,10 +48,20 @@ impl Identities for World {
                 }
                 let incarnation = state.incarnations.get(&application).copied().unwrap_or_default();
                 let unconfirmed_redirect = state.unconfirmed.get(&application).cloned();
-                let unconfirmed_client_type = Some(state.other_client_types.contains(&application));
+                let left = state.heirs.get(&application).map(|until| until.since(self.clock.now()));
+                let look_again_after = left.filter(|left| !left.is_zero());
+                let waits = state.other_client_types.contains(&application);
+                let unconfirmed_client_type = Some(waits || look_again_after.is_some());
                 let incarnation = Some(incarnation);
                 let applied = call.revision;
-                Ok(Ensured { client_id, applied, incarnation, unconfirmed_redirect, unconfirmed_client_type })
+                Ok(Ensured {
+                    client_id,
+                    applied,
+                    incarnation,
+                    unconfirmed_redirect,
+                    unconfirmed_client_type,
+                    look_again_after,
+                })
             }
         }?;
         Ok(self.leave(fault, answer).await)

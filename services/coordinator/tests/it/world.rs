@@ -98,6 +98,8 @@ struct State {
     unconfirmed: BTreeMap<String, String>,
     /// Whose other client type nobody confirmed.
     other_client_types: BTreeSet<String>,
+    /// Until when a new owner's word for another client type does not count.
+    heirs: BTreeMap<String, Timestamp>,
     broken: Vec<String>,
 }
 
@@ -189,6 +191,11 @@ impl World {
         } else {
             state.other_client_types.remove(application);
         }
+    }
+
+    /// Settings ask for a client of the other type, and a new owner confirmed it, whose word counts from then on.
+    pub(crate) fn has_an_heir(&self, application: &str, until: Timestamp) {
+        self.state().heirs.insert(application.to_owned(), until);
     }
 
     /// The bucket refuses this application's writes.

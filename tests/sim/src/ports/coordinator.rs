@@ -103,12 +103,15 @@ impl Identities for Wire {
         };
         let answer = ask!(self, "ensure", provisioners, asked, ensure_identity, message)
             .map_err(|status| failure(&status))?;
+        let left =
+            answer.look_again_after.map(|left| duration_from_wire("look_again_after", &left)).transpose();
         Ok(Ensured {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: Some(answer.incarnation),
             unconfirmed_redirect: answer.unconfirmed_redirect_url,
             unconfirmed_client_type: Some(answer.unconfirmed_client_type),
+            look_again_after: left.map_err(|_| malformed("look_again_after"))?,
         })
     }
 
@@ -138,6 +141,7 @@ impl Identities for Wire {
             incarnation: None,
             unconfirmed_redirect: None,
             unconfirmed_client_type: None,
+            look_again_after: None,
         })
     }
 
@@ -155,6 +159,7 @@ impl Identities for Wire {
             incarnation: None,
             unconfirmed_redirect: None,
             unconfirmed_client_type: None,
+            look_again_after: None,
         })
     }
 
