@@ -188,6 +188,12 @@ impl Desk {
         was_other && identity_need(self).is_some()
     }
 
+    /// Where an open rotation of a kind is delivered: what the settings want of it, whether or not they want it now.
+    pub(crate) fn places(&self, kind: CredentialKind) -> Option<Wish> {
+        let settings = self.settings()?;
+        Some(Wish::new(&self.record.id, kind, settings, self.client_id()))
+    }
+
     /// The credential of a kind, begun or not.
     pub fn credential(&self, kind: CredentialKind) -> Credential {
         self.credentials.get(&kind).cloned().unwrap_or_else(|| Credential::new(kind))
@@ -212,7 +218,8 @@ impl Desk {
         };
         Facts {
             wanted: wish.is_some() && self.record.active,
-            deliverable: self.is_deliverable(),
+            // nothing is settled for one that is out of use: its objects are overwritten soon
+            deliverable: self.is_deliverable() && self.record.active,
             issuer_paused_until: issuer_paused,
             nudged_at: self.nudged_at,
             next_due_at,

@@ -312,6 +312,54 @@ async fn while_another_client_type_waits_nothing_of_the_client_is_made_and_the_p
 }
 
 #[tokio::test]
+async fn a_value_that_the_issuer_has_is_settled_at_every_store_before_another_client_type_is_waited_for() {
+    for is_in_force in [false, true] {
+        let mut stage = Stage::new().await;
+        stage.world.replace();
+        stage.take_in(&[application("app-a", 1)]).await;
+        stage.live_for(Duration::from_mins(1)).await;
+        stage.world.hesitate("app-a", true);
+        let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
+        let operator = Operator::new(Arc::clone(&stage.parts), audit);
+        let request = RequestId::random(&SeededEntropy::new(1));
+        let asked = Asked { by: Principal::Operator("ada".into()), request };
+        operator.rotate(&"app-a".parse().unwrap(), &[CredentialKind::Client], &asked).await.unwrap();
+        stage.turn().await;
+        assert_eq!(
+            stage.world.live("app-a", CredentialKind::Client),
+            [2].into(),
+            "one store has it, and the issuer"
+        );
+
+        stage.world.leave_client_type("app-a", !is_in_force);
+        stage.world.rule(move |seen| {
+            let other = is_in_force && seen.api == "deliver" && seen.kind == Some(CredentialKind::Client);
+            other.then(|| Fault::Fails(Failure::new("SETTINGS_CHANGED", "the settings want another kind")))
+        });
+        stage.world.hesitate("app-a", false);
+        stage.world.forget_log();
+        let public = |record: &mut mint_types::Application| {
+            record.settings.as_mut().unwrap().confidential = false;
+        };
+        change(&stage, 2, public).await;
+        stage.live_for(Duration::from_mins(30)).await;
+        let apis = stage.world.apis_of("app-a", CredentialKind::Client);
+        assert_eq!(apis.contains(&"abandon"), is_in_force, "{apis:?}");
+        let desk = stage.store.desk(&"app-a".parse().unwrap()).await.unwrap().unwrap();
+        let client = &desk.credentials[&CredentialKind::Client];
+        assert!(client.rotation.is_none(), "{client:?}");
+        if is_in_force {
+            assert!(stage.world.delivered("app-a", CredentialKind::PublicClient).is_some());
+        } else {
+            let current =
+                client.current.as_ref().map(|current| (current.version.0, current.destinations.len()));
+            assert_eq!(current, Some((2, 1)), "every store has it, and that is known");
+        }
+        stage.world.assert_sound();
+    }
+}
+
+#[tokio::test]
 async fn a_new_owners_word_that_came_too_early_is_looked_at_again_when_it_counts() {
     let day = Duration::from_hours(24);
     for set_back in [Duration::ZERO, day * 30] {
