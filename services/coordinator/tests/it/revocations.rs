@@ -379,7 +379,8 @@ async fn a_new_owners_word_that_came_too_early_is_looked_at_again_when_it_counts
         assert_eq!(ensured(&stage), 1, "nobody is asked before");
         if !set_back.is_zero() {
             stage.world.has_an_heir("app-a", now);
-            stage.clock.set(Timestamp::from_unix_micros(now.unix_micros() - set_back.as_micros() as i64));
+            let set_back = i64::try_from(set_back.as_micros()).unwrap();
+            stage.clock.set(Timestamp::from_unix_micros(now.unix_micros() - set_back));
         }
         // a lease of the clock that was ahead ends after two of its own
         stage.live_for(Duration::from_mins(3)).await;
