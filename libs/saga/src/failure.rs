@@ -30,6 +30,8 @@ pub mod reason {
     pub const PROBE_UNREADABLE: &str = "PROBE_UNREADABLE";
     /// The issuer accepts no more what consumers have: somebody changed or disabled it there.
     pub const CREDENTIAL_CHANGED_AT_ISSUER: &str = "CREDENTIAL_CHANGED_AT_ISSUER";
+    /// No key opens what the rotator would log in with to ask whether the issuer accepts what consumers have.
+    pub const CHECK_IMPOSSIBLE: &str = "CHECK_IMPOSSIBLE";
     /// The rotator does not know the rotation.
     pub const ROTATION_UNKNOWN: &str = "ROTATION_UNKNOWN";
     /// Two operators' statement was acted upon already.
@@ -160,6 +162,10 @@ pub(crate) fn words(reason: &str) -> (&'static str, &'static str) {
         reason::CREDENTIAL_CHANGED_AT_ISSUER => (
             "The issuer accepts no more what consumers have",
             "Nothing: Mint rotates it. Find out who changed it at the issuer; a user that is disabled there must be enabled",
+        ),
+        reason::CHECK_IMPOSSIBLE => (
+            "Nobody can find out whether the issuer still accepts what consumers have",
+            "Rotate it: mint rotate APP; if the fresh version cannot be checked either, check the rotator's keys",
         ),
         "STATEMENT_SIGNERS_MISSING" | "STATEMENT_UNTRUSTED" | "STATEMENT_BAD_SIGNATURE" => (
             "The rotator does not believe the statement to end versions at once",
@@ -327,6 +333,7 @@ mod tests {
             "CLIENT_TYPE_UNCONFIRMED",
             "UNACCOUNTED_VERSION",
             "VERSION_MISSING",
+            "CHECK_IMPOSSIBLE",
             "ISSUER_REFUSED",
             "ISSUER_UNREACHABLE",
             "ISSUER_MALFORMED_ANSWER",

@@ -3,7 +3,7 @@
 use mint_types::{Timestamp, Version};
 
 use crate::schedule::NEVER;
-use crate::{Acceptance, Created, Credential, FirstWrite, Rotation, Sealed, Stage, Written};
+use crate::{Acceptance, Created, Credential, FirstWrite, Node, Rotation, Sealed, Stage, Written};
 
 /// What the plan must know besides the credential itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,8 @@ pub fn plan(credential: &Credential, now: Timestamp, facts: &Facts) -> Step {
         }
         Stage::Created { created, delivery, written, spoiled, first_write } => {
             let replaces = created.set_on_first_write && *first_write == FirstWrite::Nowhere;
-            deliver(delivery, *written, *spoiled, facts, replaces)
+            let is_half_way = created.set_on_first_write && is_worth_settling(credential, facts);
+            deliver(delivery, *written, *spoiled, facts, replaces, is_half_way)
         }
         Stage::Delivered { receipt, .. } => Step::AcceptReceipt { receipt: receipt.clone() },
         // the rotator counts the overlap by itself: asked too early, it says how long it still takes
@@ -112,11 +113,33 @@ fn create(now: Timestamp, facts: &Facts) -> Step {
     paused(now, facts).unwrap_or(Step::Create)
 }
 
-fn deliver(delivery: &Sealed, written: Written, spoiled: bool, facts: &Facts, replaces: bool) -> Step {
+/// So many tries in a row at most have stores that lag behind, once nobody wants the kind any more.
+const MOST_TRIES_TO_SETTLE: u32 = 5;
+
+/// Whether stores that lack what others have may still get it, although the settings want another kind. The issuer knows one
+/// value at a time: whoever reads at the others is shut out, and what the settings want may wait for a signature for long. A
+/// store that refuses, and a distributor to whom the kind is none any more, end that.
+fn is_worth_settling(credential: &Credential, facts: &Facts) -> bool {
+    let Some(trouble) = credential.troubles.get(&Node::Deliver) else { return facts.deliverable };
+    let is_refused = trouble.problems.iter().any(|problem| problem.kind == "settings_changed");
+    let is_nudged = facts.nudged_at.is_some_and(|nudged| nudged > trouble.failed_at);
+    facts.deliverable && !is_refused && (is_nudged || trouble.attempts < MOST_TRIES_TO_SETTLE)
+}
+
+fn deliver(
+    delivery: &Sealed,
+    written: Written,
+    spoiled: bool,
+    facts: &Facts,
+    replaces: bool,
+    is_half_way: bool,
+) -> Step {
     match written {
         Written::Nowhere if spoiled || !facts.wanted => return Step::Abandon,
-        // nobody delivers a kind that the settings do not want: without an end it would occupy its object for ever
-        Written::Unknown | Written::Somewhere if spoiled || !facts.wanted => return Step::Supersede,
+        // without an end it would occupy its object for ever
+        Written::Unknown | Written::Somewhere if spoiled || !(facts.wanted || is_half_way) => {
+            return Step::Supersede;
+        }
         Written::Nowhere | Written::Unknown | Written::Somewhere => {}
     }
     if !facts.deliverable {

@@ -551,6 +551,11 @@ fn owed_beside_a_refusal() -> Credential {
     events.into_iter().fold(after(first_version()), |state, event| apply(&state, event, START).unwrap())
 }
 
+/// A version that lives beside the one before, and that some store has.
+fn after_write_somewhere() -> Credential {
+    after([opened(1), made(1, 0), failed(Node::Deliver, "DESTINATION_REFUSED", Written::Somewhere)])
+}
+
 #[test]
 fn a_partial_receipt_that_is_refused_is_asked_of_the_distributor_again() {
     let refused = failed(Node::Adopt, "RECEIPT_INVALID", Written::Unknown);
@@ -559,11 +564,43 @@ fn a_partial_receipt_that_is_refused_is_asked_of_the_distributor_again() {
         panic!("at once, whatever the other store answered: {:?}", plan(&again, START, &facts()))
     };
     assert_eq!(envelope.as_bytes(), b"delivery-2");
-    assert_eq!(plan(&again, START, &Facts { wanted: false, ..facts() }), Step::Supersede, "a store has it");
+    let unwanted = Facts { wanted: false, ..facts() };
+    assert!(matches!(plan(&again, START, &unwanted), Step::Deliver { .. }), "a store has it: others first");
     let owed = apply(&again, partly(), START).unwrap();
     assert!(matches!(plan(&owed, START, &facts()), Step::Wait { .. }), "not in a tight loop");
     let later = START.plus(Duration::from_secs(1));
     assert!(matches!(plan(&owed, later, &facts()), Step::AcceptReceipt { .. }));
+}
+
+#[test]
+fn a_value_that_the_issuer_has_reaches_the_other_stores_although_nobody_wants_the_kind_any_more() {
+    let accepted = Event::Accepted { retire_after: Duration::ZERO };
+    let half_way = apply(&owed_beside_a_refusal(), accepted, START).unwrap();
+    let later = START.plus(GRACE);
+    let unwanted = Facts { wanted: false, ..facts() };
+    assert!(matches!(plan(&half_way, later, &unwanted), Step::Deliver { replaces: false, .. }));
+    let undeliverable = Facts { deliverable: false, ..unwanted };
+    assert_eq!(plan(&half_way, later, &undeliverable), Step::Supersede, "nowhere to settle it");
+    let after = |reason, times| {
+        let fail = |state, _| apply(&state, failed(Node::Deliver, reason, Written::Unknown), START).unwrap();
+        (0..times).fold(half_way.clone(), fail)
+    };
+    assert_eq!(
+        plan(&after("SETTINGS_CHANGED", 1), later, &unwanted),
+        Step::Supersede,
+        "another kind is in force"
+    );
+    let refused = after("DESTINATION_REFUSED", 9);
+    let far = START.plus(Duration::from_hours(24));
+    assert_eq!(plan(&refused, far, &unwanted), Step::Supersede, "not for ever");
+    let nudged = Facts { nudged_at: Some(later), ..unwanted };
+    assert!(
+        matches!(plan(&refused, later, &nudged), Step::Deliver { .. }),
+        "but once, when the settings change"
+    );
+    // where versions live beside one another, those who read at the others are not shut out
+    let beside = after_write_somewhere();
+    assert_eq!(plan(&beside, far, &unwanted), Step::Supersede);
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl Burst<'_> {
         let (rotation, wish) = {
             let progress = self.progress.lock().await;
             let rotation = progress.desk.credential(kind).rotation.map(|rotation| rotation.id);
-            (rotation, progress.desk.wish(kind))
+            (rotation, progress.desk.places(kind))
         };
         let Some(rotation) = rotation else {
             return Err(BurstError::Impossible("a step without a rotation"));

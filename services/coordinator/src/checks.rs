@@ -28,12 +28,15 @@ pub struct Check {
     /// Since when it is known that the issuer refuses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Timestamp>,
+    /// Since when it is known that no key opens what the rotator would log in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable_since: Option<Timestamp>,
 }
 
 impl Check {
     /// Nothing is known of a version yet.
     pub fn of(version: Version) -> Self {
-        Self { version, accepted_at: None, unsure: None, changed_at: None }
+        Self { version, accepted_at: None, unsure: None, changed_at: None, unreadable_since: None }
     }
 }
 
@@ -126,17 +129,30 @@ pub(crate) fn accepted_at(desk: &Desk, kind: CredentialKind) -> Option<Timestamp
     current_check(desk, kind)?.accepted_at
 }
 
-/// What is wrong with a credential that was changed at the issuer, until another version is delivered.
+/// What is wrong with a credential that was changed at the issuer, or cannot be checked, until another version is delivered.
 pub(crate) fn problem(desk: &Desk, kind: CredentialKind) -> Option<Problem> {
     let check = current_check(desk, kind)?;
-    let since = check.changed_at?;
-    Some(refusal(check.version).problem(Some(kind), since))
+    let changed = check.changed_at.map(|since| (refusal(check.version), since));
+    let unreadable = || check.unreadable_since.map(|since| (impossible(check.version), since));
+    let (failure, since) = changed.or_else(unreadable)?;
+    Some(failure.problem(Some(kind), since))
 }
 
 /// What a version is that the issuer accepts no more.
 pub(crate) fn refusal(version: Version) -> Failure {
     let detail = format!("the issuer refused two logins with version {version}, which it accepted before");
     Failure::new(reason::CREDENTIAL_CHANGED_AT_ISSUER, detail)
+}
+
+/// What a version is of which nobody can find out any more whether the issuer accepts it.
+pub(crate) fn impossible(version: Version) -> Failure {
+    let detail = format!("no key of the rotator opens what it would log in with as version {version}");
+    Failure::new(reason::CHECK_IMPOSSIBLE, detail)
+}
+
+/// Whether a check failed of what no later try can mend: with these keys, it is never made.
+pub(crate) fn is_impossible(failure: &Failure) -> bool {
+    failure.is(reason::ENVELOPE_UNOPENABLE) || failure.is(reason::ENVELOPE_INVALID)
 }
 
 /// What the rotator's answer makes of what is known; `random` spreads those who ask again.
@@ -148,15 +164,25 @@ pub(crate) fn after(
     random: u64,
 ) -> Check {
     let before = known.unsure.map_or(0, |unsure| unsure.tries);
+    let unreadable_since = match answer {
+        Err(failure) if is_impossible(failure) => known.unreadable_since.or(Some(now)),
+        // whoever did not answer says nothing of the keys
+        Err(_) => known.unreadable_since,
+        Ok(_) => None,
+    };
     let again = |wait: Duration, tries| Check {
         unsure: Some(Unsure { asked_at: now, again_at: now.plus(wait), tries }),
+        unreadable_since,
         ..known.clone()
     };
     match answer {
         Ok(Verdict::Accepted) => Check { accepted_at: Some(now), ..Check::of(known.version) },
-        Ok(Verdict::Refused) => {
-            Check { unsure: None, changed_at: known.changed_at.or(Some(now)), ..known.clone() }
-        }
+        Ok(Verdict::Refused) => Check {
+            unsure: None,
+            changed_at: known.changed_at.or(Some(now)),
+            unreadable_since,
+            ..known.clone()
+        },
         Ok(Verdict::RefusedOnce { retry_after } | Verdict::NotNow { retry_after }) => {
             again(*retry_after, before)
         }

@@ -10,6 +10,7 @@ use mint_types::{
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Checks;
+use crate::plan::identity_need;
 use crate::removal::{self, Clearing, Lost, Removal};
 
 /// Where the identity is in its life, as far as the coordinator saw to it.
@@ -47,6 +48,9 @@ pub struct Standing {
     /// client can be made as it is asked for.
     #[serde(default)]
     pub client_type_waits: bool,
+    /// When the word of a new owner, which came too early, is looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_again_at: Option<Timestamp>,
     /// How far its removal is; none while it is in use.
     #[serde(default)]
     pub removal: Option<Removal>,
@@ -90,6 +94,10 @@ impl Conditions {
 
 fn is_deliverable(record: &Application) -> bool {
     record.settings.as_ref().is_some_and(|settings| !settings.buckets.is_empty())
+}
+
+fn is_of_client(kind: CredentialKind) -> bool {
+    kind.issuer_objects().contains(&IssuerObject::Client)
 }
 
 /// Whether a change of the record makes another try of a failed step sensible.
@@ -162,9 +170,27 @@ impl Desk {
     /// What the settings want of a kind; none if they do not want it, or it needs a client of a type that waits for a word.
     pub fn wish(&self, kind: CredentialKind) -> Option<Wish> {
         let settings = self.settings().filter(|settings| settings.kinds().contains(&kind))?;
-        if self.standing.client_type_waits && kind.issuer_objects().contains(&IssuerObject::Client) {
+        if is_of_client(kind) && (self.standing.client_type_waits || self.may_come_to_wait(kind)) {
             return None;
         }
+        Some(Wish::new(&self.record.id, kind, settings, self.client_id()))
+    }
+
+    /// Whether identity-provisioner has still to say if the client becomes of the type that a kind needs. What is made
+    /// before it has said so would take the place of what consumers go on using while it waits.
+    fn may_come_to_wait(&self, kind: CredentialKind) -> bool {
+        let is_public = |kind: CredentialKind| kind == CredentialKind::PublicClient;
+        let is_other = |credential: &&Credential| {
+            is_of_client(credential.kind) && is_public(credential.kind) != is_public(kind)
+        };
+        let was_other =
+            self.credentials.values().filter(is_other).any(|credential| credential.current.is_some());
+        was_other && identity_need(self).is_some()
+    }
+
+    /// Where an open rotation of a kind is delivered: what the settings want of it, whether or not they want it now.
+    pub(crate) fn places(&self, kind: CredentialKind) -> Option<Wish> {
+        let settings = self.settings()?;
         Some(Wish::new(&self.record.id, kind, settings, self.client_id()))
     }
 
@@ -192,7 +218,8 @@ impl Desk {
         };
         Facts {
             wanted: wish.is_some() && self.record.active,
-            deliverable: self.is_deliverable(),
+            // nothing is settled for one that is out of use: its objects are overwritten soon
+            deliverable: self.is_deliverable() && self.record.active,
             issuer_paused_until: issuer_paused,
             nudged_at: self.nudged_at,
             next_due_at,

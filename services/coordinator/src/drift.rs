@@ -225,16 +225,20 @@ pub(crate) async fn check_now(
     for kind in desk.kinds() {
         let Some((version, _)) = checks::at_rest(&desk, *kind, parts.clock.now()) else { continue };
         let held = errand::lease(parts, application).await?;
-        if ask(parts, held, *kind).await? == Some(Ok(Verdict::Refused)) {
-            repair(parts, application, *kind, 1).await?;
-            let refusal = refusal(version);
-            findings.push(crate::ports::Finding {
-                object: kind.to_string(),
-                reason: refusal.reason.clone(),
-                detail: refusal.detail.clone(),
-                next_action: refusal.problem(Some(*kind), parts.clock.now()).next_action,
-            });
-        }
+        let failure = match ask(parts, held, *kind).await? {
+            Some(Ok(Verdict::Refused)) => {
+                repair(parts, application, *kind, 1).await?;
+                refusal(version)
+            }
+            Some(Err(failure)) if checks::is_impossible(&failure) => checks::impossible(version),
+            Some(Ok(_) | Err(_)) | None => continue,
+        };
+        findings.push(crate::ports::Finding {
+            object: kind.to_string(),
+            reason: failure.reason.clone(),
+            detail: failure.detail.clone(),
+            next_action: failure.problem(Some(*kind), parts.clock.now()).next_action,
+        });
     }
     Ok(findings)
 }

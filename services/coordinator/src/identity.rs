@@ -153,6 +153,7 @@ pub(crate) fn ensured(desk: &Desk, ensured: &Ensured, now: Timestamp) -> Standin
         client_id: Some(ensured.client_id.clone()).filter(|id| !id.is_empty()),
         trouble: waiting_for_a_word(before.trouble.as_ref(), ensured, now),
         client_type_waits: ensured.unconfirmed_client_type.unwrap_or(before.client_type_waits),
+        look_again_at: ensured.look_again_after.map(|left| now.plus(left)),
         incarnation,
         removal: None,
         clearing: before.clearing.clone(),

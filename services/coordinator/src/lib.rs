@@ -39,7 +39,9 @@
 //! - rotates for a revocation that nothing can end any more, or keeps it open for ever:
 //!   `a_revocation_of_a_retired_application_rotates_nothing_and_is_closed_with_its_user`,
 //!   `what_the_settings_do_not_want_ends_with_the_kind_that_took_its_place_and_nothing_rotates_on`,
-//!   `what_no_kind_can_end_any_more_is_closed_and_told`.
+//!   `what_no_kind_can_end_any_more_is_closed_and_told`,
+//!   `half_of_what_is_meant_that_no_kind_can_end_rotates_the_other_half_once`; or closes one while it waits for a word what
+//!   the client is to be: `what_is_meant_of_a_client_waits_with_its_type_until_somebody_decides`.
 //! - lets a revocation that waits void a backoff, or keep another one waiting:
 //!   `a_revocation_that_waits_lets_what_failed_wait_too`, `however_many_wait_the_latest_is_carried_too`.
 //! - overwrites what an operator begins meanwhile: `what_an_operator_begins_while_a_statement_is_carried_is_not_lost`.
@@ -67,6 +69,7 @@
 //! - takes a moment's refusal for a changed credential, or rotates one because nobody answered:
 //!   `a_refusal_that_was_a_moments_matter_rotates_nothing`,
 //!   `a_check_without_an_answer_changes_nothing_and_is_made_again_with_growing_pauses`
+//! - keeps to itself that it can never find out: `a_check_that_no_key_opens_is_a_problem_until_one_does_or_another_version_is_there`
 //! - checks what something is being done about, or nothing may be done about:
 //!   `nothing_is_checked_that_is_not_at_rest_in_use_and_unpaused`
 //! - rotates everything at once because an issuer refuses everything: `a_mass_of_changed_credentials_is_repaired_a_few_at_a_time`
@@ -192,8 +195,8 @@ pub use plan::{Decision, IdentityStep, World, decide};
 pub use policy::{Bell, IssuerGate, Parts, Policy};
 pub use ports::{
     Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
-    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
-    Verdict,
+    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Remains, Removing, Retirement, RotationCall,
+    Rotator, Verdict,
 };
 pub use reconciliation::pass as reconcile_all;
 pub use removal::{Clearing, Lost, Objects, Removal};

@@ -1,5 +1,7 @@
 //! What an application needs now: pure, from its desk.
 
+use std::time::Duration;
+
 use mint_saga::schedule::NEVER;
 use mint_saga::{Cause, Due, Step, plan};
 use mint_types::{CredentialKind, Presence, Timestamp};
@@ -87,6 +89,20 @@ pub(crate) fn identity_need(desk: &Desk) -> Option<IdentityStep> {
     }
 }
 
+/// A word that came too early is not waited for longer than this: what says so was written under another clock.
+const LONGEST_WAIT_FOR_A_WORD: Duration = Duration::from_hours(25);
+
+/// When identity-provisioner is to look again at a word that came too early, if nothing else asks it before.
+fn look_again(desk: &Desk, now: Timestamp) -> Option<Need> {
+    let is_in_use = desk.record.active && desk.record.presence == Presence::Present;
+    let at = desk
+        .standing
+        .look_again_at
+        .filter(|_| is_in_use && desk.standing.identity == IdentityPhase::Enabled)?;
+    let is_due = at <= now || at.since(now) > LONGEST_WAIT_FOR_A_WORD;
+    Some(if is_due { Need::Now(IdentityStep::Ensure) } else { Need::At(at) })
+}
+
 /// What to do now.
 pub fn decide(desk: &Desk, world: &World) -> Decision {
     let mut decision = Decision::rest(NEVER);
@@ -94,7 +110,12 @@ pub fn decide(desk: &Desk, world: &World) -> Decision {
         urgent(desk, world, &mut decision);
         return decision;
     }
-    let need = identity_need(desk).map_or_else(|| removal::need(desk, world.now), Need::Now);
+    let mut need = identity_need(desk).map_or_else(|| removal::need(desk, world.now), Need::Now);
+    match (need, look_again(desk, world.now)) {
+        (Need::Now(_), _) | (_, None) => {}
+        (_, Some(Need::At(at))) => decision.wake_by(at),
+        (_, Some(again)) => need = again,
+    }
     match need {
         Need::Nothing => {}
         Need::At(at) => decision.wake_by(at),

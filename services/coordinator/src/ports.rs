@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use mint_saga::{Created, Failure, Sealed};
 use mint_types::{
-    Application, ApplicationId, CredentialKind, FencingToken, Revision, RotationId, Timestamp, Version,
+    Application, ApplicationId, CredentialKind, FencingToken, IssuerObject, Revision, RotationId, Timestamp,
+    Version,
 };
 
 /// Who is worked on, by the right of which lease.
@@ -70,6 +71,8 @@ pub struct Ensured {
     /// Whether the other client type is asked for and nobody confirmed it: the client stays what it is. None if the answer
     /// does not say.
     pub unconfirmed_client_type: Option<bool>,
+    /// How long the word of a new owner does not count yet: it is looked at again then.
+    pub look_again_after: Option<Duration>,
 }
 
 /// What became of an identity that was to lose its scopes.
@@ -195,6 +198,33 @@ pub enum Verdict {
     NotTried,
 }
 
+/// The objects on which something that a statement meant lives still, or may; none once all of it has ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remains(pub Vec<IssuerObject>);
+
+impl Remains {
+    /// What the rotator's answer about a kind means; none if nobody understands it. One that names no object may mean each.
+    pub fn of_answer(kind: CredentialKind, complete: bool, objects: &[String]) -> Option<Self> {
+        if complete {
+            return Some(Self::default());
+        }
+        if objects.is_empty() {
+            return Some(Self(kind.issuer_objects().to_vec()));
+        }
+        let object = |name: &String| match name.as_str() {
+            "user" => Some(IssuerObject::User),
+            "client" => Some(IssuerObject::Client),
+            _ => None,
+        };
+        objects.iter().map(object).collect::<Option<Vec<_>>>().map(Self)
+    }
+
+    /// Whether all of it has ended.
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The issuer's side of a rotation, kept by `rotator`.
 #[mint_port::port(service = "coordinator", name = "rotator")]
 #[async_trait]
@@ -207,8 +237,9 @@ pub trait Rotator: Debug + Send + Sync {
     async fn retire(&self, call: &RotationCall) -> Result<Retirement, Failure>;
     /// Logs in with the ended version and sees it refused.
     async fn prove(&self, call: &RotationCall, probe: &Sealed) -> Result<Proof, Failure>;
-    /// Ends at once what there was of a kind when a statement came; answers whether nothing of it is left.
-    async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure>;
+    /// Ends at once what there was of a kind when a statement came; answers what is left of it.
+    async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed)
+    -> Result<Remains, Failure>;
     /// Compares what is alive at the issuer with the ledger.
     async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure>;
     /// Logs in with the current version of a kind.

@@ -21,6 +21,7 @@ pub use self::waiting::Waiting;
 use crate::desk::Desk;
 use crate::error::{BurstError, chain};
 use crate::policy::Parts;
+use crate::ports::Remains;
 use crate::store::{REVOCATIONS_PAGE, Revocation, Store as _};
 use crate::{errand, steps};
 
@@ -137,9 +138,9 @@ async fn carry_one(
     let call = errand::call(&held);
     let (kind, statement) = (revocation.kind, &revocation.statement);
     match steps::bounded(parts, "rotator", parts.rotator.revoke(&call, kind, statement)).await {
-        Ok(complete) => settle(parts, audit, held, revocation, complete).await,
+        Ok(remains) => settle(parts, audit, held, revocation, &remains).await,
         Err(failure) if failure.is(reason::STATEMENT_USED) => {
-            settle(parts, audit, held, revocation, true).await
+            settle(parts, audit, held, revocation, &Remains::default()).await
         }
         Err(failure) if failure.reason.starts_with("STATEMENT_") => {
             let now = parts.clock.now();

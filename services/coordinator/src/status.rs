@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use mint_saga::schedule::NEVER;
 use mint_saga::{Credential, Failure, InstanceName, Node, Stage, reason};
 use mint_types::{
-    ApplicationId, CredentialKind, Presence, Problem, RotationId, TeamId, Timestamp, Version, VersionId,
+    ApplicationId, CredentialKind, IssuerObject, Presence, Problem, RotationId, TeamId, Timestamp, Version,
+    VersionId,
 };
 
 use crate::desk::{Desk, IdentityPhase};
@@ -141,12 +142,17 @@ fn tombstone_until(desk: &Desk) -> Option<Timestamp> {
     (desk.standing.identity == IdentityPhase::Disabled).then_some(removal.tombstone_until)
 }
 
-/// The kinds that the settings want, and those whose rotation is still open.
+/// The kinds that the settings want, those whose rotation is still open, and what the client stays while another type waits.
 fn shown_kinds(desk: &Desk) -> Vec<CredentialKind> {
     let wanted = desk.kinds();
-    let open = desk.credentials.values().filter(|credential| credential.rotation.is_some());
+    let stays = |credential: &&Credential| {
+        let of_client = credential.kind.issuer_objects().contains(&IssuerObject::Client);
+        desk.standing.client_type_waits && of_client && credential.current.is_some()
+    };
+    let others =
+        desk.credentials.values().filter(|credential| credential.rotation.is_some() || stays(credential));
     let mut kinds = wanted.to_vec();
-    kinds.extend(open.map(|credential| credential.kind).filter(|kind| !wanted.contains(kind)));
+    kinds.extend(others.map(|credential| credential.kind).filter(|kind| !wanted.contains(kind)));
     kinds
 }
 

@@ -163,8 +163,15 @@ impl Distributor {
         let record = self.record(delivery).await?;
         let mut task = self.task(delivery, &aad, &record)?;
         let attempts = self.attempts(&task.claim).await?;
-        let Held { troubles: mut held, kept_on } =
-            self.held(&record, aad.subject.kind, delivery.request).await?;
+        let kind = aad.subject.kind;
+        let Held { troubles: mut held, kept_on, may_be_written } =
+            self.held(&record, kind, delivery.request).await?;
+        // kinds share objects: an envelope of yesterday's kind, kept by whoever asks, must not replace today's. While what
+        // the settings want waits for a signature, today's is what was there before
+        let is_wanted = record.settings.as_ref().is_some_and(|settings| settings.kinds().contains(&kind));
+        if !is_wanted && !may_be_written {
+            return Err(Error::SettingsChanged { application: record.id.clone(), kind });
+        }
         held.extend(kept_on.iter().map(|spot| self.refused_endpoint(spot)));
         self.keep_on(&mut task, &kept_on)?;
         let answers = self.write(delivery, &task, &attempts, &held, &body).await?;
@@ -193,10 +200,6 @@ impl Distributor {
             settings.map(|settings| settings.destinations(&record.id, aad.subject.kind)).unwrap_or_default();
         if destinations.is_empty() && !mutated(Mutation::ReceiptForZeroDestinations) {
             return Err(Error::NoDestination(record.id.clone()));
-        }
-        // kinds share objects: an envelope of yesterday's kind, kept by whoever asks, must not replace today's
-        if !settings.is_some_and(|settings| settings.kinds().contains(&aad.subject.kind)) {
-            return Err(Error::SettingsChanged { application: record.id.clone(), kind: aad.subject.kind });
         }
         let places =
             destinations.iter().map(|destination| Place::of(destination, &self.default_store)).collect();

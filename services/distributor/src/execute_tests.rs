@@ -408,6 +408,8 @@ async fn a_kind_that_the_settings_do_not_ask_for_does_not_replace_another_kinds_
     world.deliver(&kept).await.unwrap();
 
     world.catalog.record.lock().unwrap().settings.as_mut().unwrap().confidential = false;
+    let of_today = world.deliver(&kept).await.unwrap();
+    assert!(of_today.receipt.is_some(), "nobody signed for another kind: this one is in force");
     world.state("team/team");
     let subject = Subject { kind: CredentialKind::PublicClient, ..world.subject(8) };
     let public = ObjectBody::client("id", None, stamp).unwrap();

@@ -170,7 +170,13 @@ impl Provisioner {
         let application = self.catalog.application(&order.application, order.revision).await?;
         let known = self.state.known(&order.application).await?;
         let (application, ruling) = &self.pinned(application, known.as_ref()).await?;
-        let step = step(known.as_ref(), application, &self.naming)?;
+        let step = match step(known.as_ref(), application, &self.naming)? {
+            // nothing changed in the catalog, but somebody's word counts by now
+            Step::Answer | Step::Settle if ruling.is_newly_said && aim.stage == Stage::Enabled => {
+                Step::Act { takes: None }
+            }
+            step => step,
+        };
         let takes = if let Step::Act { takes } = step { takes } else { None };
         let Aim { action, stage, must_exist } = aim;
         let ruling = ruling.clone();

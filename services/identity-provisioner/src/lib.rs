@@ -71,7 +71,7 @@
 //!   be both (Glewlwyd), the instances are shut out for that long, as with a replaced value; no order of calls avoids that.
 //! - *The owner is whom the catalog named first*; its change needs the former one's or an operator's word, or the new one's
 //!   after a day, the rule that the distributor's pins have (`mint_statement::Confirmation`). A word that came too early is
-//!   looked at again with the next one.
+//!   looked at again when that day is over, and the answer says when: whoever signed need not sign again.
 //! - *An enabled user always has the base scopes* (`uid`, `cn`): the API knows "disabled" only as "no scopes", so a user
 //!   without any of its own would be a disabled one.
 //! - *The first `PUT` on a user that existed before counts as a taking*: it replaces scopes and redirect URLs, and neither API

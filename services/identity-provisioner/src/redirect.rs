@@ -27,6 +27,13 @@ pub struct Heir {
     pub since: Timestamp,
 }
 
+impl Heir {
+    /// For how long its own word does not count yet.
+    pub fn left(&self, now: Timestamp) -> Duration {
+        HEIRS_WAIT.saturating_sub(now.since(self.since))
+    }
+}
+
 /// What is remembered of an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
@@ -90,6 +97,8 @@ pub struct Ruling {
     pub url: Event,
     /// What happened to the client type.
     pub client: Event,
+    /// Whether what is remembered rests on a word that was not believed before.
+    pub is_newly_said: bool,
 }
 
 /// What the audit log should hear of.
@@ -119,16 +128,17 @@ pub fn rule(pin: Option<&Pin>, wanted: &Wanted, word: Option<&Confirmation>, now
         .filter(|word| wanted.is_stated_by(word) && pin.and_then(|pin| pin.stated_at) < Some(word.issued_at));
     let Some(before) = pin else {
         let pin = confirmed(wanted, said.map(|word| word.issued_at));
-        return Ruling { pin, url: Event::Nothing, client: Event::Nothing };
+        return Ruling { pin, url: Event::Nothing, client: Event::Nothing, is_newly_said: false };
     };
     let heir = heir(before, &wanted.team, now);
-    let is_long_enough = heir.as_ref().is_none_or(|heir| now.since(heir.since) >= HEIRS_WAIT);
+    let is_long_enough = heir.as_ref().is_none_or(|heir| heir.left(now).is_zero());
     let believed = said.filter(|word| !word.is_heirs || is_long_enough);
     let was_public = before.is_public.unwrap_or(wanted.is_public);
     let (is_other_url, is_other_type) = (before.url != wanted.url, was_public != wanted.is_public);
     let held = is_other_url.then(|| wanted.url.clone().unwrap_or_default());
     let url = Event::of(is_other_url, believed.is_some(), before.held == held);
     let client = Event::of(is_other_type, believed.is_some(), before.is_type_held);
+    let is_newly_said = believed.is_some();
     let pin = match believed {
         Some(word) => confirmed(wanted, Some(word.issued_at)),
         None => Pin {
@@ -140,7 +150,7 @@ pub fn rule(pin: Option<&Pin>, wanted: &Wanted, word: Option<&Confirmation>, now
             ..before.clone()
         },
     };
-    Ruling { pin, url, client }
+    Ruling { pin, url, client, is_newly_said }
 }
 
 fn confirmed(wanted: &Wanted, stated_at: Option<Timestamp>) -> Pin {

@@ -65,7 +65,9 @@ fn the_first_url_is_believed_and_another_one_only_with_a_word_that_names_it() {
     for (pin, url, word, expected, event) in table {
         let ruling = rule(pin.as_ref(), &wanted(url), word.as_ref(), at(0));
         let what = format!("{pin:?} {url:?} {word:?}");
-        assert_eq!(ruling, Ruling { pin: expected, url: event, client: Event::Nothing }, "{what}");
+        let is_newly_said = event == Event::Confirmed;
+        let expected = Ruling { pin: expected, url: event, client: Event::Nothing, is_newly_said };
+        assert_eq!(ruling, expected, "{what}");
     }
 }
 

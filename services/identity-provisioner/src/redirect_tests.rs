@@ -206,6 +206,9 @@ async fn contract_a_hostile_registry_sync_with_one_teams_key_makes_that_team_no_
         asks_for(&world, EVIL, &by_heir);
         assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)), "named for less than a day");
 
+        let left = world.provisioner.unconfirmed(&id("kio")).await.unwrap().look_again_after;
+        assert_eq!(left, Some(Duration::from_secs(1)));
+
         // the former owner agrees at once; whoever was the owner meanwhile begins anew
         let world = world.restarted();
         world.edit("kio", |record| record.team_id = "stups".parse().unwrap());
@@ -215,8 +218,9 @@ async fn contract_a_hostile_registry_sync_with_one_teams_key_makes_that_team_no_
         world.clock.advance(Duration::from_secs(2));
         assert_eq!(ensured(&world).await, pair(OWN, Some(EVIL)), "it was not the owner in between");
         world.clock.advance(DAY);
-        asks_for(&world, EVIL, &by_heir);
+        // nothing changed in the catalog: the word of then is looked at again
         assert_eq!(ensured(&world).await, pair(EVIL, None), "for all to see, for a day");
+        assert_eq!(world.provisioner.unconfirmed(&id("kio")).await.unwrap().look_again_after, None);
 
         world.edit("kio", |record| record.team_id = "stups".parse().unwrap());
         asks_for(&world, OWN, &[]);

@@ -99,10 +99,12 @@ impl IdentityService for Rpc {
         let request = request.into_inner();
         let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
         let known = self.provisioner.ensure(&order).await?;
-        let Unconfirmed { url, client_type } = self.provisioner.unconfirmed(&order.application).await?;
+        let Unconfirmed { url, client_type, look_again_after } =
+            self.provisioner.unconfirmed(&order.application).await?;
         Ok(Response::new(EnsureIdentityResponse {
             unconfirmed_redirect_url: url,
             unconfirmed_client_type: client_type,
+            look_again_after: look_again_after.map(duration_to_wire),
             username: known.username,
             client_id: known.client_id.unwrap_or_default(),
             foreign: known.foreign,

@@ -33,7 +33,7 @@ pub use overlap::{overlap, overlap_left};
 pub use prove::{ProvePlan, Proving, check_probe, grace, prove};
 pub use reconcile::{Finding, Reconciled, reconcile};
 pub use retire::{Commit, Ended, RetirePlan, awaits_answer, ended_by, retire, told_of};
-pub use revoke::{Ending, RevokePlan, revoke};
+pub use revoke::{Ending, RevokePlan, meant_on, revoke};
 pub use spare::{FREE_SPARES, SPARE_PAUSE};
 
 /// The rules in force.

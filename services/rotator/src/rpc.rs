@@ -137,8 +137,9 @@ impl RotationService for Rpc {
         };
         let revoked = self.rotator.revoke(&order).await?;
         Ok(Response::new(v1::RevokeResponse {
-            complete: revoked.complete,
+            complete: revoked.is_complete(),
             rotation_id: revoked.rotation.map(|rotation| rotation.to_string()).unwrap_or_default(),
+            remains: revoked.remains.iter().map(|object| object_name(*object).to_owned()).collect(),
         }))
     }
 

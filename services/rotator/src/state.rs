@@ -7,7 +7,7 @@ use mint_issuer_contract::Handle;
 use mint_secret::EnvelopeDigest;
 use mint_types::{CredentialKind, IssuerObject, Monotonic, RotationId, Timestamp, Version, VersionId};
 
-use crate::plan::meet;
+use crate::plan::{meant_on, meet};
 
 /// Both clocks, read once per decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -289,6 +289,15 @@ pub struct Check {
     pub last: Instant,
 }
 
+/// A statement that is not known to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Revoking {
+    /// Whose versions two operators want ended.
+    pub kind: CredentialKind,
+    /// The newest of them.
+    pub through: Version,
+}
+
 /// A call that ends something and was not answered, as far as the ledger knows: if it lands late, it may end what is newer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndCall {
@@ -311,8 +320,8 @@ pub struct ApplicationState {
     pub attempts: Vec<Attempt>,
     /// Calls that may still end something.
     pub end_calls: Vec<EndCall>,
-    /// Kinds whose versions two operators want ended, and that have not ended yet.
-    pub revoking: Vec<CredentialKind>,
+    /// What two operators want ended, and is not known to have ended.
+    pub revoking: Vec<Revoking>,
 }
 
 impl ApplicationState {
@@ -333,9 +342,12 @@ impl ApplicationState {
         self.last.iter().filter(|(known, _)| shares(known)).map(|(_, version)| *version).max()
     }
 
-    /// Whether two operators want ended what lives where this kind does: nothing holds the fresh version up.
+    /// Whether two operators want ended what lives where this kind does, or may: nothing holds the fresh version up. A
+    /// statement of which nothing is left there counts no more, done or not: the coordinator closes some undone.
     pub fn is_revoking(&self, kind: CredentialKind) -> bool {
-        self.revoking.iter().any(|revoked| *revoked == kind || meet(*revoked, kind))
+        let mut left =
+            self.revoking.iter().flat_map(|revoking| meant_on(self, revoking.kind, revoking.through));
+        left.any(|object| kind.issuer_objects().contains(&object))
     }
 
     /// Whether any version ever lived on an object.

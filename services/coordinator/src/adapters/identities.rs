@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mint_api::convert::timestamp_from_wire;
+use mint_api::convert::{duration_from_wire, timestamp_from_wire};
 use mint_api::identity::v1::identity_service_client::IdentityServiceClient;
 use mint_api::identity::v1::{
     AdoptIdentityRequest, DeleteIdentityRequest, DisableIdentityRequest, EnsureIdentityRequest,
@@ -43,12 +43,16 @@ impl Identities for GrpcIdentities {
         let mut client = self.client.clone();
         let answer = client.ensure_identity(wire::request(message, self.deadline)).await;
         let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        let left = answer.look_again_after.as_ref();
+        let left = left.map(|left| duration_from_wire("look_again_after", left)).transpose();
+        let look_again_after = left.map_err(|error| wire::malformed(SERVICE, &error))?;
         Ok(Ensured {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: Some(answer.incarnation),
             unconfirmed_redirect: answer.unconfirmed_redirect_url,
             unconfirmed_client_type: Some(answer.unconfirmed_client_type),
+            look_again_after,
         })
     }
 
@@ -80,6 +84,7 @@ impl Identities for GrpcIdentities {
             incarnation: None,
             unconfirmed_redirect: None,
             unconfirmed_client_type: None,
+            look_again_after: None,
         })
     }
 
@@ -98,6 +103,7 @@ impl Identities for GrpcIdentities {
             incarnation: None,
             unconfirmed_redirect: None,
             unconfirmed_client_type: None,
+            look_again_after: None,
         })
     }
 

@@ -17,7 +17,8 @@ use mint_types::{CredentialKind, Version};
 
 use super::wire;
 use crate::ports::{
-    Abandonment, Call, Finding, NewVersion, Proof, Retirement, RotationCall, Rotator, Verdict as Checked,
+    Abandonment, Call, Finding, NewVersion, Proof, Remains, Retirement, RotationCall, Rotator,
+    Verdict as Checked,
 };
 
 const SERVICE: &str = "rotator";
@@ -161,7 +162,12 @@ impl Rotator for GrpcRotator {
         proof(&answer).map_err(|error| wire::malformed(SERVICE, &error))
     }
 
-    async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure> {
+    async fn revoke(
+        &self,
+        call: &Call,
+        kind: CredentialKind,
+        statement: &Sealed,
+    ) -> Result<Remains, Failure> {
         let message = RevokeRequest {
             application_id: call.application.to_string(),
             kind: kind_to_wire(kind).into(),
@@ -170,7 +176,10 @@ impl Rotator for GrpcRotator {
         };
         let mut client = self.client.clone();
         let answer = client.revoke(wire::request(message, self.deadline)).await;
-        Ok(answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner().complete)
+        let answer = answer.map_err(|status| wire::failure(SERVICE, &status))?.into_inner();
+        let remains = Remains::of_answer(kind, answer.complete, &answer.remains);
+        remains
+            .ok_or_else(|| wire::malformed(SERVICE, &InvalidMessage::new("remains", "it is user or client")))
     }
 
     async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure> {
@@ -287,6 +296,20 @@ mod tests {
         assert_eq!(checked(&answer(CheckVerdict::Unspecified, Some(5))), Ok(Checked::NotNow { retry_after }));
         assert!(checked(&answer(CheckVerdict::Unspecified, None)).is_err());
         assert!(checked(&answer(CheckVerdict::RefusedOnce, None)).is_err());
+    }
+
+    #[test]
+    fn what_is_left_of_a_statement_is_on_each_object_where_the_rotator_does_not_say_and_unknown_ones_are_refused()
+     {
+        use mint_types::IssuerObject::{Client, User};
+        let of = |complete, objects: &[&str]| {
+            let objects: Vec<String> = objects.iter().map(|object| (*object).to_owned()).collect();
+            Remains::of_answer(CredentialKind::Combined, complete, &objects).map(|remains| remains.0)
+        };
+        assert_eq!(of(true, &[]), Some(vec![]));
+        assert_eq!(of(false, &["client"]), Some(vec![Client]));
+        assert_eq!(of(false, &[]), Some(vec![User, Client]));
+        assert_eq!(of(false, &["client", "bucket"]), None);
     }
 
     #[test]

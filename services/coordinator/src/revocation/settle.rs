@@ -3,35 +3,42 @@
 use mint_api::audit_log::{Act, AuditError, AuditLog, Outcome};
 use mint_port::Port;
 use mint_saga::{Cause, Credential, Event, Failure, FirstWrite, Stage, apply, reason};
-use mint_types::{ApplicationId, CredentialKind, Presence, RequestId, RotationId};
+use mint_types::{ApplicationId, CredentialKind, IssuerObject, Presence, RequestId, RotationId};
 
 use super::{Look, Turn, turn};
 use crate::desk::{Desk, IdentityPhase};
 use crate::error::BurstError;
-use crate::plan::{is_occupied, share_an_object};
+use crate::plan::{identity_need, is_occupied};
 use crate::policy::Parts;
-use crate::ports::RotationCall;
+use crate::ports::{Remains, RotationCall};
 use crate::store::{Held, Revocation, Started, Store as _};
 use crate::{errand, steps, take};
 
 /// Why nothing can end any more what a statement names, or need not; none while something can.
-fn futile(desk: &Desk, kind: CredentialKind) -> Option<&'static str> {
+fn futile(desk: &Desk, kind: CredentialKind, remains: &Remains) -> Option<&'static str> {
     if desk.standing.identity == IdentityPhase::Deleted {
         return Some("IDENTITY_DELETED");
     }
-    successor(desk, kind).is_none().then_some("KIND_UNWANTED")
+    (successor(desk, kind, remains).is_none() && !may_be_wanted(desk, remains)).then_some("KIND_UNWANTED")
+}
+
+/// Whether it is not settled yet what the client is to be: the settings say something else than is in force, and what the
+/// statement names may be wanted again.
+fn may_be_wanted(desk: &Desk, remains: &Remains) -> bool {
+    let waits = desk.standing.client_type_waits || identity_need(desk).is_some();
+    waits && remains.0.contains(&IssuerObject::Client)
 }
 
 /// The kind whose fresh version ends what a statement names: that kind itself, or, if the settings do not want it any more,
-/// one that lives on its objects instead; of several that with the oldest version.
-fn successor(desk: &Desk, kind: CredentialKind) -> Option<CredentialKind> {
+/// one that lives instead where something of it is left; of several that with the oldest version.
+fn successor(desk: &Desk, kind: CredentialKind, remains: &Remains) -> Option<CredentialKind> {
     if desk.kinds().contains(&kind) || desk.credential(kind).rotation.is_some() {
         return Some(kind);
     }
     // a public client has no secret that could take the place of one
-    let instead = desk.kinds().iter().copied();
+    let instead = desk.kinds().iter().copied().filter(|other| *other != CredentialKind::PublicClient);
     let instead =
-        instead.filter(|other| *other != CredentialKind::PublicClient && share_an_object(*other, kind));
+        instead.filter(|other| other.issuer_objects().iter().any(|object| remains.0.contains(object)));
     instead.min_by_key(|other| {
         let credential = desk.credential(*other);
         (credential.rotation.is_none(), credential.current.map(|current| current.version))
@@ -51,16 +58,16 @@ pub(super) async fn settle(
     audit: &Port<dyn AuditLog>,
     held: Held,
     revocation: &Revocation,
-    complete: bool,
+    remains: &Remains,
 ) -> Result<Look, BurstError> {
-    let now = parts.clock.now();
+    let (now, complete) = (parts.clock.now(), remains.is_nothing());
     if complete {
         parts.store.close_revocation(revocation, "done", now).await?;
-    } else if let Some(why) = futile(&held.desk, revocation.kind) {
+    } else if let Some(why) = futile(&held.desk, revocation.kind, remains) {
         errand::give_back(parts, held, None).await?;
         return closed_undone(parts, audit, revocation, why).await;
     }
-    let ended = if complete { None } else { successor(&held.desk, revocation.kind) };
+    let ended = if complete { None } else { successor(&held.desk, revocation.kind, remains) };
     let credential = held.desk.credential(ended.unwrap_or(revocation.kind));
     let event = match turn(&credential, revocation.asked_at, complete) {
         Turn::GoOn if complete => Ok(None),
@@ -157,7 +164,8 @@ async fn open(parts: &Parts, application: &ApplicationId, kind: CredentialKind) 
 
 /// The version that was to take the place is lost with its keys: its rotation is given up, and a fresh one follows.
 pub(super) async fn unreadable(parts: &Parts, held: &Held, kind: CredentialKind) -> Option<Credential> {
-    let credential = held.desk.credential(successor(&held.desk, kind)?);
+    let anywhere = Remains(kind.issuer_objects().to_vec());
+    let credential = held.desk.credential(successor(&held.desk, kind, &anywhere)?);
     let is_made = |stage: &Stage| matches!(stage, Stage::Created { .. });
     credential.rotation.as_ref().filter(|rotation| is_made(&rotation.stage))?;
     match given_up(parts, held, &credential).await {

@@ -116,6 +116,48 @@ async fn a_refusal_that_was_a_moments_matter_rotates_nothing() {
 }
 
 #[tokio::test]
+async fn a_check_that_no_key_opens_is_a_problem_until_one_does_or_another_version_is_there() {
+    for reason in ["ENVELOPE_UNOPENABLE", "ENVELOPE_INVALID"] {
+        let mut stage = one().await;
+        let fails = |stage: &Stage, reason: &'static str| {
+            stage.world.rule(move |seen| {
+                (seen.api == "check").then(|| Fault::Fails(Failure::new(reason, "no key opens it")))
+            });
+        };
+        fails(&stage, reason);
+        stage.live_for(DAY).await;
+        check_all(&stage.parts).await.unwrap();
+        let found = stage.status("app-a").await;
+        let [password, client] = found.problems.as_slice() else { panic!("{found:?}") };
+        for problem in [password, client] {
+            assert_eq!((problem.kind.as_str(), problem.since), ("check_impossible", stage.clock.now()));
+            assert!(problem.next_action.contains("mint rotate"), "{problem:?}");
+        }
+        assert_eq!(found.state, ApplicationState::Delivered, "what consumers have may be as good as ever");
+
+        fails(&stage, "SERVICE_UNREACHABLE");
+        stage.live_for(HOUR).await;
+        check_all(&stage.parts).await.unwrap();
+        assert_eq!(stage.status("app-a").await.problems, found.problems, "it keeps its beginning");
+
+        stage.world.heal();
+        let operator = Operator::new(
+            Arc::clone(&stage.parts),
+            Port::held_by("coordinator", Arc::new(MemoryAuditLog::default())),
+        );
+        let request = mint_types::RequestId::random(&mint_testkit::SeededEntropy::new(1));
+        let asked = mint_coordinator::Asked { by: mint_types::Principal::Operator("ada".into()), request };
+        operator.rotate(&"app-a".parse().unwrap(), &[KIND], &asked).await.unwrap();
+        stage.turn().await;
+        let left = stage.status("app-a").await.problems;
+        assert_eq!(left.iter().map(|problem| problem.credential).collect::<Vec<_>>(), [password.credential]);
+        stage.live_for(2 * HOUR).await;
+        check_all(&stage.parts).await.unwrap();
+        assert_eq!(problems(&stage).await, [""; 0], "a key opens it again");
+    }
+}
+
+#[tokio::test]
 async fn a_check_without_an_answer_changes_nothing_and_is_made_again_with_growing_pauses() {
     let mut stage = one().await;
     stage.world.rule(|seen| {

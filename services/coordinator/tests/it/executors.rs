@@ -1,15 +1,16 @@
 //! The world behind each port: identities, issuer, buckets.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mint_coordinator::{
     Abandonment, Call, Delivery, DestinationAnswer, Disabled, Distributor, Ensured, Finding, Identities,
-    NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator, Verdict,
+    NewVersion, Overwritten, Permit, Proof, Remains, Removing, Retirement, RotationCall, Rotator, Verdict,
 };
 use mint_saga::{Created, Failure, Sealed};
 use mint_testkit::SeededEntropy;
-use mint_types::{Clock as _, CredentialKind, Version, VersionId};
+use mint_types::{Clock as _, CredentialKind, IssuerObject, Version, VersionId};
 
 use super::{AGAIN, GRACE, Issuer, OVERLAP, TOMBSTONE, World};
 
@@ -21,6 +22,7 @@ fn settled(call: &Call) -> Ensured {
         incarnation: None,
         unconfirmed_redirect: None,
         unconfirmed_client_type: None,
+        look_again_after: None,
     }
 }
 
@@ -46,10 +48,20 @@ impl Identities for World {
                 }
                 let incarnation = state.incarnations.get(&application).copied().unwrap_or_default();
                 let unconfirmed_redirect = state.unconfirmed.get(&application).cloned();
-                let unconfirmed_client_type = Some(state.other_client_types.contains(&application));
+                let left = state.heirs.get(&application).map(|until| until.since(self.clock.now()));
+                let look_again_after = left.filter(|left| !left.is_zero());
+                let waits = state.other_client_types.contains(&application);
+                let unconfirmed_client_type = Some(waits || look_again_after.is_some());
                 let incarnation = Some(incarnation);
                 let applied = call.revision;
-                Ok(Ensured { client_id, applied, incarnation, unconfirmed_redirect, unconfirmed_client_type })
+                Ok(Ensured {
+                    client_id,
+                    applied,
+                    incarnation,
+                    unconfirmed_redirect,
+                    unconfirmed_client_type,
+                    look_again_after,
+                })
             }
         }?;
         Ok(self.leave(fault, answer).await)
@@ -231,28 +243,37 @@ impl Rotator for World {
         Ok(self.leave(fault, answer).await)
     }
 
-    async fn revoke(&self, call: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure> {
+    async fn revoke(
+        &self,
+        call: &Call,
+        kind: CredentialKind,
+        statement: &Sealed,
+    ) -> Result<Remains, Failure> {
         let (_busy, fault) = self.enter("revoke", call, None).await?;
         if statement.as_bytes() == b"forged" {
             return Err(Failure::new("STATEMENT_SIGNERS_MISSING", "one signer"));
         }
-        let complete = {
+        let remains = {
             let mut state = self.state();
-            let meets = |other: CredentialKind| {
-                other.issuer_objects().iter().any(|object| kind.issuer_objects().contains(object))
+            let made_on = |object: IssuerObject| {
+                let there = |(id, other): &(String, CredentialKind)| {
+                    let makes = *other != CredentialKind::PublicClient;
+                    id == call.application.as_str() && makes && other.issuer_objects().contains(&object)
+                };
+                state.issuers.iter().filter(|(key, _)| there(key)).map(|(_, one)| one.last).sum::<u64>()
             };
-            let there =
-                |(id, other): &(String, CredentialKind)| *id == call.application.as_str() && meets(*other);
-            let all: u64 = state.issuers.iter().filter(|(key, _)| there(key)).map(|(_, one)| one.last).sum();
+            let all: BTreeMap<_, _> = kind.issuer_objects().iter().map(|on| (*on, made_on(*on))).collect();
             let issuer = state.issuers.entry((call.application.to_string(), kind)).or_default();
-            let (through, last) = *issuer.through.get_or_insert((all, issuer.last));
-            if all > through {
+            let (through, last) = issuer.through.get_or_insert((all.clone(), issuer.last)).clone();
+            let is_left = |object: &IssuerObject| all[object] == through[object];
+            let remains: Vec<_> = all.keys().copied().filter(is_left).collect();
+            if remains.is_empty() {
                 // another kind's version took the place where none of this one was made
                 issuer.live.retain(|live| *live == issuer.last && issuer.last > last);
             }
-            all > through
+            Remains(remains)
         };
-        Ok(self.leave(fault, complete).await)
+        Ok(self.leave(fault, remains).await)
     }
 
     async fn reconcile(&self, call: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure> {

@@ -8,7 +8,7 @@ use mint_coordinator::{ApplicationState, Asked, Operator, Revocation, Store as _
 use mint_port::Port;
 use mint_saga::{Failure, Sealed};
 use mint_testkit::SeededEntropy;
-use mint_types::{Clock as _, CredentialKind, Principal, RequestId};
+use mint_types::{Clock as _, CredentialKind, Principal, RequestId, Timestamp};
 
 use crate::stage::{Stage, application};
 use crate::world::{Fault, OVERLAP};
@@ -286,8 +286,14 @@ async fn while_another_client_type_waits_nothing_of_the_client_is_made_and_the_p
         record
     };
     stage.world.leave_client_type("app-a", true);
+    let kept = stage.store.desk(&"app-a".parse().unwrap()).await.unwrap().unwrap();
     stage.take_in(&[public(2)]).await;
     stage.live_for(Duration::from_hours(3)).await;
+    let desk = stage.store.desk(&"app-a".parse().unwrap()).await.unwrap().unwrap();
+    let current = |desk: &mint_coordinator::Desk| desk.credentials[&CredentialKind::Client].current.clone();
+    assert!(current(&kept).is_some_and(|current| !current.probe.is_empty()));
+    assert_eq!(current(&desk), current(&kept), "what consumers use is known as before");
+    assert!(!desk.credentials.contains_key(&CredentialKind::PublicClient), "nothing was begun of it");
     let made = |stage: &Stage, kind| stage.world.apis_of("app-a", kind).contains(&"create");
     for kind in [CredentialKind::Client, CredentialKind::PublicClient] {
         assert!(!made(&stage, kind), "{kind}: {:?}", stage.world.apis("app-a"));
@@ -299,9 +305,91 @@ async fn while_another_client_type_waits_nothing_of_the_client_is_made_and_the_p
 
     stage.world.leave_client_type("app-a", false);
     stage.take_in(&[public(3)]).await;
-    stage.live_for(Duration::from_mins(1)).await;
+    // the very turn in which it is said that nothing waits any more
+    stage.turn().await;
     assert!(stage.world.delivered("app-a", CredentialKind::PublicClient).is_some());
     assert_eq!(stage.status("app-a").await.problems, []);
+}
+
+#[tokio::test]
+async fn a_value_that_the_issuer_has_is_settled_at_every_store_before_another_client_type_is_waited_for() {
+    for is_in_force in [false, true] {
+        let mut stage = Stage::new().await;
+        stage.world.replace();
+        stage.take_in(&[application("app-a", 1)]).await;
+        stage.live_for(Duration::from_mins(1)).await;
+        stage.world.hesitate("app-a", true);
+        let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(MemoryAuditLog::default()));
+        let operator = Operator::new(Arc::clone(&stage.parts), audit);
+        let request = RequestId::random(&SeededEntropy::new(1));
+        let asked = Asked { by: Principal::Operator("ada".into()), request };
+        operator.rotate(&"app-a".parse().unwrap(), &[CredentialKind::Client], &asked).await.unwrap();
+        stage.turn().await;
+        assert_eq!(
+            stage.world.live("app-a", CredentialKind::Client),
+            [2].into(),
+            "one store has it, and the issuer"
+        );
+
+        stage.world.leave_client_type("app-a", !is_in_force);
+        stage.world.rule(move |seen| {
+            let other = is_in_force && seen.api == "deliver" && seen.kind == Some(CredentialKind::Client);
+            other.then(|| Fault::Fails(Failure::new("SETTINGS_CHANGED", "the settings want another kind")))
+        });
+        stage.world.hesitate("app-a", false);
+        stage.world.forget_log();
+        let public = |record: &mut mint_types::Application| {
+            record.settings.as_mut().unwrap().confidential = false;
+        };
+        change(&stage, 2, public).await;
+        stage.live_for(Duration::from_mins(30)).await;
+        let apis = stage.world.apis_of("app-a", CredentialKind::Client);
+        assert_eq!(apis.contains(&"abandon"), is_in_force, "{apis:?}");
+        let desk = stage.store.desk(&"app-a".parse().unwrap()).await.unwrap().unwrap();
+        let client = &desk.credentials[&CredentialKind::Client];
+        assert!(client.rotation.is_none(), "{client:?}");
+        if is_in_force {
+            assert!(stage.world.delivered("app-a", CredentialKind::PublicClient).is_some());
+        } else {
+            let current =
+                client.current.as_ref().map(|current| (current.version.0, current.destinations.len()));
+            assert_eq!(current, Some((2, 1)), "every store has it, and that is known");
+        }
+        stage.world.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn a_new_owners_word_that_came_too_early_is_looked_at_again_when_it_counts() {
+    let day = Duration::from_hours(24);
+    for set_back in [Duration::ZERO, day * 30] {
+        let mut stage = delivered().await;
+        let now = stage.clock.now();
+        stage.world.has_an_heir("app-a", now.plus(day));
+        let public = |record: &mut mint_types::Application| {
+            record.settings.as_mut().unwrap().confidential = false;
+        };
+        change(&stage, 2, public).await;
+        stage.turn().await;
+        let ensured = |stage: &Stage| stage.world.count("ensure");
+        assert_eq!(ensured(&stage), 1);
+        stage.live_for(day.saturating_sub(Duration::from_secs(1))).await;
+        let problems = stage.status("app-a").await.problems;
+        assert!(problems.iter().any(|problem| problem.kind == "client_type_unconfirmed"), "{problems:?}");
+        assert_eq!(ensured(&stage), 1, "nobody is asked before");
+        if !set_back.is_zero() {
+            stage.world.has_an_heir("app-a", now);
+            let set_back = i64::try_from(set_back.as_micros()).unwrap();
+            stage.clock.set(Timestamp::from_unix_micros(now.unix_micros() - set_back));
+        }
+        // a lease of the clock that was ahead ends after two of its own
+        stage.live_for(Duration::from_mins(3)).await;
+        assert_eq!(ensured(&stage), 2, "set back by {set_back:?}");
+        assert_eq!(stage.status("app-a").await.problems, [], "nobody signed again");
+        assert!(stage.world.delivered("app-a", CredentialKind::PublicClient).is_some());
+        stage.live_for(day).await;
+        assert_eq!(ensured(&stage), 2, "and it is not asked for ever");
+    }
 }
 
 #[tokio::test]
@@ -427,6 +515,68 @@ async fn what_no_kind_can_end_any_more_is_closed_and_told() {
     assert!(stage.store.revocations(None).await.unwrap().is_empty(), "{:?}", stage.world.log());
     assert!(log.entries()[0].act.resource.contains("KIND_UNWANTED"), "{:?}", log.entries());
     assert_eq!(stage.world.count("create"), 0);
+}
+
+#[tokio::test]
+async fn half_of_what_is_meant_that_no_kind_can_end_rotates_the_other_half_once() {
+    let mut stage = Stage::new().await;
+    let settings = |layout, confidential| {
+        move |record: &mut mint_types::Application| {
+            record.settings = Some(crate::stage::settings(&["bucket"], layout, confidential));
+        }
+    };
+    change(&stage, 1, settings(mint_types::Layout::Combined, true)).await;
+    stage.live_for(Duration::from_mins(1)).await;
+    revoke_of(&stage, "app-a", CredentialKind::Combined, b"signed").await;
+    change(&stage, 2, settings(mint_types::Layout::Split, false)).await;
+    let log = MemoryAuditLog::default();
+    rounds_of(&mut stage, 200, Duration::from_secs(3), &log).await;
+    assert!(stage.store.revocations(None).await.unwrap().is_empty(), "{:?}", stage.world.log());
+    let entries = log.entries();
+    let [_, entry] = entries.as_slice() else { panic!("{entries:?}") };
+    assert!(entry.act.resource.contains("KIND_UNWANTED"), "the client's half: {entry:?}");
+    let made = stage.world.apis_of("app-a", KIND).into_iter().filter(|api| *api == "create").count();
+    assert_eq!(made, 1, "{:?}", stage.world.log());
+    stage.world.assert_sound();
+}
+
+#[tokio::test]
+async fn what_is_meant_of_a_client_waits_with_its_type_until_somebody_decides() {
+    for is_signed in [false, true] {
+        let mut stage = delivered().await;
+        let leaked = stage.world.live("app-a", CredentialKind::Client);
+        stage.world.leave_client_type("app-a", true);
+        let public = |record: &mut mint_types::Application| {
+            record.settings.as_mut().unwrap().confidential = false;
+        };
+        change(&stage, 2, public).await;
+        // before anybody knows that it waits, too
+        revoke_of(&stage, "app-a", CredentialKind::Client, b"signed").await;
+        let log = MemoryAuditLog::default();
+        let mut waiting = Waiting::default();
+        let audit: Port<dyn AuditLog> = Port::held_by("coordinator", Arc::new(log.clone()));
+        assert_eq!(carry(&stage.parts, &audit, &mut waiting).await.unwrap(), 1);
+        assert_eq!(rounds_of(&mut stage, 20, Duration::from_secs(3), &log).await, 1, "it is open");
+        assert!(log.entries().is_empty(), "{:?}", log.entries());
+        assert_eq!(stage.world.live("app-a", CredentialKind::Client), leaked);
+        let shown = stage.status("app-a").await.credentials;
+        let shown = shown.iter().find(|one| one.kind == CredentialKind::Client);
+        assert!(shown.is_some_and(|one| one.version.is_some()), "what lives is shown: {shown:?}");
+
+        stage.world.leave_client_type("app-a", false);
+        if is_signed {
+            change(&stage, 3, public).await;
+        } else {
+            change(&stage, 3, |_| {}).await;
+        }
+        rounds_of(&mut stage, 20, Duration::from_secs(3), &log).await;
+        assert!(stage.store.revocations(None).await.unwrap().is_empty(), "{:?}", stage.world.log());
+        let told: Vec<_> = log.entries().into_iter().map(|entry| entry.act.resource).collect();
+        assert_eq!(told.iter().any(|told| told.contains("KIND_UNWANTED")), is_signed, "{told:?}");
+        if !is_signed {
+            assert!(stage.world.live("app-a", CredentialKind::Client).is_disjoint(&leaked), "it has ended");
+        }
+    }
 }
 
 #[tokio::test]

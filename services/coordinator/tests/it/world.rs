@@ -7,7 +7,7 @@ use std::time::Duration;
 use mint_coordinator::{Call, RotationCall};
 use mint_saga::Failure;
 use mint_testkit::ManualClock;
-use mint_types::{Clock, CredentialKind, RotationId, Timestamp};
+use mint_types::{Clock, CredentialKind, IssuerObject, RotationId, Timestamp};
 use tokio::sync::Notify;
 
 #[path = "executors.rs"]
@@ -71,8 +71,8 @@ struct Issuer {
     changed: Option<u64>,
     /// How often each version was refused in a check.
     refused: BTreeMap<u64, u32>,
-    /// The newest version when operators revoked: of all kinds there together, and of this one.
-    through: Option<(u64, u64)>,
+    /// The newest version when operators revoked: of all kinds on each object together, and of this one.
+    through: Option<(BTreeMap<IssuerObject, u64>, u64)>,
 }
 
 #[derive(Default)]
@@ -98,6 +98,8 @@ struct State {
     unconfirmed: BTreeMap<String, String>,
     /// Whose other client type nobody confirmed.
     other_client_types: BTreeSet<String>,
+    /// Until when a new owner's word for another client type does not count.
+    heirs: BTreeMap<String, Timestamp>,
     broken: Vec<String>,
 }
 
@@ -189,6 +191,11 @@ impl World {
         } else {
             state.other_client_types.remove(application);
         }
+    }
+
+    /// Settings ask for a client of the other type, and a new owner confirmed it, whose word counts from then on.
+    pub(crate) fn has_an_heir(&self, application: &str, until: Timestamp) {
+        self.state().heirs.insert(application.to_owned(), until);
     }
 
     /// The bucket refuses this application's writes.

@@ -26,6 +26,8 @@ pub(super) struct Held {
     pub(super) troubles: Vec<Option<Trouble>>,
     /// Where else it goes: the record does not name these any more, and nobody gave them up.
     pub(super) kept_on: Vec<Spot>,
+    /// Whether the kind is one that is in force, whatever the record asks for.
+    pub(super) may_be_written: bool,
 }
 
 /// What was decided of a record's destinations.
@@ -56,7 +58,7 @@ impl Distributor {
             unconfirmed.or_else(|| self.refused_endpoint(spot))
         });
         let kept_on = if may_be_written { plan.kept_on } else { Vec::new() };
-        Ok(Held { troubles: troubles.collect(), kept_on })
+        Ok(Held { troubles: troubles.collect(), kept_on, may_be_written })
     }
 
     async fn pinned(&self, record: &Application, request: RequestId) -> Result<Pinned, Error> {

@@ -1,5 +1,7 @@
 //! Which redirect URL and which type an application's client gets.
 
+use std::time::Duration;
+
 use mint_api::audit_log::Outcome;
 use mint_statement::Confirmation;
 use mint_types::{Application, ApplicationId};
@@ -23,16 +25,23 @@ pub struct Unconfirmed {
     pub url: Option<String>,
     /// The other client type.
     pub client_type: bool,
+    /// How long a new owner's own word does not count yet: it is looked at again then.
+    pub look_again_after: Option<Duration>,
 }
 
 impl Provisioner {
     /// What of an application's client waits for a word.
     pub async fn unconfirmed(&self, application: &ApplicationId) -> Result<Unconfirmed, Error> {
-        let pin = self.state.redirect(application).await?;
-        Ok(pin.map_or_else(Unconfirmed::default, |pin| Unconfirmed {
+        let Some(pin) = self.state.redirect(application).await? else { return Ok(Unconfirmed::default()) };
+        let look_again_after = match &pin.heir {
+            Some(heir) => Some(heir.left(self.state.counted(&self.moment()).await?)),
+            None => None,
+        };
+        Ok(Unconfirmed {
             url: pin.held,
             client_type: pin.is_type_held,
-        }))
+            look_again_after: look_again_after.filter(|left| !left.is_zero()),
+        })
     }
 
     /// The record with the redirect URL and the client type that are in force, and what is to be remembered of them.

@@ -1,7 +1,7 @@
 //! Revoke: what there was ends at once, because two operators say so. Skips receipt and overlap, never the audit log.
 
 use mint_api::audit_log::{Act, Announced, Outcome};
-use mint_types::{ApplicationId, CredentialKind, FencingToken, RequestId, RotationId};
+use mint_types::{ApplicationId, CredentialKind, FencingToken, IssuerObject, RequestId, RotationId};
 
 use super::retire::Sent;
 use super::{Order, Rotator};
@@ -28,12 +28,20 @@ pub struct RevokeOrder {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
-    /// Whether everything that the statement meant has ended; else a fresh version is needed first.
-    pub complete: bool,
+    /// Where something that the statement meant lives still, or may: a fresh version is needed there. Nowhere, if everything
+    /// has ended.
+    pub remains: Vec<IssuerObject>,
     /// The rotation whose version took the place.
     pub rotation: Option<RotationId>,
+}
+
+impl Revoked {
+    /// Whether everything that the statement meant has ended.
+    pub fn is_complete(&self) -> bool {
+        self.remains.is_empty()
+    }
 }
 
 impl RevokeOrder {
@@ -85,20 +93,20 @@ impl Rotator {
         let now = self.now();
         let plan = plan::revoke(&state, order.kind, revocation.through, &self.parts.rules, &now)?;
         match plan {
-            RevokePlan::AwaitsVersion if !revocation.done => {
+            RevokePlan::AwaitsVersion(remains) if !revocation.done => {
                 ledger.overtake(&order.application, order.token).await?;
-                Ok(Revoked { complete: false, rotation: None })
+                Ok(Revoked { remains, rotation: None })
             }
             RevokePlan::End(ending) if !revocation.done => {
                 self.end_at_once(order, &revocation, &ending).await
             }
-            RevokePlan::Done | RevokePlan::AwaitsVersion | RevokePlan::End(_) => {
+            RevokePlan::Done | RevokePlan::AwaitsVersion(_) | RevokePlan::End(_) => {
                 let announced =
                     self.parts.audit.announce(order.act(None, self.resource(order, &revocation))).await?;
                 ledger.overtake(&order.application, order.token).await?;
                 ledger.revoked(&revocation.statement, order.kind, None, &now).await?;
                 self.told(order, &revocation, announced).await?;
-                Ok(Revoked { complete: true, rotation: None })
+                Ok(Revoked { remains: Vec::new(), rotation: None })
             }
         }
     }
@@ -129,12 +137,12 @@ impl Rotator {
         let announced = self.parts.audit.announce(act).await?;
         match self.send(order, revocation, ending, &announced).await {
             Ok(()) => {
-                if ending.completes {
+                if ending.completes() {
                     self.told(order, revocation, announced).await?;
                 } else {
                     self.parts.audit.conclude(announced, Outcome::Success).await?;
                 }
-                Ok(Revoked { complete: ending.completes, rotation })
+                Ok(Revoked { remains: ending.remains.clone(), rotation })
             }
             Err(error) => Err(self.conclude_failed(announced, error).await),
         }
@@ -168,7 +176,7 @@ impl Rotator {
             let call = sent.calls.on(commit.object);
             ledger.ended_at_once(application, ask, commit.object, call, &self.now()).await?;
         }
-        if ending.completes {
+        if ending.completes() {
             ledger.revoked(&revocation.statement, order.kind, Some(ask.rotation), &self.now()).await?;
         }
         Ok(())

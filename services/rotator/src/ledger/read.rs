@@ -14,7 +14,7 @@ use mint_types::{
 use crate::Error;
 use crate::state::{
     ApplicationState, Attempt, EndCall, Envelopes, Instant, LiveVersion, Made, Proofs, RetiredRecord,
-    Rotation, RotationState, Stage, Told, Unsettled,
+    Revoking, Rotation, RotationState, Stage, Told, Unsettled,
 };
 
 // An index is looked up for each state: a list of states is a table of its own, made anew every time, and "this rotation
@@ -71,7 +71,8 @@ pub(super) const ATTEMPTS: &str = concat!(
 );
 pub(super) const END_CALLS: &str = "SELECT object, sent_at, sent_boot, sent_nanos FROM end_call \
      WHERE application = $1 AND state = 'sent'";
-pub(super) const REVOKING: &str = "SELECT kind FROM revocation WHERE application = $1 AND done_at IS NULL";
+pub(super) const REVOKING: &str = "SELECT kind, through FROM revocation \
+     WHERE application = $1 AND done_at IS NULL";
 /// A password every two hours is 4,380 lines a year; operators look at the newest.
 pub(super) const LIST: &str = "SELECT version.kind AS kind, version.version AS version, \
      version.version_id AS version_id, version.rotation AS rotation, stage, \
@@ -108,7 +109,7 @@ impl Queries {
             last: last_of(&self.last)?,
             attempts: self.attempts.iter().map(attempt).collect::<Result<_, _>>()?,
             end_calls: self.end_calls.iter().map(end_call).collect::<Result<_, _>>()?,
-            revoking: self.revoking.iter().map(|row| parsed(row, "kind")).collect::<Result<_, _>>()?,
+            revoking: self.revoking.iter().map(revoking).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -223,6 +224,10 @@ fn attempt(row: &Row) -> Result<Attempt, Error> {
 
 fn end_call(row: &Row) -> Result<EndCall, Error> {
     Ok(EndCall { object: object(row)?, sent: sent(row)? })
+}
+
+fn revoking(row: &Row) -> Result<Revoking, Error> {
+    Ok(Revoking { kind: parsed(row, "kind")?, through: Version(row.unsigned("through")?) })
 }
 
 fn object(row: &Row) -> Result<IssuerObject, Error> {

@@ -17,6 +17,7 @@ mod contract {
     use crate::ledger::{Begun, EndCalls, Failed, IssuerStanding, Ledger, MIGRATIONS, SCHEMA, ToldOf};
     use crate::plan::{Ask, ErrorBudget, Proving, Rules};
     use crate::state::{Envelopes, Instant, Made, RotationState, Stage, Told, Unsettled};
+    use crate::statements::Demand;
 
     const TOKEN: FencingToken = FencingToken(1);
     const RULES: Rules = Rules {
@@ -367,6 +368,46 @@ mod contract {
             assert_eq!(standing().await.len(), 1, "what cannot land any more is forgotten");
             ledger.committed(&shop(), one, object, Some(3), &at(33, "b")).await.unwrap();
             assert_eq!(standing().await, [], "answered");
+        }
+    }
+
+    /// A version of a kind is delivered and ends what was there.
+    async fn replace(ledger: &Ledger, ask: Ask, version: u64, seconds: i64) {
+        let attempts = begin(ledger, ask, seconds).await;
+        let now = at(seconds, "a");
+        ledger.store_made(&shop(), ask, &made(version), &attempts, &now).await.unwrap();
+        ledger.deliver(&shop(), TOKEN, ask, RULES.ends, &now).await.unwrap();
+        ledger.begin_retire(&shop(), TOKEN, ask, &[], &RULES, &now).await.unwrap();
+        for object in ask.kind.issuer_objects() {
+            ledger.committed(&shop(), ask, *object, None, &now).await.unwrap();
+        }
+        ledger.retired(&shop(), None, ask, &[], None, &now).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn contract_a_statement_that_is_never_done_counts_only_where_something_that_it_means_is_left() {
+        use CredentialKind::{Client, Combined, Password};
+        for (ledger, test) in ledgers().await {
+            let counts = async || {
+                let state = ledger.load(&shop(), ask(9, Password).rotation).await.unwrap();
+                [Password, Client].map(|kind| state.is_revoking(kind))
+            };
+            replace(&ledger, ask(1, Combined), 9, 1).await;
+            assert_eq!(counts().await, [false, false], "{}", test.engine);
+            let demand = Demand { id: "one".to_owned(), expires_at: at(99, "a").wall };
+            ledger.accept_revocation(&shop(), TOKEN, Combined, &demand, &at(2, "a")).await.unwrap();
+            assert_eq!(counts().await, [true, true], "{}", test.engine);
+            replace(&ledger, ask(2, Password), 10, 3).await;
+            assert_eq!(counts().await, [false, true], "{}", test.engine);
+            replace(&ledger, ask(3, Client), 11, 4).await;
+            assert_eq!(counts().await, [false, false], "{}", test.engine);
+            let (object, number) = begin(&ledger, ask(4, Password), 5).await[0];
+            let lost = Failed::Stray("ISSUER_MALFORMED_ANSWER");
+            ledger
+                .attempt_failed(ask(4, Password).rotation, object, number, lost, &at(6, "a"))
+                .await
+                .unwrap();
+            assert_eq!(counts().await, [true, false], "nobody knows how old that is: {}", test.engine);
         }
     }
 

@@ -39,7 +39,7 @@ pub fn current(state: &ApplicationState, kind: CredentialKind) -> Result<Version
     if let Some(open) = open {
         return Err(Error::RotationOpen { open: open.id, kind: open.kind });
     }
-    if state.revoking.iter().any(|revoked| on_them(*revoked)) {
+    if state.is_revoking(kind) {
         return Err(Error::NothingToCheck("two operators want it ended"));
     }
     let lives = |object: &IssuerObject, version: &crate::state::LiveVersion| version.lives_on(*object);
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::plan::Proving;
     use crate::plan::fixture::{RULES, at};
-    use crate::state::LiveVersion;
+    use crate::state::{LiveVersion, Revoking};
 
     const PASSWORD: CredentialKind = CredentialKind::Password;
 
@@ -144,10 +144,14 @@ mod tests {
         assert!(current(&state(version(Stage::Current, true)), PASSWORD).is_err(), "it was ended");
         let foreign = LiveVersion { version: Version::FOREIGN, ..version(Stage::Current, false) };
         assert!(current(&state(foreign), PASSWORD).is_err(), "nobody knows its secret");
+        let ending = |kind, through| {
+            let revoking = vec![Revoking { kind, through: Version(through) }];
+            current(&ApplicationState { revoking, ..state(version(Stage::Current, false)) }, PASSWORD)
+        };
         for revoked in [PASSWORD, CredentialKind::Combined] {
-            let ending =
-                ApplicationState { revoking: vec![revoked], ..state(version(Stage::Current, false)) };
-            assert!(current(&ending, PASSWORD).is_err(), "{revoked} is to end");
+            assert!(ending(revoked, 5).is_err(), "{revoked} is to end");
+            assert!(ending(revoked, 4).is_ok(), "nothing that is meant is left");
         }
+        assert!(ending(CredentialKind::Client, 5).is_ok(), "another object's");
     }
 }

@@ -12,8 +12,8 @@ use crate::state::{ApplicationState, Instant, LiveVersion, Made, Rotation};
 pub enum RevokePlan {
     /// Whatever there was when the statement came has ended.
     Done,
-    /// Nothing is made that could take its place: a fresh rotation comes first.
-    AwaitsVersion,
+    /// Nothing is made that could take its place: a fresh rotation on one of these objects comes first.
+    AwaitsVersion(Vec<IssuerObject>),
     /// The newest version takes its place now, whether or not anybody has it.
     End(Box<Ending>),
 }
@@ -33,13 +33,22 @@ pub struct Ending {
     pub commits: Vec<Commit>,
     /// What lets these be sent.
     pub delivered: Delivered,
-    /// Whether it is fresh: made after the statement came, so that nothing older is left.
-    pub completes: bool,
+    /// Where something older is left, or may be: nowhere, if it is fresh (made after the statement came) and on every object
+    /// where something was meant.
+    pub remains: Vec<IssuerObject>,
+}
+
+impl Ending {
+    /// Whether nothing older is left.
+    pub fn completes(&self) -> bool {
+        self.remains.is_empty()
+    }
 }
 
 /// What ends at once of a kind: everything on its objects up to `through`, which was the newest version there when the
 /// statement came, of whatever kind: where the layout has changed since, another kind's version takes the place. "At once"
-/// waits for a call that may still land: ended by that one, the newest version would be gone too.
+/// waits for a call that may still land: ended by that one, the newest version would be gone too. Objects on which nothing
+/// meant is left are left alone: what was made there since has its overlap.
 pub fn revoke(
     state: &ApplicationState,
     kind: CredentialKind,
@@ -47,12 +56,8 @@ pub fn revoke(
     rules: &Rules,
     now: &Instant,
 ) -> Result<RevokePlan, Error> {
-    let objects = objects_asked(kind);
-    let on_them = |version: &LiveVersion| objects.iter().any(|object| version.lives_on(*object));
-    let is_meant = |version: &LiveVersion| version.version <= through;
-    let nothing_lives = !state.versions.iter().any(|version| on_them(version) && is_meant(version));
-    let nothing_may = !state.attempts.iter().any(|attempt| objects.contains(&attempt.object));
-    if nothing_lives && nothing_may {
+    let meant: Vec<IssuerObject> = meant_on(state, kind, through).collect();
+    if meant.is_empty() {
         return Ok(RevokePlan::Done);
     }
     let open =
@@ -60,32 +65,46 @@ pub fn revoke(
     let endings: Vec<Ending> = open
         .rev()
         .filter_map(|rotation| Some((rotation, rotation.made.as_ref()?)))
-        .map(|(rotation, made)| ending(state, rotation, made, (kind, through), rules, now.wall))
+        .map(|(rotation, made)| ending(state, rotation, made, (&meant, through), rules, now.wall))
         .collect();
-    let completed = endings.first().is_some_and(|newest| newest.completes);
+    let completed = endings.first().is_some_and(Ending::completes);
     let acts = |ending: &Ending| !ending.sets.is_empty() || !ending.commits.is_empty();
     let Some(ending) = endings.into_iter().find(acts) else {
-        return Ok(if completed { RevokePlan::Done } else { RevokePlan::AwaitsVersion });
+        return Ok(if completed { RevokePlan::Done } else { RevokePlan::AwaitsVersion(meant) });
     };
     check_calls(state, &ending.commits, rules, now)?;
     Ok(RevokePlan::End(Box::new(ending)))
+}
+
+/// The objects of a kind on which something up to `through` lives, or may.
+pub fn meant_on(
+    state: &ApplicationState,
+    kind: CredentialKind,
+    through: Version,
+) -> impl Iterator<Item = IssuerObject> {
+    objects_asked(kind).iter().copied().filter(move |object| {
+        let is_meant = |version: &LiveVersion| version.version <= through && version.lives_on(*object);
+        // what nobody knows may be older than what is known
+        let may = state.attempts.iter().any(|attempt| attempt.object == *object);
+        may || state.versions.iter().any(is_meant)
+    })
 }
 
 fn ending(
     state: &ApplicationState,
     rotation: &Rotation,
     made: &Made,
-    (kind, through): (CredentialKind, Version),
+    (meant, through): (&[IssuerObject], Version),
     rules: &Rules,
     now: Timestamp,
 ) -> Ending {
-    let (asked, own) = (objects_asked(kind), objects_asked(rotation.kind));
+    let own = objects_asked(rotation.kind);
     let commits = own
         .iter()
-        .filter(|object| asked.contains(object))
+        .filter(|object| meant.contains(object))
         .filter_map(|object| commit(state, rotation, made, *object, rules.ends.of(*object)));
     let sets = objects_set(rotation.kind, rules.ends)
-        .filter(|object| asked.contains(object) && !rotation.committed_on(*object));
+        .filter(|object| meant.contains(object) && !rotation.committed_on(*object));
     Ending {
         ask: Ask { rotation: rotation.id, kind: rotation.kind },
         made: made.clone(),
@@ -93,7 +112,11 @@ fn ending(
         written: WrittenSomewhere { version: made.version, since: now },
         commits: commits.collect(),
         delivered: Delivered { version: made.version },
-        completes: made.version > through && asked.iter().all(|object| own.contains(object)),
+        remains: meant
+            .iter()
+            .copied()
+            .filter(|object| made.version <= through || !own.contains(object))
+            .collect(),
     }
 }
 
@@ -164,21 +187,23 @@ mod tests {
 
     fn ends(plan: RevokePlan) -> Option<(usize, usize, bool)> {
         match plan {
-            RevokePlan::End(ending) => Some((ending.sets.len(), ending.commits.len(), ending.completes)),
-            RevokePlan::Done | RevokePlan::AwaitsVersion => None,
+            RevokePlan::End(ending) => Some((ending.sets.len(), ending.commits.len(), ending.completes())),
+            RevokePlan::Done | RevokePlan::AwaitsVersion(_) => None,
         }
     }
 
     #[test]
     fn what_there_was_ends_by_the_newest_version_and_only_a_fresh_one_completes_it() {
+        use IssuerObject::User;
         use RotationState::{Created, Creating, Delivered};
         let leaked = || vec![live(PASSWORD, 10)];
         assert_eq!(of(PASSWORD, vec![], vec![]), RevokePlan::Done, "nothing lives");
         assert_eq!(of(PASSWORD, vec![live(PASSWORD, 11)], vec![]), RevokePlan::Done, "nothing older lives");
         assert_eq!(of(PASSWORD, vec![live(CLIENT, 10)], vec![]), RevokePlan::Done, "another object");
-        assert_eq!(of(PASSWORD, leaked(), vec![]), RevokePlan::AwaitsVersion);
+        let awaits = |object| RevokePlan::AwaitsVersion(vec![object]);
+        assert_eq!(of(PASSWORD, leaked(), vec![]), awaits(User));
         let creating = open(PASSWORD, Creating, None);
-        assert_eq!(of(PASSWORD, leaked(), vec![creating]), RevokePlan::AwaitsVersion);
+        assert_eq!(of(PASSWORD, leaked(), vec![creating]), awaits(User));
         let fresh = |state| vec![open(PASSWORD, state, Some(11))];
         assert_eq!(ends(of(PASSWORD, leaked(), fresh(Created))), Some((0, 1, true)), "before delivery");
         assert_eq!(ends(of(PASSWORD, leaked(), fresh(Delivered))), Some((0, 1, true)));
@@ -190,11 +215,7 @@ mod tests {
         assert_eq!(of(PASSWORD, leaked(), vec![committed]), RevokePlan::Done);
         let combined = |version| vec![live(CredentialKind::Combined, version)];
         assert_eq!(of(PASSWORD, combined(11), vec![]), RevokePlan::Done, "made since, of another kind");
-        assert_eq!(
-            of(PASSWORD, combined(10), vec![]),
-            RevokePlan::AwaitsVersion,
-            "what it names lives on there"
-        );
+        assert_eq!(of(PASSWORD, combined(10), vec![]), awaits(User), "what it names lives on there");
         let other = |state| vec![open(CredentialKind::Combined, state, Some(11))];
         assert_eq!(
             ends(of(PASSWORD, leaked(), other(Created))),
@@ -203,20 +224,43 @@ mod tests {
         );
         let half = vec![open(PASSWORD, Created, Some(11))];
         assert_eq!(ends(of(CredentialKind::Combined, combined(10), half)), Some((0, 1, false)), "half of it");
-        let mut half = vec![open(PASSWORD, Created, Some(11))];
-        half[0].user_committed = true;
-        assert_eq!(
-            of(CredentialKind::Combined, combined(10), half),
-            RevokePlan::AwaitsVersion,
-            "the other half"
-        );
         let client = open(CLIENT, Created, Some(11));
         assert_eq!(ends(of(CLIENT, vec![live(CLIENT, 10)], vec![client])), Some((1, 0, true)), "it is set");
         let stray =
             Attempt { object: IssuerObject::User, state: Unsettled::Stray, reason: None, sent: now() };
         let state = ApplicationState { attempts: vec![stray], ..ApplicationState::default() };
         let unknown = revoke(&state, PASSWORD, THROUGH, &RULES, &now()).unwrap();
-        assert_eq!(unknown, RevokePlan::AwaitsVersion, "what nobody knows ends with a fresh version");
+        assert_eq!(unknown, awaits(User), "what nobody knows ends with a fresh version");
+    }
+
+    #[test]
+    fn only_where_something_meant_is_left_a_version_is_waited_for_and_ends_others() {
+        use IssuerObject::{Client, User};
+        let both = CredentialKind::Combined;
+        let at = |user_ended, client_ended| LiveVersion { user_ended, client_ended, ..live(both, 10) };
+        let whole = || vec![at(false, false)];
+        assert_eq!(of(both, whole(), vec![]), RevokePlan::AwaitsVersion(vec![User, Client]));
+        let half = |version| vec![open(PASSWORD, RotationState::Created, Some(version))];
+        let RevokePlan::End(ending) = of(both, whole(), half(11)) else { panic!("it ends a half") };
+        assert_eq!(ending.remains, [Client], "only a client's version is of use now");
+        let mut committed = half(11);
+        committed[0].user_committed = true;
+        let client_left = || vec![at(true, false), live(PASSWORD, 11)];
+        assert_eq!(of(both, client_left(), committed), RevokePlan::AwaitsVersion(vec![Client]));
+        assert_eq!(
+            of(both, client_left(), half(12)),
+            RevokePlan::AwaitsVersion(vec![Client]),
+            "11 has its overlap"
+        );
+        let client = vec![open(CLIENT, RotationState::Created, Some(12))];
+        assert_eq!(ends(of(both, client_left(), client)), Some((1, 0, true)));
+        let again = open(both, RotationState::Created, Some(12));
+        assert_eq!(
+            ends(of(both, client_left(), vec![again])),
+            Some((1, 0, true)),
+            "and the password's 11 lives on"
+        );
+        assert_eq!(of(both, vec![at(true, true)], vec![]), RevokePlan::Done);
     }
 
     #[test]

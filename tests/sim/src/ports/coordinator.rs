@@ -22,8 +22,8 @@ use mint_api::rotation::v1::{
 };
 use mint_coordinator::{
     Abandonment, Call, Catalog, CatalogPage, Delivery, DestinationAnswer, Disabled, Distributor, Ensured,
-    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Removing, Retirement, RotationCall, Rotator,
-    Verdict as Checked,
+    Finding, Identities, NewVersion, Overwritten, Permit, Proof, Remains, Removing, Retirement, RotationCall,
+    Rotator, Verdict as Checked,
 };
 use mint_saga::{Created, Failure, Sealed, reason};
 use mint_types::{Application, Code, CredentialKind, Revision, Version};
@@ -103,12 +103,15 @@ impl Identities for Wire {
         };
         let answer = ask!(self, "ensure", provisioners, asked, ensure_identity, message)
             .map_err(|status| failure(&status))?;
+        let left =
+            answer.look_again_after.map(|left| duration_from_wire("look_again_after", &left)).transpose();
         Ok(Ensured {
             client_id: answer.client_id,
             applied: Revision(answer.applied_revision),
             incarnation: Some(answer.incarnation),
             unconfirmed_redirect: answer.unconfirmed_redirect_url,
             unconfirmed_client_type: Some(answer.unconfirmed_client_type),
+            look_again_after: left.map_err(|_| malformed("look_again_after"))?,
         })
     }
 
@@ -138,6 +141,7 @@ impl Identities for Wire {
             incarnation: None,
             unconfirmed_redirect: None,
             unconfirmed_client_type: None,
+            look_again_after: None,
         })
     }
 
@@ -155,6 +159,7 @@ impl Identities for Wire {
             incarnation: None,
             unconfirmed_redirect: None,
             unconfirmed_client_type: None,
+            look_again_after: None,
         })
     }
 
@@ -276,7 +281,12 @@ impl Rotator for Wire {
         }
     }
 
-    async fn revoke(&self, asked: &Call, kind: CredentialKind, statement: &Sealed) -> Result<bool, Failure> {
+    async fn revoke(
+        &self,
+        asked: &Call,
+        kind: CredentialKind,
+        statement: &Sealed,
+    ) -> Result<Remains, Failure> {
         let message = RevokeRequest {
             application_id: asked.application.to_string(),
             kind: kind_to_wire(kind).into(),
@@ -293,7 +303,8 @@ impl Rotator for Wire {
             };
             format!("{} {kind} revoke under {}: {outcome}", asked.application, asked.token)
         });
-        Ok(answer?.complete)
+        let answer = answer?;
+        Remains::of_answer(kind, answer.complete, &answer.remains).ok_or_else(|| malformed("remains"))
     }
 
     async fn reconcile(&self, asked: &Call, dry_run: bool) -> Result<Vec<Finding>, Failure> {

@@ -127,7 +127,7 @@ async fn a_revocation_whose_version_is_gone_waits_for_a_fresh_one() {
         statement: bench.world.signed(said, Duration::from_hours(1), &["operator/ada", "operator/bob"]),
     };
     assert_eq!(bench.rotator.revoke(&order).await.unwrap_err().reason(), "ROTATION_CLOSED");
-    assert!(!bench.rotator.revoke(&order).await.unwrap().complete, "a fresh version comes first");
+    assert!(!bench.rotator.revoke(&order).await.unwrap().is_complete(), "a fresh version comes first");
     bench.made(&shop, CredentialKind::Password).await;
-    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert!(bench.rotator.revoke(&order).await.unwrap().is_complete());
 }

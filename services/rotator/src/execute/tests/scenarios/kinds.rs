@@ -201,9 +201,9 @@ async fn a_revocation_is_not_stopped_by_a_value_that_nobody_can_read_any_more() 
     bench.rotator.parts.keys = KeyRing::in_memory(&KEY_USES, &SeededEntropy::new(99)).unwrap();
     assert!(bench.rotator.revoke(&order).await.unwrap_err().is_unreadable());
     bench.rotator.abandon(&create.order).await.unwrap();
-    assert!(!bench.rotator.revoke(&order).await.unwrap().complete, "a fresh version comes first");
+    assert!(!bench.rotator.revoke(&order).await.unwrap().is_complete(), "a fresh version comes first");
     let (next, fresh) = bench.made(&shop, kind).await;
-    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert!(bench.rotator.revoke(&order).await.unwrap().is_complete());
     assert!(opens(&bench, &next.order, &fresh) && bench.world.live_clients(&shop) == 1);
 }
 

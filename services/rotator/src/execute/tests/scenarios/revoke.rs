@@ -46,14 +46,22 @@ async fn a_statement_ends_what_there_was_before_anybody_has_the_new_one() {
         let statement = bench.world.signed(said("shop", &[kind]), LIFE, &TWO);
         let order = revocation(&shop, kind, statement);
         let first = bench.rotator.revoke(&order).await.unwrap();
-        assert_eq!(first, Revoked { complete: false, rotation: None }, "nothing could take its place");
+        assert_eq!(
+            first,
+            Revoked { remains: kind.issuer_objects().to_vec(), rotation: None },
+            "nothing could take its place"
+        );
         assert_eq!(told(&bench), [], "nothing was done");
 
         bench.world.clock.advance(LIFE * 2);
         let (create, fresh) = bench.made(&shop, kind).await;
         let calls = bench.world.issuer_calls().len();
         let done = bench.rotator.revoke(&order).await.unwrap();
-        assert_eq!(done, Revoked { complete: true, rotation: Some(create.order.ask.rotation) }, "{kind}");
+        assert_eq!(
+            done,
+            Revoked { remains: Vec::new(), rotation: Some(create.order.ask.rotation) },
+            "{kind}"
+        );
         assert!(bench.world.issuer_calls().len() > calls, "the issuer was told");
         assert_eq!(told(&bench), [None, Some(Outcome::Success)]);
         let (versions, _) = bench.rotator.versions(&shop).await.unwrap();
@@ -79,11 +87,12 @@ async fn an_overlap_that_runs_ends_with_the_statement_and_a_fresh_version_comple
     assert_eq!(bench.rotator.retire(&create.order).await.unwrap_err().reason(), "OVERLAP_NOT_PASSED");
     let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
     let now = bench.rotator.revoke(&order).await.unwrap();
-    assert_eq!(now, Revoked { complete: false, rotation: Some(create.order.ask.rotation) });
+    let remains = vec![IssuerObject::User];
+    assert_eq!(now, Revoked { remains, rotation: Some(create.order.ask.rotation) });
     let retired = bench.rotator.retire(&create.order).await.unwrap();
     assert_eq!(retired.retired, Some(first.version));
     let (_, third) = bench.made(&shop, PASSWORD).await;
-    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert!(bench.rotator.revoke(&order).await.unwrap().is_complete());
     assert_eq!(third.previous, Some(second.version));
     assert_eq!(bench.stages(&shop).await.iter().filter(|(_, stage)| *stage == Stage::Ended).count(), 2);
 }
@@ -93,11 +102,11 @@ async fn what_a_statement_names_ends_with_another_kinds_version_after_a_change_o
     let (mut bench, shop) = Bench::with_shop().await;
     bench.rotate(&shop, PASSWORD).await;
     let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
-    assert!(!bench.rotator.revoke(&order).await.unwrap().complete);
+    assert!(!bench.rotator.revoke(&order).await.unwrap().is_complete());
     bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Combined);
     let (create, made) = bench.made(&shop, CredentialKind::Combined).await;
     let done = bench.rotator.revoke(&order).await.unwrap();
-    assert_eq!(done, Revoked { complete: true, rotation: Some(create.order.ask.rotation) });
+    assert_eq!(done, Revoked { remains: Vec::new(), rotation: Some(create.order.ask.rotation) });
     bench.world.clock.advance(PASSWORD_GRACE);
     assert_eq!(bench.world.live_passwords(&shop), 1);
     assert_eq!(bench.deliver(&create.order, &made).await.retire_after, Duration::ZERO);
@@ -110,14 +119,44 @@ async fn what_was_made_after_a_statement_is_not_meant_by_it_whatever_its_kind() 
     let shop = bench.world.add("shop", Layout::Combined, true, false);
     bench.rotate(&shop, CredentialKind::Combined).await;
     let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
-    assert!(!bench.rotator.revoke(&order).await.unwrap().complete, "its password lives");
+    assert!(!bench.rotator.revoke(&order).await.unwrap().is_complete(), "its password lives");
     // a clock that is set back makes no version look older than what it replaces
     let now = bench.world.clock.now();
     bench.world.clock.set(mint_types::Timestamp::from_unix_micros(now.unix_micros() - 3_600_000_000));
     bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Split);
     bench.rotate(&shop, PASSWORD).await;
     let done = bench.rotator.revoke(&order).await.unwrap();
-    assert_eq!(done, Revoked { complete: true, rotation: None }, "no version more than that one");
+    assert_eq!(done, Revoked { remains: Vec::new(), rotation: None }, "no version more than that one");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_half_that_nobody_makes_any_more_ends_nothing_of_the_other_half() {
+    let mut bench = Bench::new().await;
+    let shop = bench.world.add("shop", Layout::Combined, true, false);
+    let combined = CredentialKind::Combined;
+    bench.rotate(&shop, combined).await;
+    let order = revocation(&shop, combined, bench.world.signed(said("shop", &[combined]), LIFE, &TWO));
+    let both = combined.issuer_objects().to_vec();
+    assert_eq!(bench.rotator.revoke(&order).await.unwrap(), Revoked { remains: both, rotation: None });
+    bench.world.change(&shop, |record| record.settings.as_mut().unwrap().layout = Layout::Split);
+    let (create, made) = bench.made(&shop, PASSWORD).await;
+    let client_left = |rotation| Revoked { remains: vec![IssuerObject::Client], rotation };
+    let done = bench.rotator.revoke(&order).await.unwrap();
+    assert_eq!(done, client_left(Some(create.order.ask.rotation)));
+    bench.deliver(&create.order, &made).await;
+    bench.rotator.retire(&create.order).await.unwrap();
+    bench.world.clock.advance(PASSWORD_GRACE);
+    assert_eq!(bench.world.live_passwords(&shop), 1);
+
+    let (next, made) = bench.made(&shop, PASSWORD).await;
+    assert_eq!(bench.rotator.revoke(&order).await.unwrap(), client_left(None));
+    bench.world.clock.advance(PASSWORD_GRACE);
+    assert_eq!(bench.world.live_passwords(&shop), 2, "what was made since has its overlap");
+    assert_eq!(bench.deliver(&next.order, &made).await.retire_after, MIN_OVERLAP);
+
+    let (client, _) = bench.made(&shop, CredentialKind::Client).await;
+    let done = bench.rotator.revoke(&order).await.unwrap();
+    assert_eq!(done, Revoked { remains: Vec::new(), rotation: Some(client.order.ask.rotation) });
 }
 
 #[tokio::test]
@@ -172,7 +211,7 @@ async fn without_the_audit_log_nothing_is_revoked() {
     bench.world.fail_at(1, Fault::Unanswered);
     assert_eq!(bench.rotator.revoke(&order).await.unwrap_err().reason(), "ISSUER_UNKNOWN_OUTCOME");
     bench.restart();
-    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert!(bench.rotator.revoke(&order).await.unwrap().is_complete());
     assert_eq!(bench.stages(&shop).await[1].1, Stage::Ended);
 }
 
@@ -230,9 +269,9 @@ async fn what_was_piled_up_holds_up_no_revocation() {
     let create = bench.order(&shop, PASSWORD);
     assert_eq!(bench.rotator.create(&create).await.unwrap_err().reason(), "TOO_MANY_SPARE_VERSIONS");
     let order = revocation(&shop, PASSWORD, bench.world.signed(said("shop", &[PASSWORD]), LIFE, &TWO));
-    assert!(!bench.rotator.revoke(&order).await.unwrap().complete, "nothing could take their place");
+    assert!(!bench.rotator.revoke(&order).await.unwrap().is_complete(), "nothing could take their place");
     bench.rotator.create(&create).await.unwrap();
-    assert!(bench.rotator.revoke(&order).await.unwrap().complete);
+    assert!(bench.rotator.revoke(&order).await.unwrap().is_complete());
     bench.world.clock.advance(PASSWORD_GRACE);
     assert_eq!(bench.world.live_passwords(&shop), 1, "all of them have ended");
     for _ in 1..plan::FREE_SPARES {
