@@ -108,6 +108,13 @@ pub struct SigningConfig {
     /// How long relying parties may keep the published keys.
     #[serde(default = "an_hour")]
     pub jwks_cache: Period,
+    /// How long a key signs before this process makes the next one.
+    #[serde(default = "thirty_days")]
+    pub rotate_every: Period,
+    /// Whether the first key of an algorithm is made at start where there is none: for a world on one machine, where
+    /// nobody keeps keys.
+    #[serde(default)]
+    pub generate: bool,
 }
 
 /// `[sts]`
@@ -163,6 +170,10 @@ fn an_hour() -> Period {
     Period::from_seconds(3600)
 }
 
+fn thirty_days() -> Period {
+    Period::from_seconds(30 * 24 * 3600)
+}
+
 impl Config {
     /// The grant table.
     pub fn grant_table(&self) -> Result<GrantTable, ConfigError> {
@@ -214,6 +225,7 @@ impl ServiceConfig for Config {
         }
         between("signing.lifetime", self.signing.lifetime, 60, LONGEST_TOKEN.as_secs())?;
         between("signing.jwks_cache", self.signing.jwks_cache, 60, 24 * 3600)?;
+        between("signing.rotate_every", self.signing.rotate_every, 3600, 366 * 24 * 3600)?;
         between("session.cache", self.session.cache, 30, 24 * 3600)?;
         between("sts.deadline", self.sts.deadline, 1, 30)?;
         between("sts.margin", self.sts.margin, 60, 6 * 3600)?;
@@ -256,6 +268,7 @@ mod tests {
         let session = &config.session;
         assert_eq!((session.cache, session.ca.is_none()), (ten_minutes(), true));
         assert_eq!((config.signing.lifetime, config.signing.jwks_cache), (five_minutes(), an_hour()));
+        assert_eq!((config.signing.rotate_every, config.signing.generate), (thirty_days(), false));
         assert_eq!((config.sts.deadline, config.http.legacy_aws_creds), (five_seconds(), Switch::On));
         let limits = LimitsConfig::default();
         assert_eq!((config.limits.per_minute, config.limits.burst), (limits.per_minute, limits.burst));
@@ -272,6 +285,7 @@ mod tests {
             ("SIGNING__LIFETIME", "59s", "signing.lifetime"),
             ("SIGNING__LIFETIME", "61m", "signing.lifetime"),
             ("SIGNING__JWKS_CACHE", "1s", "signing.jwks_cache"),
+            ("SIGNING__ROTATE_EVERY", "1m", "signing.rotate_every"),
             ("STS__DEADLINE", "1h", "sts.deadline"),
             ("STS__MARGIN", "0s", "sts.margin"),
             ("SESSION__AUDIENCE", "", "session"),

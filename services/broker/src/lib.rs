@@ -34,7 +34,7 @@
 //! - hands credentials of one subject to another: `credentials_are_shared_by_equal_calls_and_never_across_subjects`.
 //! - shuts out a token whose key was replaced meanwhile:
 //!   `a_token_signed_before_the_key_was_rotated_is_taken_by_sts_afterwards`.
-//! - makes a signing key: `a_missing_key_is_never_made_silently`; signs with one before it was published for a cache
+//! - makes a first signing key unless it is told to: `a_missing_key_is_never_made_silently`; signs with one before it was published for a cache
 //!   lifetime: `a_key_signs_nothing_before_it_was_published_for_a_cache_lifetime`; withdraws one before its last token has
 //!   expired: `a_rotation_publishes_first_signs_later_and_withdraws_last`.
 //! - repeats a token, a key or a message of STS in an error or a log:
@@ -44,7 +44,8 @@
 //! `http` and `rpc` (decode, one call, encode) → `execute` ([`Broker`]: grant, turn, shelf, then announce, sign, exchange,
 //! conclude) → `ports` → `adapters` (JWKS, STS, audit). Pure: `plan` (what a fault of STS means, freshness, turns),
 //! `session` (what makes claims a session), `grants`, `names`, `signing/schedule` (which key is what, and when).
-//! `flights` lets equal calls share one answer, `shelf` hands answers out again. `command` makes keys.
+//! `flights` lets equal calls share one answer, `shelf` hands answers out again. `signing/tend` makes keys: by `command`,
+//! and by the process itself when one has signed for its time (`a_running_process_rotates_its_keys_by_itself`).
 //!
 //! # Decisions
 //! - *No SDK*: the one call of STS is a form and a page of XML; an SDK brings a chain that looks for credentials.
@@ -52,7 +53,9 @@
 //!   themselves: no message of ours has a field for a credential.
 //! - *One grant a subject*: the wire format has no place to say which one is meant.
 //! - *The schedule of keys is a file of times*, and what a key is follows from it and the clock: replicas agree without
-//!   talking, and a key that is too young does not sign even if the file says so.
+//!   talking, and a key that is too young does not sign even if the file says so. Who makes the next one holds the
+//!   directory's lock; a directory that the process may not write to is said once an hour, and a timer can run
+//!   `mint-broker keys rotate` more often than `signing.rotate_every` instead.
 //! - *A cached answer keeps its first audit record*: the entry says what was obtained from STS and for whom; to whom it was
 //!   handed out again is the same subject.
 //! - *A repeat is remembered in memory*, per process: what is lost is obtained again and announced again. Credentials are
@@ -61,9 +64,8 @@
 //! - *The retired route still recognizes its caller*, to count who is left; its answer does not depend on that.
 //!
 //! # Not there yet
-//! Sessions by introspection (RFC 7662); TLS on the HTTP side (it listens on loopback, beside what ends TLS); rotation of
-//! keys by the process itself (a timer runs `mint-broker keys rotate`); sealed keys; `mint up` does not start it. Peers:
-//! shown on the embedded world only.
+//! Sessions by introspection (RFC 7662); TLS on the HTTP side (it listens on loopback, beside what ends TLS); sealed keys.
+//! Peers: shown on the embedded world only.
 
 mod adapters;
 mod command;
@@ -103,6 +105,8 @@ pub use session::Expected;
 pub use shelf::{Obtained, Signed};
 pub use signing::{AUDIENCE, Algorithm, KeyBook, PublishedKey, Stage, TaggedToken};
 
+use signing::{Care, LOOK, Tending, make_missing};
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +130,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         .map_err(mint_runtime::Error::from)?;
     let keys = Arc::new(open_keys(&config, &process)?);
     let broker = Broker::new(parts(&config, &process, Arc::clone(&keys))?, bounds(&config), process.tasks());
-    process.spawn("signing-keys", keys.watch(process.shutdown()));
+    let care = Care { clock: process.clock(), every: config.signing.rotate_every, look: LOOK };
+    process.spawn("signing-keys", keys.watch(care, process.shutdown()));
     serve_http(&config, &process, Arc::clone(&broker)).await?;
     let api = Api {
         permissions: include_str!("../permissions/rpc.json"),
@@ -140,10 +145,15 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
 
 /// A grant whose role no key can sign for is a fault of the configuration, seen at start and not by a caller.
 fn open_keys(config: &Config, process: &Process) -> Result<KeyBook, Error> {
-    let SigningConfig { directory, lifetime, jwks_cache } = &config.signing;
-    let keys = KeyBook::open(directory, config.http.issuer.as_str(), *lifetime, *jwks_cache)?;
+    let SigningConfig { directory, lifetime, jwks_cache, generate, .. } = &config.signing;
     let now = process.clock().now();
     let table = config.grant_table().map_err(mint_runtime::Error::from)?;
+    if *generate {
+        for entry in make_missing(Tending { directory, now, cache: *jwks_cache }, table.algorithms())? {
+            tracing::warn!(code = "SIGNING_KEY_MADE", kid = entry.kid, algorithm = %entry.algorithm, "there was no key, and signing.generate is on: it signs from now");
+        }
+    }
+    let keys = KeyBook::open(directory, config.http.issuer.as_str(), *lifetime, *jwks_cache)?;
     match table.algorithms().find(|algorithm| !keys.can_sign(*algorithm, now)) {
         None => Ok(keys),
         Some(missing) => Err(Error::keys(directory, Refusal::NoKey(missing))),
