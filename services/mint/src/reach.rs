@@ -114,7 +114,7 @@ fn services(
     explicit: bool,
 ) -> Result<BTreeMap<ServiceName, OutboundUrl>, Error> {
     let mut services = world.map(parsed).unwrap_or_default();
-    for service in ServiceName::ALL {
+    for service in ServiceName::ALL.into_iter().chain([ServiceName::Broker]) {
         let variable = format!("MINT_{}", service.as_str().replace('-', "_").to_ascii_uppercase());
         let Some(url) = environment(&variable).filter(|_| !explicit) else { continue };
         let url = url.parse::<OutboundUrl>().map_err(|error| Error::Usage {
@@ -166,7 +166,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let document = serde_json::json!({
             "token_url": "", "kio_url": "", "service_user_url": "", "s3_endpoint": "http://127.0.0.1:1",
-            "s3_region": "r", "sts_endpoint": "", "sandbox_url": "", "ca": "/w/ca.pem",
+            "s3_region": "r", "sts_endpoint": "", "sandbox_url": "", "broker_url": "", "ca": "/w/ca.pem",
             "operator_cert": "/w/cert.pem", "operator_key": "/w/key.pem",
             "services": {"coordinator": "https://127.0.0.1:7", "audit": "https://127.0.0.1:8"},
         });

@@ -54,6 +54,12 @@ impl Remote {
         Self { reach, channels: Arc::default() }
     }
 
+    /// The constellation, and the broker if this world is said to have one.
+    pub(crate) fn services(&self) -> impl Iterator<Item = ServiceName> {
+        let broker = self.reach.url(ServiceName::Broker).is_ok().then_some(ServiceName::Broker);
+        ServiceName::ALL.into_iter().chain(broker)
+    }
+
     fn channel(&self, service: ServiceName) -> Result<Channel, Error> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(channel) = channels.get(&service) {

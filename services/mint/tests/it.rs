@@ -32,6 +32,7 @@ fn constellation(script: &str) -> tempfile::TempDir {
         "distributor",
         "coordinator",
         "audit",
+        "broker",
         "sandbox",
     ];
     for name in services {
