@@ -55,13 +55,26 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Where to listen: on loopback, behind what ends TLS on this machine.
+    /// Where to listen: without [`Self::tls`] on loopback, behind what ends TLS on this machine.
     pub listen: SocketAddr,
+    /// What this process ends TLS with.
+    #[serde(default)]
+    pub tls: Option<HttpTls>,
     /// The `iss` of every token, and where relying parties find discovery and keys.
     pub issuer: OutboundUrl,
     /// Whether `POST /v1/mint-aws-creds` still answers credentials.
     #[serde(default)]
     pub legacy_aws_creds: Switch,
+}
+
+/// `[http.tls]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTls {
+    /// The certificate and what leads to its authority (PEM): one that callers and relying parties trust.
+    pub cert: PathBuf,
+    /// Its key (PEM).
+    pub key: PathBuf,
 }
 
 /// On or off.
@@ -219,8 +232,9 @@ impl ServiceConfig for Config {
 
     fn validate(&self) -> Result<(), ConfigError> {
         self.check_issuer()?;
-        if !self.http.listen.ip().is_loopback() {
-            let problem = "must be a loopback address: what ends TLS stands beside this process";
+        if self.http.tls.is_none() && !self.http.listen.ip().is_loopback() {
+            let problem = "must be a loopback address, or http.tls must name a certificate: sessions and credentials go \
+                           nowhere in the clear";
             return Err(ConfigError::new("http.listen", problem));
         }
         between("signing.lifetime", self.signing.lifetime, 60, LONGEST_TOKEN.as_secs())?;
@@ -272,6 +286,12 @@ mod tests {
         assert_eq!((config.sts.deadline, config.http.legacy_aws_creds), (five_seconds(), Switch::On));
         let limits = LimitsConfig::default();
         assert_eq!((config.limits.per_minute, config.limits.burst), (limits.per_minute, limits.burst));
+        let open = example(&[
+            ("MINT_BROKER__HTTP__LISTEN", "0.0.0.0:8443"),
+            ("MINT_BROKER__HTTP__TLS__CERT", "/c"),
+            ("MINT_BROKER__HTTP__TLS__KEY", "/k"),
+        ]);
+        assert!(open.unwrap().http.tls.is_some());
         let off = example(&[("MINT_BROKER__HTTP__LEGACY_AWS_CREDS", "off")]).unwrap();
         assert_eq!(off.http.legacy_aws_creds, Switch::Off);
     }

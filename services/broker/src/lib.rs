@@ -37,6 +37,9 @@
 //! - makes a first signing key unless it is told to: `a_missing_key_is_never_made_silently`; signs with one before it was published for a cache
 //!   lifetime: `a_key_signs_nothing_before_it_was_published_for_a_cache_lifetime`; withdraws one before its last token has
 //!   expired: `a_rotation_publishes_first_signs_later_and_withdraws_last`.
+//! - takes a session or hands out a credential in the clear, except on loopback:
+//!   `a_value_that_cannot_be_is_refused_by_its_key`,
+//!   `the_http_side_speaks_tls_takes_a_renewed_certificate_and_keeps_the_old_one_for_a_broken_one`.
 //! - repeats a token, a key or a message of STS in an error or a log:
 //!   `each_error_of_sts_is_told_apart_by_its_code_and_its_message_is_never_repeated`.
 //!
@@ -44,7 +47,7 @@
 //! `http` and `rpc` (decode, one call, encode) → `execute` ([`Broker`]: grant, turn, shelf, then announce, sign, exchange,
 //! conclude) → `ports` → `adapters` (JWKS, STS, audit). Pure: `plan` (what a fault of STS means, freshness, turns),
 //! `session` (what makes claims a session), `grants`, `names`, `signing/schedule` (which key is what, and when).
-//! `flights` lets equal calls share one answer, `shelf` hands answers out again. `signing/tend` makes keys: by `command`,
+//! `door` and `certificate`: connections of the HTTP side. `flights` lets equal calls share one answer, `shelf` hands answers out again. `signing/tend` makes keys: by `command`,
 //! and by the process itself when one has signed for its time (`a_running_process_rotates_its_keys_by_itself`).
 //!
 //! # Decisions
@@ -64,12 +67,13 @@
 //! - *The retired route still recognizes its caller*, to count who is left; its answer does not depend on that.
 //!
 //! # Not there yet
-//! Sessions by introspection (RFC 7662); TLS on the HTTP side (it listens on loopback, beside what ends TLS); sealed keys.
-//! Peers: shown on the embedded world only.
+//! Sessions by introspection (RFC 7662); sealed keys. Peers: shown on the embedded world only.
 
 mod adapters;
+mod certificate;
 mod command;
 mod config;
+mod door;
 mod error;
 mod execute;
 #[cfg(test)]
@@ -91,7 +95,9 @@ mod turns;
 
 pub use adapters::{GrpcLedger, HttpSts, Oidc, OidcSettings};
 pub use command::keys_command;
-pub use config::{Config, HttpConfig, LimitsConfig, SessionConfig, SigningConfig, StsConfig, Switch};
+pub use config::{
+    Config, HttpConfig, HttpTls, LimitsConfig, SessionConfig, SigningConfig, StsConfig, Switch,
+};
 pub use error::Error;
 pub use execute::{Asked, Bounds, Broker, Parts, REQUESTED_ROLE};
 pub use grants::{Grant, GrantRow, GrantTable, Role, Subject};
@@ -105,6 +111,8 @@ pub use session::Expected;
 pub use shelf::{Obtained, Signed};
 pub use signing::{AUDIENCE, Algorithm, KeyBook, PublishedKey, Stage, TaggedToken};
 
+use certificate::Certificate;
+use door::Door;
 use signing::{Care, LOOK, Tending, make_missing};
 
 use std::path::Path;
@@ -201,19 +209,16 @@ async fn serve_http(config: &Config, process: &Process, broker: Arc<Broker>) -> 
         issuer: config.http.issuer.as_str().to_owned(),
         legacy: config.http.legacy_aws_creds,
     };
+    let certificate = config.http.tls.clone().map(Certificate::open).transpose()?;
+    if let Some(certificate) = &certificate {
+        process.spawn("http-certificate", Arc::clone(certificate).watch(process.shutdown()));
+    }
     let address = config.http.listen;
-    let listener =
+    let socket =
         TcpListener::bind(address).await.map_err(|source| mint_runtime::Error::Listen { address, source })?;
     let shutdown = process.shutdown();
-    tracing::info!(%address, issuer = edge.issuer, "answers over http");
-    let whole = process.clone();
-    process.spawn("http", async move {
-        let served = axum::serve(listener, router(edge)).with_graceful_shutdown(shutdown.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(code = "HTTP_ENDED", %error, "the calls over http are not served any more");
-            // half a broker looks alive and is not
-            whole.fail(mint_runtime::Error::TaskEnded("http"));
-        }
-    });
+    tracing::info!(%address, tls = certificate.is_some(), issuer = edge.issuer, "answers over http");
+    let door = Door { socket, certificate, router: router(edge) };
+    process.spawn("http", door.serve_until(shutdown));
     Ok(())
 }
