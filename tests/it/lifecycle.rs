@@ -11,8 +11,16 @@ use mint_tests::world::{Options, World, executable};
 use mint_types::ServiceName;
 use rustix::process::{Pid, Signal, test_kill_process};
 
-const CHILDREN: [&str; 8] =
-    ["sandbox", "registry-sync", "identity-provisioner", "rotator", "distributor", "coordinator", "audit", "broker"];
+const CHILDREN: [&str; 8] = [
+    "sandbox",
+    "registry-sync",
+    "identity-provisioner",
+    "rotator",
+    "distributor",
+    "coordinator",
+    "audit",
+    "broker",
+];
 
 async fn boot(data: Option<std::path::PathBuf>) -> World {
     let entries = [
