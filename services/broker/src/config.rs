@@ -96,8 +96,12 @@ pub struct SessionConfig {
     pub issuer: String,
     /// `aud`.
     pub audience: String,
-    /// Where its keys are.
-    pub jwks_url: OutboundUrl,
+    /// Where its keys are, for sessions that are signed (JWT).
+    #[serde(default)]
+    pub jwks_url: Option<OutboundUrl>,
+    /// Where it is asked about the others; without [`Self::jwks_url`], about every session.
+    #[serde(default)]
+    pub introspection: Option<IntrospectionConfig>,
     /// What they may sign with.
     #[serde(default = "es256")]
     pub algorithms: Vec<Algorithm>,
@@ -107,6 +111,16 @@ pub struct SessionConfig {
     /// The certificate authorities of the IAM solution (PEM); none: the public ones.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+}
+
+/// `[session.introspection]` (RFC 7662)
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntrospectionConfig {
+    /// The endpoint.
+    pub url: OutboundUrl,
+    /// The broker's own client there: a private file with `{"client_id", "client_secret"}`.
+    pub client_file: PathBuf,
 }
 
 /// `[signing]`
@@ -245,6 +259,9 @@ impl ServiceConfig for Config {
         between("sts.margin", self.sts.margin, 60, 6 * 3600)?;
         if self.session.algorithms.is_empty() {
             return Err(ConfigError::new("session.algorithms", "must name one: ES256 or RS256"));
+        }
+        if self.session.jwks_url.is_none() && self.session.introspection.is_none() {
+            return Err(ConfigError::new("session", "must name a jwks_url, or introspection, or both"));
         }
         if self.session.issuer.is_empty() || self.session.audience.is_empty() {
             return Err(ConfigError::new("session", "must name an issuer and an audience"));

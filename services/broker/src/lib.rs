@@ -8,7 +8,7 @@
 //! - To sign tokens that reader roles trust: `permissions/reader-trust.json` is what such a role says,
 //!   `permissions/reader-policy.json` what it may. No role that writes names this issuer.
 //! - RPC (`permissions/rpc.json`): applications, each as itself; operators, for the public keys. HTTP: bearer sessions.
-//! - Calls: `audit`, the IAM solution's published keys, STS (`AssumeRoleWithWebIdentity`, unsigned).
+//! - Calls: `audit`, the IAM solution's published keys and its introspection, STS (`AssumeRoleWithWebIdentity`, unsigned).
 //! - AWS: nothing (`permissions/aws.json` is empty). PostgreSQL: nothing; it keeps no state, so there is no
 //!   `postgres.sql`.
 //!
@@ -25,8 +25,12 @@
 //! - believes a session that is forged, of another issuer, or over:
 //!   `a_session_is_believed_only_with_a_good_signature_of_the_pinned_algorithm`,
 //!   `a_session_of_another_issuer_audience_or_time_is_none`, `at_its_end_a_session_has_ended_whatever_the_leeway`.
+//! - believes an opaque session longer than the IAM solution does, or asks about a signed one that is refused:
+//!   `an_opaque_session_is_what_the_iam_solution_says_about_it_now`,
+//!   `a_signed_session_that_is_refused_is_not_asked_about_instead`.
 //! - lets callers queue up for an IAM solution that does not answer:
-//!   `while_the_keys_cannot_be_fetched_callers_do_not_queue_up_for_them`.
+//!   `while_the_keys_cannot_be_fetched_callers_do_not_queue_up_for_them`,
+//!   `while_nobody_says_whether_a_session_is_valid_that_is_not_its_fault_and_nobody_queues_up`.
 //! - calls STS for an invalid session, or says that one is invalid when nobody can know:
 //!   `an_invalid_session_is_401_and_sts_is_not_called`, `an_iam_solution_that_is_down_is_502_and_an_outcome_of_its_own`.
 //! - signs or hands out anything that the audit log did not take:
@@ -45,7 +49,7 @@
 //!
 //! # Shape
 //! `http` and `rpc` (decode, one call, encode) → `execute` ([`Broker`]: grant, turn, shelf, then announce, sign, exchange,
-//! conclude) → `ports` → `adapters` (JWKS, STS, audit). Pure: `plan` (what a fault of STS means, freshness, turns),
+//! conclude) → `ports` → `adapters` (JWKS, introspection, STS, audit). Pure: `plan` (what a fault of STS means, freshness, turns),
 //! `session` (what makes claims a session), `grants`, `names`, `signing/schedule` (which key is what, and when).
 //! `door` and `certificate`: connections of the HTTP side. `flights` lets equal calls share one answer, `shelf` hands answers out again. `signing/tend` makes keys: by `command`,
 //! and by the process itself when one has signed for its time (`a_running_process_rotates_its_keys_by_itself`).
@@ -67,7 +71,7 @@
 //! - *The retired route still recognizes its caller*, to count who is left; its answer does not depend on that.
 //!
 //! # Not there yet
-//! Sessions by introspection (RFC 7662); sealed keys. Peers: shown on the embedded world only.
+//! Sealed keys. Peers: shown on the embedded world only.
 
 mod adapters;
 mod certificate;
@@ -93,10 +97,13 @@ mod signing;
 mod surroundings;
 mod turns;
 
-pub use adapters::{GrpcLedger, HttpSts, Oidc, OidcSettings};
+pub use adapters::{
+    GrpcLedger, HttpSts, Introspection, IntrospectionSettings, Oidc, OidcSettings, Recognizer,
+};
 pub use command::keys_command;
 pub use config::{
-    Config, HttpConfig, HttpTls, LimitsConfig, SessionConfig, SigningConfig, StsConfig, Switch,
+    Config, HttpConfig, HttpTls, IntrospectionConfig, LimitsConfig, SessionConfig, SigningConfig, StsConfig,
+    Switch,
 };
 pub use error::Error;
 pub use execute::{Asked, Bounds, Broker, Parts, REQUESTED_ROLE};
@@ -123,8 +130,9 @@ use mint_api::audit_log::GrpcAuditLog;
 use mint_api::broker::v1::broker_service_server::{BrokerServiceServer, SERVICE_NAME};
 use mint_port::{Points, Port, Ported as _};
 use mint_runtime::http::HttpClient;
+use mint_runtime::secret_file::SecretFile;
 use mint_runtime::{Api, Process};
-use mint_types::ServiceName;
+use mint_types::{Clock, ServiceName};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -198,14 +206,26 @@ fn http_client(ca: Option<&Path>) -> Result<HttpClient, mint_runtime::Error> {
     ca.map_or_else(|| Ok(HttpClient::new()), HttpClient::with_ca)
 }
 
+fn sessions(config: &SessionConfig, clock: Arc<dyn Clock>) -> Result<Recognizer, mint_runtime::Error> {
+    let SessionConfig { issuer, audience, jwks_url, introspection, algorithms, cache, ca } = config.clone();
+    let http = http_client(ca.as_deref())?;
+    let expected = Expected { issuer, audience };
+    let signed = jwks_url.map(|jwks_url| {
+        let settings = OidcSettings { expected: expected.clone(), jwks_url, algorithms, cache };
+        Oidc::new(settings, http.clone(), Arc::clone(&clock))
+    });
+    let opaque = introspection.map(|IntrospectionConfig { url, client_file }| {
+        let settings = IntrospectionSettings { expected, url, client: SecretFile::new(client_file) };
+        Introspection::new(settings, http, clock)
+    });
+    Ok(Recognizer { signed, opaque })
+}
+
 /// Binds at once, so that a taken port ends the process instead of one half of it.
 async fn serve_http(config: &Config, process: &Process, broker: Arc<Broker>) -> Result<(), Error> {
-    let SessionConfig { issuer, audience, jwks_url, algorithms, cache, ca } = config.session.clone();
-    let settings = OidcSettings { expected: Expected { issuer, audience }, jwks_url, algorithms, cache };
-    let sessions = Oidc::new(settings, http_client(ca.as_deref())?, process.clock());
     let edge = Edge {
         broker,
-        sessions: Port::new(Arc::new(sessions)),
+        sessions: Port::new(Arc::new(sessions(&config.session, process.clock())?)),
         issuer: config.http.issuer.as_str().to_owned(),
         legacy: config.http.legacy_aws_creds,
     };
