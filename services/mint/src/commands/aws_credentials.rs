@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mint_runtime::http::HttpClient;
 use mint_runtime::{SystemClock, SystemEntropy};
-use mint_types::{ApplicationId, OutboundUrl, ServiceName};
+use mint_types::{ApplicationId, OutboundUrl};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -168,7 +168,7 @@ impl Said<'_> {
     fn sts_of_region(&self) -> Result<OutboundUrl, Error> {
         let region = self.variable("AWS_REGION").or_else(|| self.variable("AWS_DEFAULT_REGION"));
         let unknown = || Error::Usage {
-            what: format!("nobody says where STS is, and {} can be reached without it", ServiceName::Broker),
+            what: "nobody says where STS is".to_owned(),
             advice: "set AWS_REGION, or name STS with --sts or AWS_ENDPOINT_URL_STS".to_owned(),
         };
         let url = format!("https://sts.{}.amazonaws.com", region.ok_or_else(unknown)?);
