@@ -11,8 +11,16 @@ use mint_tests::world::{Options, World, executable};
 use mint_types::ServiceName;
 use rustix::process::{Pid, Signal, test_kill_process};
 
-const CHILDREN: [&str; 7] =
-    ["sandbox", "registry-sync", "identity-provisioner", "rotator", "distributor", "coordinator", "audit"];
+const CHILDREN: [&str; 8] = [
+    "sandbox",
+    "registry-sync",
+    "identity-provisioner",
+    "rotator",
+    "distributor",
+    "coordinator",
+    "audit",
+    "broker",
+];
 
 async fn boot(data: Option<std::path::PathBuf>) -> World {
     let entries = [
@@ -32,7 +40,7 @@ fn alive(pid: i32) -> bool {
 async fn a_child_that_dies_comes_back_on_the_same_port_and_a_second_up_on_the_same_data_is_refused() {
     let world = boot(None).await;
     let urls = world.endpoints.services.clone();
-    assert_eq!(urls.len(), 6, "exactly the gRPC services: {urls:?}");
+    assert_eq!(urls.len(), 7, "exactly the gRPC services: {urls:?}");
     for service in ServiceName::ALL {
         let name = service.as_str();
         let before = world.child_pid(name).unwrap_or_else(|| panic!("{name}.pid"));

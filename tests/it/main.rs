@@ -4,7 +4,7 @@
 //! `golden` (permission matrix, call graph, plaintext carriers as reviewed), `documents` (what headers and the README
 //! promise names a test that exists).
 //! On the running constellation: `example` (first start to last repair), `applications` (each its own files and nothing
-//! else), `matrix` (the powers with real credentials), `counts` and `commits` (what a rotation costs), `overlap` (no login fails while
+//! else), `readers` (credentials from the broker), `matrix` (the powers with real credentials), `counts` and `commits` (what a rotation costs), `overlap` (no login fails while
 //! everything rotates and dies), `replace` (an issuer that knows one value at a time), `revoke` (what ends at once), `drift` (what is changed behind Mint's back), `faults` (F1 to F17), `asleep` (stopped past the lease), `takeover` (hostile peers), `canary` (no plaintext left behind), `bad_input` (lies from every side), `lifecycle`
 //! (`mint up` as a parent).
 
@@ -30,6 +30,7 @@ mod golden;
 mod lifecycle;
 mod matrix;
 mod overlap;
+mod readers;
 mod replace;
 mod revoke;
 mod takeover;

@@ -155,7 +155,8 @@ fn each_sdk_is_linked_only_where_the_power_needs_it() {
         ("aws-sdk-s3", &["mint-distributor", "mint-berry"]),
         ("aws-sdk-sts", &["mint-aws"]),
         ("aws-sdk-iam", &[]),
-        ("oauth2", &["mint-rotator"]),
+        // the broker asks about sessions (RFC 7662)
+        ("oauth2", &["mint-rotator", "mint-broker"]),
         ("mint-aws", &["mint-distributor", "mint-berry"]),
         ("sqlx", &["mint-store", "mint-testkit"]),
     ];

@@ -188,7 +188,7 @@ async fn boot(directory: &Path, entries: &[Entry], postgres: &Postgres, lease: &
 fn gather(directory: &Path) -> PathBuf {
     std::fs::create_dir_all(directory).unwrap();
     let own = std::env::current_exe().unwrap();
-    for name in ["mint", "mint-sandbox"] {
+    for name in ["mint", "mint-sandbox", "mint-broker"] {
         let built = own.with_file_name(name);
         std::fs::copy(&built, directory.join(name))
             .unwrap_or_else(|error| panic!("{}: {error}", built.display()));

@@ -11,7 +11,7 @@ use mint_types::{Clock as _, Period};
 use crate::error::Error;
 use crate::signing::{Algorithm, Entry, Tending, make_first, rotate};
 
-/// Tends the signing keys of the broker. Nothing else ever makes one.
+/// Tends the signing keys of the broker. The first ones are made here and nowhere else, unless `signing.generate` says so.
 #[derive(Debug, Parser)]
 #[command(name = "mint-broker", version)]
 enum Arguments {

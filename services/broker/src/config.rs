@@ -55,13 +55,26 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Where to listen: on loopback, behind what ends TLS on this machine.
+    /// Where to listen: without [`Self::tls`] on loopback, behind what ends TLS on this machine.
     pub listen: SocketAddr,
+    /// What this process ends TLS with.
+    #[serde(default)]
+    pub tls: Option<HttpTls>,
     /// The `iss` of every token, and where relying parties find discovery and keys.
     pub issuer: OutboundUrl,
     /// Whether `POST /v1/mint-aws-creds` still answers credentials.
     #[serde(default)]
     pub legacy_aws_creds: Switch,
+}
+
+/// `[http.tls]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTls {
+    /// The certificate and what leads to its authority (PEM): one that callers and relying parties trust.
+    pub cert: PathBuf,
+    /// Its key (PEM).
+    pub key: PathBuf,
 }
 
 /// On or off.
@@ -83,8 +96,12 @@ pub struct SessionConfig {
     pub issuer: String,
     /// `aud`.
     pub audience: String,
-    /// Where its keys are.
-    pub jwks_url: OutboundUrl,
+    /// Where its keys are, for sessions that are signed (JWT).
+    #[serde(default)]
+    pub jwks_url: Option<OutboundUrl>,
+    /// Where it is asked about the others; without [`Self::jwks_url`], about every session.
+    #[serde(default)]
+    pub introspection: Option<IntrospectionConfig>,
     /// What they may sign with.
     #[serde(default = "es256")]
     pub algorithms: Vec<Algorithm>,
@@ -94,6 +111,16 @@ pub struct SessionConfig {
     /// The certificate authorities of the IAM solution (PEM); none: the public ones.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+}
+
+/// `[session.introspection]` (RFC 7662)
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntrospectionConfig {
+    /// The endpoint.
+    pub url: OutboundUrl,
+    /// The broker's own client there: a private file with `{"client_id", "client_secret"}`.
+    pub client_file: PathBuf,
 }
 
 /// `[signing]`
@@ -108,6 +135,13 @@ pub struct SigningConfig {
     /// How long relying parties may keep the published keys.
     #[serde(default = "an_hour")]
     pub jwks_cache: Period,
+    /// How long a key signs before this process makes the next one.
+    #[serde(default = "thirty_days")]
+    pub rotate_every: Period,
+    /// Whether the first key of an algorithm is made at start where there is none: for a world on one machine, where
+    /// nobody keeps keys.
+    #[serde(default)]
+    pub generate: bool,
 }
 
 /// `[sts]`
@@ -163,6 +197,10 @@ fn an_hour() -> Period {
     Period::from_seconds(3600)
 }
 
+fn thirty_days() -> Period {
+    Period::from_seconds(30 * 24 * 3600)
+}
+
 impl Config {
     /// The grant table.
     pub fn grant_table(&self) -> Result<GrantTable, ConfigError> {
@@ -208,17 +246,22 @@ impl ServiceConfig for Config {
 
     fn validate(&self) -> Result<(), ConfigError> {
         self.check_issuer()?;
-        if !self.http.listen.ip().is_loopback() {
-            let problem = "must be a loopback address: what ends TLS stands beside this process";
+        if self.http.tls.is_none() && !self.http.listen.ip().is_loopback() {
+            let problem = "must be a loopback address, or http.tls must name a certificate: sessions and credentials go \
+                           nowhere in the clear";
             return Err(ConfigError::new("http.listen", problem));
         }
         between("signing.lifetime", self.signing.lifetime, 60, LONGEST_TOKEN.as_secs())?;
         between("signing.jwks_cache", self.signing.jwks_cache, 60, 24 * 3600)?;
+        between("signing.rotate_every", self.signing.rotate_every, 3600, 366 * 24 * 3600)?;
         between("session.cache", self.session.cache, 30, 24 * 3600)?;
         between("sts.deadline", self.sts.deadline, 1, 30)?;
         between("sts.margin", self.sts.margin, 60, 6 * 3600)?;
         if self.session.algorithms.is_empty() {
             return Err(ConfigError::new("session.algorithms", "must name one: ES256 or RS256"));
+        }
+        if self.session.jwks_url.is_none() && self.session.introspection.is_none() {
+            return Err(ConfigError::new("session", "must name a jwks_url, or introspection, or both"));
         }
         if self.session.issuer.is_empty() || self.session.audience.is_empty() {
             return Err(ConfigError::new("session", "must name an issuer and an audience"));
@@ -256,9 +299,16 @@ mod tests {
         let session = &config.session;
         assert_eq!((session.cache, session.ca.is_none()), (ten_minutes(), true));
         assert_eq!((config.signing.lifetime, config.signing.jwks_cache), (five_minutes(), an_hour()));
+        assert_eq!((config.signing.rotate_every, config.signing.generate), (thirty_days(), false));
         assert_eq!((config.sts.deadline, config.http.legacy_aws_creds), (five_seconds(), Switch::On));
         let limits = LimitsConfig::default();
         assert_eq!((config.limits.per_minute, config.limits.burst), (limits.per_minute, limits.burst));
+        let open = example(&[
+            ("MINT_BROKER__HTTP__LISTEN", "0.0.0.0:8443"),
+            ("MINT_BROKER__HTTP__TLS__CERT", "/c"),
+            ("MINT_BROKER__HTTP__TLS__KEY", "/k"),
+        ]);
+        assert!(open.unwrap().http.tls.is_some());
         let off = example(&[("MINT_BROKER__HTTP__LEGACY_AWS_CREDS", "off")]).unwrap();
         assert_eq!(off.http.legacy_aws_creds, Switch::Off);
     }
@@ -272,6 +322,7 @@ mod tests {
             ("SIGNING__LIFETIME", "59s", "signing.lifetime"),
             ("SIGNING__LIFETIME", "61m", "signing.lifetime"),
             ("SIGNING__JWKS_CACHE", "1s", "signing.jwks_cache"),
+            ("SIGNING__ROTATE_EVERY", "1m", "signing.rotate_every"),
             ("STS__DEADLINE", "1h", "sts.deadline"),
             ("STS__MARGIN", "0s", "sts.margin"),
             ("SESSION__AUDIENCE", "", "session"),

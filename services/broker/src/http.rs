@@ -157,10 +157,14 @@ impl Edge {
         Ok(Asked { subject, key, request: request.unwrap_or_else(|| self.broker.request_id()) })
     }
 
-    /// Names come from the grant table only, so that nobody makes up as many as he likes.
     fn count_legacy(&self, caller: Option<&Subject>) {
-        let caller = caller.filter(|caller| self.broker.knows(caller)).map(ToString::to_string);
-        self.broker.metrics().legacy(caller.as_deref().unwrap_or("unknown"));
+        self.broker.metrics().legacy(&self.name_of(caller));
+    }
+
+    /// Names come from the grant table only, so that nobody makes up as many as he likes.
+    fn name_of(&self, caller: Option<&Subject>) -> String {
+        let known = caller.filter(|caller| self.broker.knows(caller));
+        known.map_or_else(|| "unknown".to_owned(), ToString::to_string)
     }
 
     fn answered(&self, route: &'static str, refusal: Option<&Refusal>) {

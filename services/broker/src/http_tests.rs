@@ -44,12 +44,7 @@ struct Seen {
 impl Front {
     fn new(legacy: Switch) -> Self {
         let (bench, iam) = (Bench::new(), Names::default());
-        let router = router(Edge {
-            broker: Arc::clone(&bench.broker),
-            sessions: Port::new(Arc::new(iam.clone())),
-            issuer: "https://broker.example.org".to_owned(),
-            legacy,
-        });
+        let router = router(edge(&bench, &iam, legacy));
         Self { bench, iam, router }
     }
 
@@ -71,6 +66,15 @@ impl Front {
     async fn post(&self, path: &str, bearer: &str) -> Seen {
         let value = format!("Bearer {bearer}");
         self.send(Method::POST, path, &[("authorization", &value)]).await
+    }
+}
+
+fn edge(bench: &Bench, iam: &Names, legacy: Switch) -> Edge {
+    Edge {
+        broker: Arc::clone(&bench.broker),
+        sessions: Port::new(Arc::new(iam.clone())),
+        issuer: "https://broker.example.org".to_owned(),
+        legacy,
     }
 }
 
@@ -183,6 +187,14 @@ async fn the_retired_route_is_410_and_names_its_replacement() {
     assert_eq!(front.send(Method::POST, CREDS, &[]).await.status, 410);
     assert!(front.bench.exchanged().is_empty());
     assert_eq!(front.post(JWT, "ci").await.status, 200);
+}
+
+#[tokio::test]
+async fn who_still_takes_the_old_route_is_counted_by_name_and_nobody_makes_up_names() {
+    let edge = edge(&Bench::new(), &Names::default(), Switch::On);
+    let name_of = |name: &str| edge.name_of(Subject::bearer(name).as_ref());
+    assert_eq!((name_of("ci"), name_of("other")), ("ci".to_owned(), "other".to_owned()));
+    assert_eq!((name_of("made-up-1"), edge.name_of(None)), ("unknown".to_owned(), "unknown".to_owned()));
 }
 
 #[tokio::test]

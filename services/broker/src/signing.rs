@@ -11,9 +11,10 @@ pub use key::Algorithm;
 pub use schedule::Stage;
 pub use token::{AUDIENCE, TaggedToken};
 
+pub(crate) use book::{Care, LOOK};
 pub(crate) use key::PrivateKey;
 pub(crate) use schedule::{Entry, LONGEST_TOKEN};
-pub(crate) use tend::{Tending, make_first, rotate};
+pub(crate) use tend::{Tending, make_first, make_missing, rotate};
 
 use key::PublicKey;
 use schedule::Schedule;

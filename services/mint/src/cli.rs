@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod app;
+mod credentials;
 mod decisions;
 mod policy;
 mod values;
@@ -17,6 +18,7 @@ use crate::talk;
 use values::{endpoint, period};
 
 pub(crate) use app::{App, AppSet};
+pub(crate) use credentials::AwsCredentials;
 pub(crate) use decisions::{
     Issuer, Orphans, Reconcile, Registry, Release, Revoke, SignerSpec, Signing, Statement,
 };
@@ -33,6 +35,7 @@ Exit codes:
   75  busy: another `mint up` runs on the same data, or a budget is used up
   77  refused: the certificate may not do this
   78  a configuration, certificate or key cannot be used
+  With `aws-credentials APP -- CMD` it is CMD's exit code, once CMD runs.
 
 Data goes to stdout, talk and logs to stderr.
 A running world is found, in this order, through --endpoint/--ca/--cert/--key, --data,
@@ -122,6 +125,8 @@ pub(crate) enum Command {
     /// Render and check the policies that AWS accounts need
     #[command(subcommand)]
     Policy(Policy),
+    /// Read as an application: run a command with temporary credentials of AWS, or print them
+    AwsCredentials(AwsCredentials),
     /// Show what taking over the users of the IAM solution would do to each application; changes nothing
     Import,
 }

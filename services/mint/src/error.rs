@@ -102,6 +102,14 @@ pub enum Error {
         /// What to do about it.
         advice: String,
     },
+    /// STS gives no credentials.
+    #[error("STS gives no credentials: {what}")]
+    Exchange {
+        /// The code of its refusal, or why there is no answer. Never its message: that may quote the token.
+        what: String,
+        /// Whether it refuses.
+        refused: bool,
+    },
     /// Something took too long.
     #[error("{what} within {}", timeout)]
     TimedOut {
@@ -140,6 +148,8 @@ impl Error {
             Self::Child { .. } => "CHILD_FAILED",
             Self::Identity { .. } => "IDENTITY_UNUSABLE",
             Self::Rotation { .. } => "ROTATION_FAILED",
+            Self::Exchange { refused: true, .. } => "STS_REFUSED",
+            Self::Exchange { refused: false, .. } => "STS_UNAVAILABLE",
             Self::TimedOut { .. } => "TIMED_OUT",
             Self::Io { .. } => "IO",
         }
@@ -166,6 +176,14 @@ impl Error {
             Self::Identity { .. } => {
                 "check the files that --ca, --cert and --key (or MINT_*) name".to_owned()
             }
+            Self::Exchange { refused: true, .. } => {
+                "AccessDenied: the role's trust must allow sts:TagSession and the broker's issuer (`mint policy render`); \
+                 InvalidIdentityToken: STS must reach the broker's published keys"
+                    .to_owned()
+            }
+            Self::Exchange { refused: false, .. } => {
+                "check --sts or AWS_ENDPOINT_URL_STS, and the network; then try again".to_owned()
+            }
             Self::TimedOut { .. } => "look at `mint status`; give it longer with --timeout".to_owned(),
             Self::Io { .. } => "check path, permissions and free space".to_owned(),
         }
@@ -176,6 +194,13 @@ impl Error {
         match self {
             Self::Usage { .. } | Self::Registry { .. } => USAGE,
             Self::MissingExecutable { .. } | Self::NoWorld { .. } | Self::Unanswered { .. } => UNAVAILABLE,
+            Self::Exchange { refused, .. } => {
+                if *refused {
+                    REFUSED
+                } else {
+                    UNAVAILABLE
+                }
+            }
             Self::Busy { .. } => BUSY,
             Self::Identity { .. } | Self::Child { .. } => CONFIG,
             Self::Refused { code, .. } => match code {

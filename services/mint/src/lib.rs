@@ -11,6 +11,10 @@
 //! # Never
 //! - carries a plaintext: it reads no issued credential; the embedded issuer and the services write their secrets
 //!   themselves (`a_world_is_laid_out_without_a_secret_of_the_issuer`, and the canary run in `tests/`).
+//! - hands a command somebody else's power at AWS, or shows credentials to who asks without the token of that run:
+//!   `a_command_gets_the_credentials_in_its_environment_and_nothing_else_of_aws`,
+//!   `the_endpoint_answers_only_who_has_the_token_of_this_run_and_is_gone_afterwards`; repeats a token or a message of STS
+//!   in an error: `a_refusal_is_its_code_and_never_its_message`.
 //! - links a service or the embedded world: `tests/it` (`the_operators_binary_links_neither_services_nor_the_sandbox`).
 //! - runs two worlds on the same data: `a_second_at_once_on_the_same_data_is_refused_and_the_first_goes_on`.
 //! - starts half a constellation: `a_missing_executable_is_named_with_the_command_that_builds_it`.
@@ -21,6 +25,7 @@
 //!
 //! # Shape
 //! `cli` (the words), `error` (what happened, what to do, which exit code), `registry_file` (the input of `up`),
+//! `credentials/` (the caller's own temporary credentials of AWS: the broker, STS, the endpoint for SDKs),
 //! `reach` (where the running world is), `remote` (the gRPC clients), `commands/` (one file per command), `report`
 //! (the `--once` document and the other JSON), `render` (text), `up/` (directory, certificates, ports, configuration,
 //! children, settings, environment, endpoints).
@@ -41,6 +46,7 @@
 
 mod cli;
 mod commands;
+mod credentials;
 mod error;
 mod reach;
 mod registry_file;

@@ -39,6 +39,45 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// What the command line, the environment and a running world say beside the services: flags win over an explicit
+/// `--data`, that over the environment, that over the default directory.
+pub(crate) struct Said<'a> {
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    is_explicit: bool,
+    pub(crate) data: PathBuf,
+    pub(crate) world: Option<Endpoints>,
+}
+
+impl<'a> Said<'a> {
+    pub(crate) fn new<E: Fn(&str) -> Option<String>>(global: &GlobalOptions, environment: &'a E) -> Self {
+        let data = data_directory(global, environment);
+        let world = read_world(&data).ok();
+        Self { environment, is_explicit: global.data.is_some() && world.is_some(), data, world }
+    }
+
+    /// A variable that stands for something that a world says; none where that world was named.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name).filter(|_| !self.is_explicit)
+    }
+
+    /// A URL: the flag's, the variable's, the world's.
+    pub(crate) fn url(
+        &self,
+        flag: Option<&OutboundUrl>,
+        variable: &str,
+        kept: Option<String>,
+    ) -> Result<Option<OutboundUrl>, Error> {
+        if let Some(flag) = flag {
+            return Ok(Some(flag.clone()));
+        }
+        let Some(text) = self.variable(variable).or(kept) else { return Ok(None) };
+        text.parse().map(Some).map_err(|error: mint_types::InvalidUrl| Error::Usage {
+            what: format!("{variable}: {error}"),
+            advice: "write an https URL".to_owned(),
+        })
+    }
+}
+
 impl Reach {
     /// Flags win over an explicit `--data`, that over `MINT_*`, that over the default directory.
     pub(crate) fn find(
@@ -114,7 +153,7 @@ fn services(
     explicit: bool,
 ) -> Result<BTreeMap<ServiceName, OutboundUrl>, Error> {
     let mut services = world.map(parsed).unwrap_or_default();
-    for service in ServiceName::ALL {
+    for service in ServiceName::ALL.into_iter().chain([ServiceName::Broker]) {
         let variable = format!("MINT_{}", service.as_str().replace('-', "_").to_ascii_uppercase());
         let Some(url) = environment(&variable).filter(|_| !explicit) else { continue };
         let url = url.parse::<OutboundUrl>().map_err(|error| Error::Usage {
@@ -166,7 +205,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let document = serde_json::json!({
             "token_url": "", "kio_url": "", "service_user_url": "", "s3_endpoint": "http://127.0.0.1:1",
-            "s3_region": "r", "sts_endpoint": "", "sandbox_url": "", "ca": "/w/ca.pem",
+            "s3_region": "r", "sts_endpoint": "", "sandbox_url": "", "broker_url": "", "ca": "/w/ca.pem",
             "operator_cert": "/w/cert.pem", "operator_key": "/w/key.pem",
             "services": {"coordinator": "https://127.0.0.1:7", "audit": "https://127.0.0.1:8"},
         });

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mint_api::audit::v1::audit_service_client::AuditServiceClient;
+use mint_api::broker::v1 as broker;
+use mint_api::broker::v1::broker_service_client::BrokerServiceClient;
 use mint_api::coordination::v1 as coordination;
 use mint_api::coordination::v1::coordination_service_client::CoordinationServiceClient;
 use mint_api::registry::v1 as registry;
@@ -54,6 +56,12 @@ impl Remote {
         Self { reach, channels: Arc::default() }
     }
 
+    /// The constellation, and the broker if this world is said to have one.
+    pub(crate) fn services(&self) -> impl Iterator<Item = ServiceName> {
+        let broker = self.reach.url(ServiceName::Broker).is_ok().then_some(ServiceName::Broker);
+        ServiceName::ALL.into_iter().chain(broker)
+    }
+
     fn channel(&self, service: ServiceName) -> Result<Channel, Error> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(channel) = channels.get(&service) {
@@ -70,6 +78,13 @@ impl Remote {
 
     fn registry(&self) -> Result<RegistryServiceClient<Channel>, Error> {
         self.channel(ServiceName::RegistrySync).map(RegistryServiceClient::new)
+    }
+
+    /// An identity token for the certificate's own grant.
+    pub(crate) async fn sign_token(&self) -> Result<broker::SignTokenResponse, Error> {
+        let mut client = self.channel(ServiceName::Broker).map(BrokerServiceClient::new)?;
+        let request = timed(broker::SignTokenRequest::default(), DEADLINE);
+        call(ServiceName::Broker, DEADLINE, client.sign_token(request)).await
     }
 
     /// Every application's status.

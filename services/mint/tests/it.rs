@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use assert_cmd::Command;
+use mint_testkit::{HttpStub, StubAnswer};
 use predicates::prelude::*;
 use predicates::str::contains;
 
@@ -32,6 +33,7 @@ fn constellation(script: &str) -> tempfile::TempDir {
         "distributor",
         "coordinator",
         "audit",
+        "broker",
         "sandbox",
     ];
     for name in services {
@@ -279,4 +281,113 @@ fn findings_are_lines_with_1_and_what_cannot_be_read_is_64_and_stops_no_other() 
     let found: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     assert_eq!((&found[0]["code"], &found[0]["statement"]), (&"SLASH_MISSING".into(), &"Read".into()));
     mint().args(["policy", "lint"]).assert().code(64);
+}
+
+/// Stands in for the broker over HTTP: one session is known.
+fn broker() -> HttpStub {
+    HttpStub::start(|request| {
+        if request.header("authorization") != "Bearer the-session" {
+            let refusal = r#"{"error": "unauthorized", "message": "the session is not taken"}"#;
+            return StubAnswer::status(401, refusal);
+        }
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/v1/mint-aws-creds"));
+        StubAnswer::status(
+            200,
+            r#"{"access_key_id": "ASIAKIO", "secret_access_key": "hunter/two+", "session_token": "the//token==",
+                "expiration": "2126-11-22T10:00:00Z", "wallet": "kio", "audit_record_id": "7"}"#,
+        )
+    })
+}
+
+/// `mint aws-credentials kio` with a session that lies in a file.
+fn aws_credentials(directory: &tempfile::TempDir, broker: &HttpStub, session: &str) -> Command {
+    let session = written(directory, "session", session);
+    let mut command = mint();
+    command.args(["aws-credentials", "kio", "--broker-url", broker.url(), "--session"]).arg(session);
+    command
+}
+
+#[test]
+fn a_command_gets_the_credentials_in_its_environment_and_nothing_else_of_aws() {
+    let (directory, broker) = (tempfile::tempdir().unwrap(), broker());
+    let mut command = aws_credentials(&directory, &broker, "the-session\n");
+    command.env("AWS_PROFILE", "admin").env("AWS_WEB_IDENTITY_TOKEN_FILE", "/x").env("AWS_ROLE_ARN", "y");
+    command.env("AWS_REGION", "eu-west-1");
+    let output =
+        command.args(["--", "sh", "-c", "env | grep ^AWS_ | sort; exit 7"]).assert().code(7).stderr("");
+    assert_eq!(
+        String::from_utf8_lossy(&output.get_output().stdout),
+        "AWS_ACCESS_KEY_ID=ASIAKIO\nAWS_CREDENTIAL_EXPIRATION=2126-11-22T10:00:00Z\nAWS_EC2_METADATA_DISABLED=true\n\
+         AWS_REGION=eu-west-1\nAWS_SECRET_ACCESS_KEY=hunter/two+\nAWS_SESSION_TOKEN=the//token==\n"
+    );
+    let mut command = aws_credentials(&directory, &broker, "the-session");
+    command.args(["--", "/nowhere/at-all"]).assert().code(64).stdout("").stderr(contains("/nowhere/at-all"));
+}
+
+#[test]
+fn credentials_are_printed_for_a_shell_and_as_a_credential_process_does() {
+    let (directory, broker) = (tempfile::tempdir().unwrap(), broker());
+    let mut command = aws_credentials(&directory, &broker, "the-session");
+    command.assert().code(0).stderr("").stdout(contains("export AWS_SECRET_ACCESS_KEY='hunter/two+'\n"));
+    let output =
+        aws_credentials(&directory, &broker, "the-session").args(["--output", "json"]).assert().code(0);
+    let document: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let expected = serde_json::json!({"Version": 1, "AccessKeyId": "ASIAKIO", "SecretAccessKey": "hunter/two+",
+        "SessionToken": "the//token==", "Expiration": "2126-11-22T10:00:00Z"});
+    assert_eq!(document, expected);
+}
+
+#[test]
+fn who_gets_no_credentials_is_told_why_by_its_exit_code_and_no_command_runs() {
+    let (directory, broker) = (tempfile::tempdir().unwrap(), broker());
+    let refused = |session: &str, code: i32, said: &str| {
+        let mut command = aws_credentials(&directory, &broker, session);
+        let assert = command.args(["--", "echo", "it ran"]).assert().code(code).stdout("");
+        assert.stderr(contains(said).and(contains("the-other-session").not()));
+    };
+    refused("the-other-session", 77, "the session is not taken");
+    refused("", 64, "holds no bearer token");
+    refused("two words", 64, "holds no bearer token");
+    let mut other = mint();
+    other.args(["aws-credentials", "ledger", "--broker-url", broker.url(), "--session"]);
+    other.arg(written(&directory, "session", "the-session"));
+    other
+        .assert()
+        .code(64)
+        .stdout("")
+        .stderr(contains("\"kio\", not for ledger").and(contains("hunter").not()));
+    let nobody = HttpStub::start(|_| StubAnswer::HangUp);
+    aws_credentials(&directory, &nobody, "the-session").assert().code(69).stdout("");
+    let mut serving = aws_credentials(&directory, &broker, "the-other-session");
+    serving.args(["--serve", "--", "echo", "it ran"]).assert().code(77).stdout("");
+    let mut alone = aws_credentials(&directory, &broker, "the-session");
+    alone.arg("--serve").assert().code(64).stderr(contains("CMD"));
+}
+
+#[test]
+fn while_a_command_runs_an_sdk_finds_an_endpoint_and_no_key_and_afterwards_nobody_listens() {
+    let (directory, broker) = (tempfile::tempdir().unwrap(), broker());
+    let script = "env | grep ^AWS_ | cut -d= -f1 | sort; echo $AWS_CONTAINER_CREDENTIALS_FULL_URI; \
+                  curl -s -H \"Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN\" $AWS_CONTAINER_CREDENTIALS_FULL_URI; \
+                  kill -TERM $$";
+    let mut command = aws_credentials(&directory, &broker, "the-session");
+    command.env("AWS_ACCESS_KEY_ID", "AKIAOFSOMEBODY").env("AWS_SECRET_ACCESS_KEY", "x");
+    let output = command.args(["--serve", "--", "sh", "-c", script]).assert().code(128 + 15).stderr("");
+    let said = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines[..5],
+        [
+            "AWS_CONFIG_FILE",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_EC2_METADATA_DISABLED",
+            "AWS_SHARED_CREDENTIALS_FILE"
+        ]
+    );
+    let document: serde_json::Value = serde_json::from_str(lines[6]).unwrap();
+    assert_eq!((&document["AccessKeyId"], &document["Token"]), (&"ASIAKIO".into(), &"the//token==".into()));
+    let address = lines[5].strip_prefix("http://").unwrap().strip_suffix("/credentials").unwrap();
+    assert!(address.starts_with("127.0.0.1:") && std::net::TcpStream::connect(address).is_err());
+    assert_eq!(broker.requests().len(), 1, "fetched before the command began, and kept");
 }

@@ -8,7 +8,7 @@ use mint_types::ServiceName;
 pub(crate) fn gather(directory: &Path) -> PathBuf {
     std::fs::create_dir_all(directory).unwrap();
     // `mint` looks beside itself, past symbolic links: it has to be there in person
-    for name in ["mint", "mint-sandbox"] {
+    for name in ["mint", "mint-sandbox", "mint-broker"] {
         let built = mint_tests::world::executable(name);
         std::fs::copy(&built, directory.join(name))
             .unwrap_or_else(|error| panic!("{}: {error}", built.display()));

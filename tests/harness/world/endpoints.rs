@@ -21,6 +21,8 @@ pub struct Endpoints {
     pub s3_region: String,
     /// STS.
     pub sts_endpoint: String,
+    /// The credential broker's calls over HTTP.
+    pub broker_url: String,
     /// Calls and faults.
     pub sandbox_url: String,
     /// The CA.

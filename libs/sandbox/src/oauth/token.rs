@@ -19,6 +19,9 @@ use crate::reply::on_behalf;
 
 /// An hour, as in the field.
 const LIFETIME_SECONDS: i64 = 3600;
+/// Who takes these tokens as sessions: the credential broker. Resource servers of this world ask for no audience.
+const BROKER: &str = "mint-broker";
+
 /// What every user has besides its configured scopes.
 const EVERYBODYS: [&str; 2] = ["uid", "cn"];
 
@@ -66,6 +69,7 @@ impl Server {
         let claims = json!({
             "iss": self.origin,
             "sub": subject.username,
+            "aud": BROKER,
             "client_id": client.client_id(),
             "scope": scope,
             "realm": "/services",

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mint_types::{Period, RequestId, Timestamp};
+use mint_types::{Clock, Period, RequestId, Timestamp};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::{Algorithm, PrivateKey, PublicKey, Schedule, Stage, TaggedToken};
+use super::tend::keep;
+use super::{Algorithm, PrivateKey, PublicKey, Schedule, Stage, TaggedToken, Tending};
 use crate::error::Error;
 use crate::grants::Grant;
 use crate::refusal::Refusal;
@@ -26,7 +27,20 @@ pub(super) const SCHEDULE: &str = "schedule.json";
 /// No key file and no schedule of sensible length is longer.
 const LONGEST_FILE: u64 = 256 * 1024;
 /// How often the schedule is looked at.
-pub(super) const LOOK: Duration = Duration::from_secs(5);
+pub(crate) const LOOK: Duration = Duration::from_secs(5);
+/// After how many looks what still fails is said again: once an hour.
+const SAY_AGAIN: u32 = 720;
+
+/// When the next keys are made.
+#[derive(Debug, Clone)]
+pub(crate) struct Care {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How long a key signs.
+    pub every: Period,
+    /// Between two looks at the directory.
+    pub look: Duration,
+}
 
 /// A published key, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,13 +133,14 @@ impl KeyBook {
         Ok(())
     }
 
-    /// Looks at the directory until the process ends.
-    pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
+    /// Looks at the directory until the process ends, and makes the next key when one has signed for its time.
+    pub(crate) async fn watch(self: Arc<Self>, care: Care, shutdown: CancellationToken) {
         let mut was_refused = false;
+        let mut failed_in_a_row = 0_u32;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(care.look) => {}
             }
             match self.refresh() {
                 Ok(()) => was_refused = false,
@@ -135,7 +150,33 @@ impl KeyBook {
                 }
                 Err(_) => {}
             }
+            match self.tend(&care).await {
+                Ok(()) => failed_in_a_row = 0,
+                Err(error) => {
+                    if failed_in_a_row.is_multiple_of(SAY_AGAIN) {
+                        tracing::error!(code = "SIGNING_KEYS_NOT_ROTATED", %error, "the next signing key is not made; the old one signs on");
+                    }
+                    failed_in_a_row = failed_in_a_row.wrapping_add(1);
+                }
+            }
         }
+    }
+
+    /// Writes only when there is something to do: replicas that look find nothing left.
+    async fn tend(&self, care: &Care) -> Result<(), Error> {
+        let (now, cache, every) = (care.clock.now(), self.cache, care.every);
+        let schedule = &self.current().schedule;
+        if schedule.due(now, cache, every).is_empty() && schedule.ended(now, cache).is_empty() {
+            return Ok(());
+        }
+        let directory = self.directory.clone();
+        let kept =
+            tokio::task::spawn_blocking(move || keep(Tending { directory: &directory, now, cache }, every));
+        let made = kept.await.map_err(|error| Error::keys(&self.directory, error))??;
+        for entry in made {
+            tracing::info!(kid = entry.kid, algorithm = %entry.algorithm, signs_from = %entry.active_from, "the next signing key is published");
+        }
+        self.refresh()
     }
 
     fn current(&self) -> Arc<Loaded> {

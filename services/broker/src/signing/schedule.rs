@@ -80,6 +80,18 @@ impl Schedule {
             .map(|standing| standing.entry)
     }
 
+    /// The algorithms whose key has signed for `every`, and whose next one is not there yet.
+    pub(crate) fn due(&self, now: Timestamp, cache: Period, every: Period) -> Vec<Algorithm> {
+        let is_due = |algorithm: &Algorithm| {
+            let keys = self.of(*algorithm, now, cache);
+            let is_old = |key: &Standing<'_>| {
+                key.stage == Stage::Active && now >= key.signs_from.plus(every.as_duration())
+            };
+            keys.iter().any(is_old) && keys.iter().all(|key| key.stage != Stage::Next)
+        };
+        [Algorithm::Rs256, Algorithm::Es256].into_iter().filter(is_due).collect()
+    }
+
     /// Keys that nobody needs any more: their files may go.
     pub(crate) fn ended(&self, now: Timestamp, cache: Period) -> Vec<&Entry> {
         let published: Vec<&str> =
@@ -182,6 +194,26 @@ mod tests {
         assert_eq!(shown(&schedule, 1_599), "one:Active two:Next", "it says now, and is made to wait");
         assert_eq!(shown(&schedule, 1_600), "two:Active one:Retiring");
         assert!(schedule.signer(Algorithm::Rs256, at(1_600), CACHE).is_none());
+    }
+
+    #[test]
+    fn a_key_is_due_when_it_has_signed_for_its_time_and_only_until_the_next_one_is_there() {
+        const EVERY: Period = Period::from_seconds(10_000);
+        let mut schedule = Schedule { keys: vec![entry("one", Algorithm::Es256, 0, 500)] };
+        let due = |schedule: &Schedule, second| schedule.due(at(second), CACHE, EVERY);
+        assert_eq!(due(&schedule, 10_499), []);
+        assert_eq!(due(&schedule, 10_500), [Algorithm::Es256]);
+        assert_eq!(
+            Schedule::default().due(at(99_999), CACHE, EVERY),
+            [],
+            "the first one is nobody's to make"
+        );
+        schedule.keys.push(entry("two", Algorithm::Es256, 10_500, 11_100));
+        schedule.keys.push(entry("rsa", Algorithm::Rs256, 0, 1_000));
+        assert_eq!(due(&schedule, 10_600), [], "the next one waits");
+        assert_eq!(due(&schedule, 11_000), [Algorithm::Rs256], "each algorithm for itself");
+        assert_eq!(due(&schedule, 21_099), [Algorithm::Rs256]);
+        assert_eq!(due(&schedule, 21_100), [Algorithm::Rs256, Algorithm::Es256]);
     }
 
     #[test]

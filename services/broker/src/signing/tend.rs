@@ -1,4 +1,5 @@
-//! Making keys: by command only. The service that signs never writes here.
+//! Making keys: by command, and by the process when a key has signed for its time. Whoever writes holds the lock of the
+//! directory, so that replicas and a command make one next key and not two.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write as _;
@@ -37,19 +38,51 @@ pub(crate) fn make_first(tending: Tending<'_>, algorithm: Algorithm) -> Result<E
         .mode(0o700)
         .create(directory)
         .map_err(|error| Error::keys(directory, error))?;
+    let _held = hold(directory)?;
     let file = directory.join(SCHEDULE);
     let schedule = if file.exists() { parsed(directory)? } else { Schedule::default() };
-    if schedule.keys.iter().any(|entry| entry.algorithm == algorithm) {
+    if has(&schedule, algorithm) {
         return Err(Error::keys(file, format!("it has an {algorithm} key: rotate it instead")));
     }
     add(tending, schedule, algorithm, now)
 }
 
+/// Makes the first key of every algorithm that has none.
+pub(crate) fn make_missing(
+    tending: Tending<'_>,
+    algorithms: impl Iterator<Item = Algorithm>,
+) -> Result<Vec<Entry>, Error> {
+    let mut made = Vec::new();
+    for algorithm in algorithms {
+        let there = tending.directory.join(SCHEDULE).exists() && has(&parsed(tending.directory)?, algorithm);
+        if !there {
+            made.push(make_first(tending, algorithm)?);
+        }
+    }
+    Ok(made)
+}
+
 /// Makes the next key of an algorithm, to be active a cache lifetime from now, and forgets keys whose last token has
 /// expired. Refused while an earlier one waits: two rotations at once would withdraw a key that nobody fetched.
 pub(crate) fn rotate(tending: Tending<'_>, algorithm: Algorithm) -> Result<Entry, Error> {
+    let _held = hold(tending.directory)?;
+    forget(tending)?;
+    next(tending, algorithm)
+}
+
+/// What the process does by itself: the next key of each algorithm whose key has signed for `every`, and an end to the
+/// keys whose last token has expired.
+pub(crate) fn keep(tending: Tending<'_>, every: Period) -> Result<Vec<Entry>, Error> {
+    let _held = hold(tending.directory)?;
+    forget(tending)?;
+    // read under the lock: another process may have made the next one since this one looked
+    let due = parsed(tending.directory)?.due(tending.now, tending.cache, every);
+    due.into_iter().map(|algorithm| next(tending, algorithm)).collect()
+}
+
+fn next(tending: Tending<'_>, algorithm: Algorithm) -> Result<Entry, Error> {
     let Tending { directory, now, cache } = tending;
-    let mut schedule = parsed(directory)?;
+    let schedule = parsed(directory)?;
     let file = directory.join(SCHEDULE);
     let waits = |entry: &Entry| entry.algorithm == algorithm && entry.active_from > now;
     if let Some(waiting) = schedule.keys.iter().find(|entry| waits(entry)) {
@@ -59,15 +92,37 @@ pub(crate) fn rotate(tending: Tending<'_>, algorithm: Algorithm) -> Result<Entry
     if schedule.signer(algorithm, now, cache).is_none() {
         return Err(Error::keys(file, format!("it has no active {algorithm} key: make the first one")));
     }
+    add(tending, schedule, algorithm, now.plus(cache.as_duration()).plus(LEARNING))
+}
+
+fn forget(tending: Tending<'_>) -> Result<(), Error> {
+    let Tending { directory, now, cache } = tending;
+    let mut schedule = parsed(directory)?;
     let ended: Vec<String> = schedule.ended(now, cache).into_iter().map(|entry| entry.kid.clone()).collect();
+    if ended.is_empty() {
+        return Ok(());
+    }
     schedule.keys.retain(|entry| !ended.contains(&entry.kid));
-    let entry = add(tending, schedule, algorithm, now.plus(cache.as_duration()).plus(LEARNING))?;
+    write_schedule(directory, &schedule)?;
     for kid in ended {
         // the schedule that names it no more is durable
         let path = key_file(directory, &kid);
         fs::remove_file(&path).map_err(|error| Error::keys(path, error))?;
     }
-    Ok(entry)
+    Ok(())
+}
+
+fn has(schedule: &Schedule, algorithm: Algorithm) -> bool {
+    schedule.keys.iter().any(|entry| entry.algorithm == algorithm)
+}
+
+/// Held until it is dropped, or its process ends.
+fn hold(directory: &Path) -> Result<File, Error> {
+    let path = directory.join("schedule.lock");
+    let failed = |error: std::io::Error| Error::keys(&path, error);
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 fn parsed(directory: &Path) -> Result<Schedule, Error> {
@@ -92,9 +147,13 @@ fn add(
     let entry = Entry { kid, algorithm, published_at: now, active_from, certificate };
     write(&key_file(directory, &entry.kid), &document)?;
     schedule.keys.push(entry.clone());
-    let text = serde_json::to_vec_pretty(&schedule).map_err(|error| Error::keys(directory, error))?;
-    write(&directory.join(SCHEDULE), &text)?;
+    write_schedule(directory, &schedule)?;
     Ok(entry)
+}
+
+fn write_schedule(directory: &Path, schedule: &Schedule) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(schedule).map_err(|error| Error::keys(directory, error))?;
+    write(&directory.join(SCHEDULE), &text)
 }
 
 /// Relying parties that want a certificate look at its key and at nothing else: it is signed by itself.
@@ -134,7 +193,7 @@ mod tests {
     use crate::grants::Subject;
     use crate::grants::tests::{row, table};
     use crate::refusal::Refusal;
-    use crate::signing::{KeyBook, LONGEST_TOKEN, TaggedToken};
+    use crate::signing::{Care, KeyBook, LONGEST_TOKEN, TaggedToken};
 
     const CACHE: Period = Period::from_seconds(600);
 
@@ -220,6 +279,63 @@ mod tests {
         assert!(!key_file(directory.path(), &first.kid).exists(), "what nobody needs is gone");
         book.refresh().unwrap();
         assert_eq!(kids(switch + 9_000), [second.kid, third.kid]);
+    }
+
+    #[test]
+    fn a_key_that_has_signed_for_its_time_is_followed_by_one_and_an_ended_one_goes() {
+        const EVERY: Period = Period::from_seconds(50_000);
+        let directory = tempfile::tempdir().unwrap();
+        let first = make_first(tending(directory.path(), 0), Algorithm::Es256).unwrap();
+        let keep = |second| keep(tending(directory.path(), second), EVERY).unwrap();
+        assert_eq!(keep(49_999), []);
+        let [second] = keep(50_000).try_into().unwrap();
+        assert_eq!(keep(50_000), [], "another replica, at the same time");
+        let switch = 50_000 + CACHE.as_seconds() + LEARNING.as_secs();
+        assert_eq!(second.active_from, at(switch));
+        let last_token = switch + LONGEST_TOKEN.as_secs() + 60;
+        keep(last_token - 1);
+        assert!(key_file(directory.path(), &first.kid).exists(), "its last token may live");
+        keep(last_token);
+        assert!(!key_file(directory.path(), &first.kid).exists());
+        assert_eq!(parsed(directory.path()).unwrap().keys, [second]);
+    }
+
+    #[test]
+    fn first_keys_are_made_only_for_algorithms_that_have_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = |second| {
+            let both = [Algorithm::Es256, Algorithm::Es256, Algorithm::Rs256].into_iter();
+            make_missing(tending(&directory.path().join("keys"), second), both).unwrap()
+        };
+        let algorithms: Vec<Algorithm> = made(0).iter().map(|entry| entry.algorithm).collect();
+        assert_eq!(algorithms, [Algorithm::Es256, Algorithm::Rs256]);
+        assert_eq!(made(1), []);
+    }
+
+    #[tokio::test]
+    async fn a_running_process_rotates_its_keys_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = make_first(tending(directory.path(), 0), Algorithm::Es256).unwrap();
+        let book = Arc::new(open(directory.path()).unwrap());
+        let clock = mint_testkit::ManualClock::new(at(0));
+        let care = Care {
+            clock: Arc::new(clock.clone()),
+            every: Period::from_seconds(50_000),
+            look: Duration::from_millis(1),
+        };
+        let shutdown = tokio_util::sync::CancellationToken::new();
+        let watching = tokio::spawn(Arc::clone(&book).watch(care, shutdown.clone()));
+        clock.advance(Duration::from_secs(50_000));
+        while book.published(at(50_000)).len() == 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let second = book.published(at(50_000)).swap_remove(1);
+        let switch = 50_000 + CACHE.as_seconds() + LEARNING.as_secs();
+        assert_eq!(second.signs_from, at(switch), "published for a cache lifetime before it signs");
+        assert_eq!(kid_of(&signed(&book, switch - 1).unwrap()), first.kid);
+        assert_eq!(kid_of(&signed(&book, switch).unwrap()), second.kid);
+        shutdown.cancel();
+        watching.await.unwrap();
     }
 
     #[test]

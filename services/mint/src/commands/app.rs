@@ -207,7 +207,7 @@ mod tests {
     fn world() -> Endpoints {
         serde_json::from_value(serde_json::json!({
             "token_url": "", "kio_url": "", "service_user_url": "", "s3_endpoint": "http://127.0.0.1:1",
-            "s3_region": "eu-central-1", "sts_endpoint": "", "sandbox_url": "", "ca": "", "operator_cert": "",
+            "s3_region": "eu-central-1", "sts_endpoint": "", "sandbox_url": "", "broker_url": "", "ca": "", "operator_cert": "",
             "operator_key": "", "services": {},
         }))
         .unwrap()

@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod aws_credentials;
 mod destinations;
 mod issuer;
 mod orphans;
@@ -63,6 +64,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Issuer(Issuer::Resume) => issuer::resume(&remote(&global)?, &global).await,
         Command::Policy(Policy::Render(options)) => policy::render(&options),
         Command::Policy(Policy::Lint(options)) => Ok(policy::lint(&global, &options)),
+        Command::AwsCredentials(options) => aws_credentials::run(&global, &options).await,
         Command::Import => orphans::plan_import(&remote(&global)?, &global).await,
     }
 }

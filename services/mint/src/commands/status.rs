@@ -65,7 +65,7 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Error> {
     let team = options.team.as_deref().unwrap_or_default();
     let (mut services, source, overview, orphans) = futures::join!(
-        join_all(ServiceName::ALL.map(|service| health(remote, service))),
+        join_all(remote.services().map(|service| health(remote, service))),
         remote.source(),
         remote.overview(team, options.problems),
         super::orphans::problems(remote),

@@ -9,6 +9,7 @@ use super::statements;
 use super::urls::Urls;
 use super::{REGION, TRUST_DOMAIN};
 use crate::Error;
+use crate::registry_file::{Entry, RegistryFile};
 
 /// Shorter than what `mint up` waits before it kills.
 const DRAIN: &str = "2s";
@@ -17,6 +18,9 @@ const RESERVED_SCOPES: [&str; 5] =
     ["mint.admin", "mint.operator", "service_user.admin", "service_user.write", "application.write_all"];
 /// The prefix of service users' names at the embedded issuer.
 const USERNAME_PREFIX: &str = "stups_";
+
+/// For whom the embedded IAM solution makes its access tokens.
+const SESSION_AUDIENCE: &str = "mint-broker";
 
 /// What the command line and the registry file say about the world's tempo.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +35,7 @@ pub(crate) struct Tempo {
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) directory: &'a DataDirectory,
+    pub(crate) registry: &'a RegistryFile,
     pub(crate) ports: &'a Ports,
     pub(crate) urls: &'a Urls,
     pub(crate) tempo: Tempo,
@@ -39,8 +44,10 @@ pub(crate) struct Plan<'a> {
 impl Plan<'_> {
     /// Writes every service's file and makes the directories that it names.
     pub(crate) fn write(&self) -> Result<(), Error> {
-        for service in ServiceName::ALL {
-            private_directory(&self.directory.state(service))?;
+        for service in super::services() {
+            if keeps_state(service) {
+                private_directory(&self.directory.state(service))?;
+            }
             private_directory(&self.directory.keys(service))?;
             write_private(&self.directory.config(service), self.render(service))?;
         }
@@ -55,8 +62,8 @@ impl Plan<'_> {
             ServiceName::Rotator => self.rotator(),
             ServiceName::Distributor => self.distributor(),
             ServiceName::Coordinator => self.coordinator(),
-            // the broker is not started here
-            ServiceName::Audit | ServiceName::Broker => Table::new(),
+            ServiceName::Audit => Table::new(),
+            ServiceName::Broker => self.broker(),
         };
         config.extend(own);
         // texts, booleans, lists and tables of them: `Display` writes the document
@@ -71,7 +78,7 @@ impl Plan<'_> {
         let tls = self.directory.tls(service);
         let database = self.directory.state(service).join("state.db");
         let peers = peers(service).iter().map(|peer| (peer.as_str(), text(self.urls.service(*peer))));
-        table([
+        let mut common = table([
             ("listen", text(format_args!("127.0.0.1:{}", self.ports.of(service)))),
             ("trust_domain", text(TRUST_DOMAIN)),
             ("drain", text(DRAIN)),
@@ -83,9 +90,13 @@ impl Plan<'_> {
                     ("key", text(tls.join("key.pem").display())),
                 ])),
             ),
-            ("state", Value::Table(table([("url", text(format_args!("sqlite://{}", database.display())))]))),
             ("peers", Value::Table(table(peers))),
-        ])
+        ]);
+        if keeps_state(service) {
+            let url = text(format_args!("sqlite://{}", database.display()));
+            common.insert("state".to_owned(), Value::Table(table([("url", url)])));
+        }
+        common
     }
 
     fn registry_sync(&self) -> Table {
@@ -171,6 +182,47 @@ impl Plan<'_> {
         table([("rotation", Value::Table(table(rotation)))])
     }
 
+    /// The directory of each application of the registry file is granted to that application, to its certificate and to
+    /// the sessions of its service user. The table is of this start: an application that comes later has none.
+    fn broker(&self) -> Table {
+        let (mut roles, mut grants) = (Table::new(), Vec::new());
+        for team in &self.registry.teams {
+            let arn = format!("arn:aws:iam::{}:role/mint-tagged-reader", team.account_id);
+            let role = table([("arn", text(arn)), ("tag_key", text("mint_application"))]);
+            roles.insert(team.id.to_string(), Value::Table(role));
+        }
+        let known = |entry: &&Entry| self.registry.account_of(&entry.team_id).is_some();
+        for entry in self.registry.applications.iter().filter(known) {
+            let certificate = format!("spiffe://{TRUST_DOMAIN}/application/{}", entry.id);
+            let user = format!("{USERNAME_PREFIX}{}", entry.id);
+            for (kind, subject) in [("spiffe", certificate), ("subject", user)] {
+                let row = [(kind, text(subject)), ("role", text(&entry.team_id)), ("value", text(&entry.id))];
+                grants.push(Value::Table(table(row)));
+            }
+        }
+        let http = [
+            ("listen", text(format_args!("127.0.0.1:{}", self.ports.broker_http()))),
+            ("issuer", text(self.urls.broker_http())),
+        ];
+        let session = [
+            ("issuer", text(self.urls.sessions())),
+            ("audience", text(SESSION_AUDIENCE)),
+            ("jwks_url", text(self.urls.session_keys())),
+        ];
+        let signing = [
+            ("directory", text(self.directory.keys(ServiceName::Broker).display())),
+            ("generate", Value::Boolean(true)),
+        ];
+        table([
+            ("http", Value::Table(table(http))),
+            ("session", Value::Table(table(session))),
+            ("signing", Value::Table(table(signing))),
+            ("sts", Value::Table(table([("endpoint", text(self.urls.sts()))]))),
+            ("roles", Value::Table(roles)),
+            ("grants", Value::Array(grants)),
+        ])
+    }
+
     fn keys(&self, service: ServiceName) -> (&'static str, Value) {
         let keys =
             [("directory", text(self.directory.keys(service).display())), ("generate", Value::Boolean(true))];
@@ -185,6 +237,11 @@ impl Plan<'_> {
     fn secret(&self, service: ServiceName, file: &str) -> Value {
         text(self.directory.secret(service, file).display())
     }
+}
+
+/// The broker keeps none.
+fn keeps_state(service: ServiceName) -> bool {
+    service != ServiceName::Broker
 }
 
 /// The edges of the call graph that start at a service.
@@ -223,7 +280,10 @@ mod tests {
             password_grace: Period::from_seconds(10),
             tombstone: Period::from_seconds(60),
         };
-        let text = Plan { directory: &directory, ports: &ports, urls: &urls, tempo }.render(service);
+        let text = "{teams: [{id: stups, account_id: '111111111111'}], applications: [{id: kio, team_id: stups, name: K}]}";
+        let registry = RegistryFile::parse(text, std::path::Path::new("registry.yaml")).unwrap();
+        let text = Plan { directory: &directory, registry: &registry, ports: &ports, urls: &urls, tempo }
+            .render(service);
         text.replace(directory.root().to_str().unwrap(), "/data")
     }
 
@@ -285,6 +345,56 @@ key = "/data/run/tls/rotator/key.pem"
             rendered(IdentityProvisioner).contains("key_file = \"/data/run/secrets/identity-provisioner/")
         );
         assert!(!rendered(Audit).contains("statements") && !rendered(Coordinator).contains("statements"));
+    }
+
+    #[test]
+    fn the_broker_grants_each_application_its_own_directory_and_has_no_state_and_no_power_at_aws() {
+        assert_eq!(
+            rendered(ServiceName::Broker),
+            r#"# Written by `mint up` at every start; change it with MINT_BROKER__… in the environment.
+drain = "2s"
+listen = "127.0.0.1:7008"
+trust_domain = "mint.local"
+
+[[grants]]
+role = "stups"
+spiffe = "spiffe://mint.local/application/kio"
+value = "kio"
+
+[[grants]]
+role = "stups"
+subject = "stups_kio"
+value = "kio"
+
+[http]
+issuer = "http://127.0.0.1:7009"
+listen = "127.0.0.1:7009"
+
+[peers]
+audit = "https://127.0.0.1:7007"
+
+[roles.stups]
+arn = "arn:aws:iam::111111111111:role/mint-tagged-reader"
+tag_key = "mint_application"
+
+[session]
+audience = "mint-broker"
+issuer = "http://127.0.0.1:7000"
+jwks_url = "http://127.0.0.1:7000/oauth2/jwks"
+
+[signing]
+directory = "/data/run/keys/broker"
+generate = true
+
+[sts]
+endpoint = "http://127.0.0.1:7000/sts"
+
+[tls]
+ca = "/data/pki/ca.pem"
+cert = "/data/run/tls/broker/cert.pem"
+key = "/data/run/tls/broker/key.pem"
+"#
+        );
     }
 
     #[test]

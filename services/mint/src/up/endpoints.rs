@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use mint_types::ServiceName;
 use serde::{Deserialize, Serialize};
 
 use super::REGION;
@@ -20,6 +19,7 @@ pub(crate) struct Endpoints {
     pub(crate) s3_region: String,
     pub(crate) sts_endpoint: String,
     pub(crate) sandbox_url: String,
+    pub(crate) broker_url: String,
     pub(crate) ca: String,
     pub(crate) operator_cert: String,
     pub(crate) operator_key: String,
@@ -37,13 +37,11 @@ impl Endpoints {
             s3_region: REGION.to_owned(),
             sts_endpoint: urls.sts(),
             sandbox_url: urls.sandbox(),
+            broker_url: urls.broker_http(),
             ca: directory.ca().display().to_string(),
             operator_cert: operator.join("cert.pem").display().to_string(),
             operator_key: operator.join("key.pem").display().to_string(),
-            services: ServiceName::ALL
-                .into_iter()
-                .map(|service| (service.to_string(), urls.service(service)))
-                .collect(),
+            services: super::services().map(|service| (service.to_string(), urls.service(service))).collect(),
         }
     }
 
@@ -73,6 +71,7 @@ mod tests {
             "s3_region": "eu-central-1",
             "sts_endpoint": "http://127.0.0.1:7000/sts",
             "sandbox_url": "http://127.0.0.1:7000",
+            "broker_url": "http://127.0.0.1:7009",
             "ca": "/data/pki/ca.pem",
             "operator_cert": "/data/operators/operator/cert.pem",
             "operator_key": "/data/operators/operator/key.pem",
@@ -83,6 +82,7 @@ mod tests {
                 "distributor": "https://127.0.0.1:7005",
                 "coordinator": "https://127.0.0.1:7006",
                 "audit": "https://127.0.0.1:7007",
+                "broker": "https://127.0.0.1:7008",
             },
         });
         assert_eq!(document, expected);

@@ -48,6 +48,8 @@ fn render(place: &Path, ca: &Path, urls: &Urls, application: &Application<'_>) -
     add("MINT_APPLICATION", application.id.to_string());
     add("MINT_LAYOUT", layout.to_string());
     add("MINT_COORDINATOR", urls.service(ServiceName::Coordinator));
+    add("MINT_BROKER", urls.service(ServiceName::Broker));
+    add("MINT_BROKER_URL", urls.broker_http());
     add("MINT_CA", ca.display().to_string());
     add("MINT_CERT", place.join("cert.pem").display().to_string());
     add("MINT_KEY", place.join("key.pem").display().to_string());
@@ -153,6 +155,8 @@ export AWS_EC2_METADATA_DISABLED='true'
 export MINT_APPLICATION='kio'
 export MINT_LAYOUT='combined'
 export MINT_COORDINATOR='https://127.0.0.1:7006'
+export MINT_BROKER='https://127.0.0.1:7008'
+export MINT_BROKER_URL='http://127.0.0.1:7009'
 export MINT_CA='/it'\''s/pki/ca.pem'
 export MINT_CERT='/it'\''s/applications/kio/cert.pem'
 export MINT_KEY='/it'\''s/applications/kio/key.pem'

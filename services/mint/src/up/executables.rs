@@ -21,7 +21,7 @@ impl Executables {
 
     fn in_directory(directory: &Path) -> Result<Self, Error> {
         let found = Self { directory: directory.to_owned() };
-        let services = ServiceName::ALL.into_iter().map(|service| found.service(service));
+        let services = super::services().map(|service| found.service(service));
         match std::iter::once(found.sandbox()).chain(services).find(|path| !path.is_file()) {
             None => Ok(found),
             Some(missing) => Err(Error::MissingExecutable {

@@ -57,6 +57,11 @@ pub(crate) const REGION: &str = "eu-central-1";
 /// The embedded issuer's grace where the registry file does not say.
 const PASSWORD_GRACE: Period = Period::from_seconds(10);
 
+/// What runs here: the constellation that rotates, and the broker beside it.
+pub(crate) fn services() -> impl Iterator<Item = ServiceName> {
+    ServiceName::ALL.into_iter().chain([ServiceName::Broker])
+}
+
 /// Everything that is decided before the first process starts.
 struct World {
     directory: DataDirectory,
@@ -92,7 +97,7 @@ pub(crate) async fn run(global: &GlobalOptions, options: &Up) -> Result<ExitCode
         lease: options.lease,
         password_grace: registry.world.password_grace.unwrap_or(PASSWORD_GRACE),
     };
-    Plan { directory: &directory, ports: &ports, urls: &urls, tempo }.write()?;
+    Plan { directory: &directory, registry: &registry, ports: &ports, urls: &urls, tempo }.write()?;
 
     let console = Console::open();
     let mut children = Children::new(directory.clone(), console.clone());
@@ -142,12 +147,12 @@ async fn live(
         begin(programs.service(ServiceName::RegistrySync));
         settle::serving(&remote, &[ServiceName::Audit, ServiceName::RegistrySync], &world.console).await;
         settle::settings(&remote, world).await;
-        for service in ServiceName::ALL {
+        for service in services() {
             if !matches!(service, ServiceName::Audit | ServiceName::RegistrySync) {
                 begin(programs.service(service));
             }
         }
-        settle::serving(&remote, &ServiceName::ALL, &world.console).await;
+        settle::serving(&remote, &services().collect::<Vec<_>>(), &world.console).await;
         provide::everybody(&remote, world).await?;
         endpoints.write(&world.directory)
     };

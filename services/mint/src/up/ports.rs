@@ -10,6 +10,8 @@ use crate::Error;
 
 /// The embedded S3's name among the listeners.
 pub(crate) const S3: &str = "s3";
+/// The broker's calls over HTTP.
+const BROKER_HTTP: &str = "broker-http";
 
 /// Below this, well-known services live.
 const LOWEST: u16 = 15_000;
@@ -55,6 +57,11 @@ impl Ports {
         self.named(S3)
     }
 
+    /// The port of the broker's calls over HTTP.
+    pub(crate) fn broker_http(&self) -> u16 {
+        self.named(BROKER_HTTP)
+    }
+
     fn named(&self, name: &str) -> u16 {
         self.0.get(name).copied().unwrap_or(0)
     }
@@ -66,7 +73,7 @@ impl Ports {
 }
 
 fn listeners() -> impl Iterator<Item = &'static str> {
-    [SANDBOX, S3].into_iter().chain(ServiceName::ALL.into_iter().map(ServiceName::as_str))
+    [SANDBOX, S3].into_iter().chain(super::services().map(ServiceName::as_str)).chain([BROKER_HTTP])
 }
 
 /// Outgoing connections take ports from here on; one of them could sit on a child's port just when it is restarted.
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn kept_ports_are_taken_again() {
         let first = choose(&BTreeMap::new(), |_| true, counting()).unwrap();
-        assert_eq!(first.len(), 8);
+        assert_eq!(first.len(), 10);
         assert_eq!(choose(&first, |_| true, || unreachable!()).unwrap(), first);
     }
 
@@ -131,7 +138,7 @@ mod tests {
         let second = choose(&first, |port| port != busy, counting()).unwrap();
         let changed: Vec<_> = first.iter().filter(|(name, port)| second[*name] != **port).collect();
         assert_eq!(changed, [(&"rotator".to_owned(), &busy)]);
-        assert_eq!(second.values().collect::<BTreeSet<_>>().len(), 8);
+        assert_eq!(second.values().collect::<BTreeSet<_>>().len(), 10);
     }
 
     #[test]

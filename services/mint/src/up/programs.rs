@@ -32,6 +32,7 @@ impl Programs {
         arguments.extend(["--registry".into(), super::input::of_world(&self.directory).into()]);
         arguments.extend(["--listen".into(), format!("127.0.0.1:{}", self.ports.sandbox()).into()]);
         arguments.extend(["--s3-listen".into(), format!("127.0.0.1:{}", self.ports.s3()).into()]);
+        arguments.extend(["--broker-issuer".into(), self.urls.broker_http().into()]);
         arguments.extend(["--trust-domain".into(), TRUST_DOMAIN.into(), "--die-with-parent".into()]);
         Program {
             name: SANDBOX,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mint_api::registry::v1::WatchApplicationsResponse;
-use mint_types::{Application, ApplicationId, Presence, Principal, ServiceName};
+use mint_types::{Application, ApplicationId, Presence, Principal};
 
 use super::environment::{self, files};
 use super::layout::DataDirectory;
@@ -27,7 +27,7 @@ pub(crate) fn principals(
     authority: &Authority,
     registry: &RegistryFile,
 ) -> Result<(), Error> {
-    for service in ServiceName::ALL {
+    for service in super::services() {
         authority.ensure(&directory.tls(service), Principal::Service(service))?;
     }
     for name in OPERATORS {

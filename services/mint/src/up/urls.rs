@@ -43,6 +43,20 @@ impl Urls {
         format!("http://127.0.0.1:{}", self.ports.s3())
     }
 
+    /// The issuer of the OpenID provider of the platform's IAM solution: `iss` of its access tokens.
+    pub(crate) fn sessions(&self) -> String {
+        self.sandbox()
+    }
+
+    pub(crate) fn session_keys(&self) -> String {
+        format!("{}/oauth2/jwks", self.sandbox())
+    }
+
+    /// The broker's calls over HTTP, and the `iss` of its tokens.
+    pub(crate) fn broker_http(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.broker_http())
+    }
+
     pub(crate) fn service(&self, service: ServiceName) -> String {
         format!("https://127.0.0.1:{}", self.ports.of(service))
     }
