@@ -23,6 +23,13 @@ pub struct Removed {
 impl Provisioner {
     /// Takes the next step of removing a user that belongs to no application.
     pub async fn remove(&self, username: &str) -> Result<Removed, Error> {
+        let outcome = self.try_remove(username).await;
+        let application = self.naming.application(username);
+        self.tell_refusal("orphan.remove", application.as_ref(), &outcome);
+        outcome
+    }
+
+    async fn try_remove(&self, username: &str) -> Result<Removed, Error> {
         if !self.naming.is_ours(username) {
             return Err(Refusal::NotOurs.into());
         }
@@ -57,7 +64,7 @@ impl Provisioner {
             if plan::stray(Some(&stray), now, self.tombstone) == StrayStep::Wait {
                 continue;
             }
-            match self.remove(&stray.username).await {
+            match self.try_remove(&stray.username).await {
                 Ok(_) => {}
                 Err(Error::Refused(Refusal::Belongs)) => {
                     self.state.apply_stray(&stray.username, Stage::None, &self.moment()).await?;
