@@ -104,8 +104,17 @@ async fn a_hostile_registry_gains_nothing_by_a_restored_backup_without_the_pins(
         let delivered = world.deliver(&world.delivery(7)).await.unwrap();
         assert_eq!((delivered.receipt, world.store.put_count()), (None, 0));
     }
+    // whom the catalog names is not the owner because the catalog says so: its word is as good as the catalog's
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(1));
+        world.state("team/team");
+        let delivered = world.deliver(&world.delivery(7)).await.unwrap();
+        assert_eq!((delivered.receipt.clone(), world.store.put_count()), (None, 0));
+        let LineState::Refused(trouble) = &delivered.lines[0].state else { panic!("{delivered:?}") };
+        assert!(trouble.detail.contains("an operator, or a day"), "{}", trouble.detail);
+    }
     world.clock.advance(Duration::from_secs(1));
-    world.state("team/team");
+    world.state("operator/ada");
     assert!(world.deliver(&world.delivery(7)).await.unwrap().receipt.is_some());
 }
 
