@@ -194,7 +194,9 @@ impl From<Error> for Fault {
             }
             Error::Issuer(IssuerError::Refused { status }) => fault.with("status", status.to_string()),
             Error::Refused(Refusal::Reserved(scope)) => fault.with("scope", scope.to_string()),
-            Error::Refused(Refusal::TombstoneNotPassed { remaining }) => fault.after(remaining),
+            Error::Refused(
+                Refusal::TombstoneNotPassed { remaining } | Refusal::BeingRemoved { remaining },
+            ) => fault.after(remaining),
             Error::UnknownIdentity(application) => fault.with("application", application.to_string()),
             Error::Process(_)
             | Error::Refused(_)

@@ -21,6 +21,8 @@
 //!   `contract_a_revision_from_the_future_is_not_remembered`
 //! - refuses in silence what nobody honest asks for, or lets whoever asks for it fill the log:
 //!   `contract_a_refused_order_is_in_the_log_once_however_often_it_comes_and_without_the_log_too`
+//! - removes an orphan while another replica makes it an application's, or the other way round:
+//!   `contract_an_orphans_removal_and_its_takeover_by_another_replica_do_not_cross`
 //! - acts for a holder of an older lease: `contract_a_lower_fencing_token_is_refused_before_any_call`
 //! - disables, deletes or narrows more identities in a day than invariant I6 allows, whatever it is told:
 //!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`,
