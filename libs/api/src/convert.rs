@@ -66,6 +66,16 @@ pub fn fencing_token_from_wire(wire: u64, now: Timestamp) -> Result<FencingToken
     Err(InvalidMessage::new("fencing_token", format!("{token} is further ahead of the clock than any lease")))
 }
 
+/// A wire catalog revision; one that no catalog can have given by now is refused before anybody remembers it.
+pub fn revision_from_wire(wire: u64, now: Timestamp) -> Result<Revision, InvalidMessage> {
+    let revision = Revision(wire);
+    if revision.is_plausible(now) {
+        return Ok(revision);
+    }
+    let problem = format!("{revision} is further ahead of the clock than any catalog");
+    Err(InvalidMessage::new("catalog_revision", problem))
+}
+
 /// A wire timestamp.
 pub fn timestamp_to_wire(time: Timestamp) -> prost_types::Timestamp {
     let micros = time.unix_micros();

@@ -19,11 +19,14 @@
 //!   `no_filter_lets_third_party_details_through`.
 //! - takes a configuration key it does not know: `an_unknown_key_is_refused_by_name`,
 //!   `an_unknown_environment_key_is_refused_by_name`.
+//! - has an answer wait for the audit log because it refuses, or lets a flood of refused calls fill log or memory:
+//!   `a_log_that_does_not_answer_holds_nothing_up_and_no_more_than_so_many_wait_for_it`,
+//!   `whoever_names_ever_other_applications_fills_neither_log_nor_memory_and_hides_no_other_reason`.
 //!
 //! # Shape
 //! `entry` (`main`) → `config` → `telemetry` → `process` ([`Process`]: what `run` gets) → `server` (accept, authorize,
 //! dispatch, drain), `client` ([`Channel`]), `tls` (reloaded files, SPIFFE verification), `health`, `trace`, `alarms`, `http`,
-//! `secret_file`, `clock`, `entropy`.
+//! `refusals` (what is refused before it is announced, told to the audit log), `secret_file`, `clock`, `entropy`.
 //!
 //! How a service uses it: `process.peer(ServiceName::Audit)?` gives a [`Channel`], which every generated client takes
 //! (`AuditServiceClient::new(channel)`); `peer_of(&request)?` says who calls; `process.serve(Api { … }).await` lives
@@ -39,6 +42,8 @@
 //! - Server streams end with UNAVAILABLE when the process drains, so that one watcher cannot hold up a restart.
 //! - The log bridge of the `log` crate is not installed and third-party targets never go above info, whatever the filter
 //!   says: libraries print payloads at debug, and a list of the bad ones would be incomplete.
+//! - A refusal that the log did not hear of is a line of the process's own log and counted (`mint.refusals`), and nothing else:
+//!   what is refused stays refused, and the next of its kind is told instead.
 //! - TLS session resumption is off: a resumed session would outlive the certificate that it was made with.
 
 mod alarms;
@@ -51,6 +56,7 @@ mod error;
 mod health;
 pub mod http;
 mod process;
+mod refusals;
 mod request;
 pub mod secret_file;
 mod server;
@@ -69,6 +75,7 @@ pub use entry::{Ending, main};
 pub use error::{Error, exit};
 pub use health::Readiness;
 pub use process::Process;
+pub use refusals::Refusals;
 pub use request::{peer_of, request_id};
 pub use server::Api;
 pub use telemetry::Telemetry;

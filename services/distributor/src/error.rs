@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mint_api::audit_log::AuditError;
 use mint_api::{Fault, InvalidMessage, WireFault};
-use mint_types::{ApplicationId, Code, CredentialKind};
+use mint_types::{ApplicationId, Code, CredentialKind, Revision, Version};
 
 use crate::ports::ClaimError;
 
@@ -27,6 +27,25 @@ pub enum Error {
     /// registry-sync answered something else than it was asked for.
     #[error("registry-sync answered another record than {0}'s of the wanted revision")]
     OtherRecord(ApplicationId),
+    /// registry-sync says what no catalog can say yet.
+    #[error(
+        "registry-sync answered a record of {application} at revision {revision}, which is further ahead than any clock: \
+         it is not believed"
+    )]
+    ImplausibleRevision {
+        /// The application.
+        application: ApplicationId,
+        /// What it claims to be at.
+        revision: Revision,
+    },
+    /// The rotator signed a number that it cannot have given yet.
+    #[error("version {version} of {application} is further ahead than any clock: it is not written")]
+    ImplausibleVersion {
+        /// The application.
+        application: ApplicationId,
+        /// The version.
+        version: Version,
+    },
     /// There is nowhere to write.
     #[error("application {0} has no bucket: nothing can be delivered")]
     NoDestination(ApplicationId),
@@ -85,11 +104,13 @@ impl Error {
     /// How a caller should understand it.
     pub fn code(&self) -> Code {
         match self {
-            Self::Message(_) | Self::TombstoneSealed => Code::InvalidArgument,
+            Self::Message(_) | Self::TombstoneSealed | Self::ImplausibleVersion { .. } => {
+                Code::InvalidArgument
+            }
             Self::Envelope(error) => error.code(),
             Self::RotatorKeys(_) | Self::Audit(_) => Code::Unavailable,
             Self::Catalog(fault) => catalog_reason(fault).0,
-            Self::OtherRecord(_) => Code::DataLoss,
+            Self::OtherRecord(_) | Self::ImplausibleRevision { .. } => Code::DataLoss,
             Self::NoDestination(_)
             | Self::SettingsChanged { .. }
             | Self::ApplicationActive(_)
@@ -117,7 +138,7 @@ impl Error {
             Self::Envelope(mint_secret::Error::NotOurs(_) | mint_secret::Error::Unopenable(_)) => {
                 "ENVELOPE_UNOPENABLE"
             }
-            Self::Envelope(_) | Self::TombstoneSealed => "ENVELOPE_INVALID",
+            Self::Envelope(_) | Self::TombstoneSealed | Self::ImplausibleVersion { .. } => "ENVELOPE_INVALID",
             Self::Permit(error) => error.reason(),
             Self::ApplicationActive(_) => "APPLICATION_ACTIVE",
             Self::SettingsBehind(_) => "CATALOG_BEHIND",
@@ -126,6 +147,7 @@ impl Error {
             Self::RotatorKeys(_) => "ROTATOR_UNAVAILABLE",
             Self::Catalog(fault) => catalog_reason(fault).1,
             Self::OtherRecord(_) => "CATALOG_UNAVAILABLE",
+            Self::ImplausibleRevision { .. } => "CATALOG_IMPLAUSIBLE",
             Self::NoDestination(_) => "NO_DESTINATION",
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
             Self::Claim(error) => match error {
@@ -141,7 +163,7 @@ impl Error {
 }
 
 impl Error {
-    /// Whether it was asked for what nobody honest asks for, or only by mistake: the audit log hears of it.
+    /// Whether it was asked for what nobody honest asks for, or only by mistake or late: the audit log hears of it.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Envelope(_)
@@ -150,12 +172,15 @@ impl Error {
             | Self::ApplicationActive(_)
             | Self::Unconfirmed { .. }
             | Self::SettingsChanged { .. }
+            | Self::ImplausibleRevision { .. }
+            | Self::ImplausibleVersion { .. }
             | Self::OtherRecord(_) => true,
             Self::Claim(error) => match error {
                 ClaimError::Superseded { .. }
                 | ClaimError::Removed { .. }
-                | ClaimError::OtherRotation { .. } => true,
-                ClaimError::StaleFencingToken(_) | ClaimError::State(_) => false,
+                | ClaimError::OtherRotation { .. }
+                | ClaimError::StaleFencingToken(_) => true,
+                ClaimError::State(_) => false,
             },
             Self::Message(_)
             | Self::RotatorKeys(_)

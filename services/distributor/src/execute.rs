@@ -8,14 +8,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_api::audit_log::{Act, AuditLog, Outcome};
+use mint_api::audit_log::{Act, AuditLog};
 use mint_port::Port;
+use mint_runtime::Refusals;
 use mint_secret::{
     Aad, EnvelopeDigest, KeyRing, KeyUse, NonEmpty, Receipt, Written, sign_partial_receipt, sign_receipt,
 };
 use mint_types::mutation::{Mutation, mutated};
-use mint_types::{Application, Clock, Destination, Revision, Timestamp};
+use mint_types::{Application, ApplicationId, Clock, Destination, RequestId, Revision, Timestamp};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::Error;
 use crate::ages::Ages;
@@ -30,12 +32,15 @@ use crate::statements::Statements;
 use crate::turns::Turns;
 use confirm::{Held, of_removed};
 use puts::Ready;
+pub(crate) use tombstone::ACTION as TOMBSTONE;
 
 /// PUTs under way at once over all deliveries: each holds a connection and a few kilobytes.
 const MOST_PUTS: usize = 256;
 /// PUTs under way at once for one delivery: an application has at most this many buckets.
 const MOST_PUTS_PER_DELIVERY: usize = 16;
-const ACTION: &str = "credential.deliver";
+pub(crate) const ACTION: &str = "credential.deliver";
+/// What the log has of a message that makes no sense.
+const INVALID_MESSAGE: &str = "INVALID_MESSAGE";
 
 /// Everything outside that a delivery touches.
 #[derive(Debug, Clone)]
@@ -87,6 +92,7 @@ pub struct Distributor {
     turns: Turns,
     puts: Semaphore,
     ages: Ages,
+    refusals: Refusals,
 }
 
 impl Distributor {
@@ -94,6 +100,7 @@ impl Distributor {
     /// whose signed PUTs are accepted for `put_expiry`.
     pub fn new(ring: Arc<KeyRing>, ports: Ports, default_store: String, put_expiry: Duration) -> Self {
         let ages = Ages::new(ports.clock.as_ref());
+        let refusals = Refusals::new(ports.audit.clone(), ports.clock.clone(), TaskTracker::new());
         Self {
             ring,
             ages,
@@ -104,6 +111,7 @@ impl Distributor {
             lost_writes_at: None,
             turns: Turns::default(),
             puts: Semaphore::new(MOST_PUTS),
+            refusals,
         }
     }
 
@@ -117,6 +125,24 @@ impl Distributor {
     #[must_use]
     pub fn after_lost_writes(self, lost_writes_at: Option<Timestamp>) -> Self {
         Self { lost_writes_at, ..self }
+    }
+
+    /// The same with these for work that an answer does not wait for, and a drain does.
+    #[must_use]
+    pub fn with_background(mut self, background: TaskTracker) -> Self {
+        self.refusals = Refusals::new(self.ports.audit.clone(), self.ports.clock.clone(), background);
+        self
+    }
+
+    /// A message about an application that nobody honest sends: the log hears of it, too.
+    pub(crate) fn tell_of_invalid(&self, action: &'static str, application: &str, request: RequestId) {
+        let Ok(application) = application.parse::<ApplicationId>() else { return };
+        let resource = application.to_string();
+        let application = Some(application);
+        self.refusals.tell(
+            Act { action, application, kind: None, resource, rotation: None, request },
+            INVALID_MESSAGE,
+        );
     }
 
     /// Writes an envelope's object to every destination. Repeats safely: what is settled is not written again.
@@ -133,26 +159,20 @@ impl Distributor {
                 rotation: Some(delivery.rotation),
                 request: delivery.request,
             };
-            self.tell_refusal(act, error).await;
+            self.refusals.tell(act, error.reason());
         }
         outcome
-    }
-
-    /// What nobody honest asks for stands in the log, although nothing was done.
-    async fn tell_refusal(&self, act: Act, error: &Error) {
-        let reason = error.reason();
-        let told = match self.ports.audit.announce(act).await {
-            Ok(announced) => self.ports.audit.conclude(announced, Outcome::Failure { reason }).await,
-            Err(error) => Err(error),
-        };
-        if let Err(unheard) = told {
-            tracing::warn!(error = %unheard, reason, "the audit log did not hear of a refusal");
-        }
     }
 
     async fn try_deliver(&self, delivery: &Delivery) -> Result<Delivered, Error> {
         let (aad, plaintext) =
             self.ports.opener.open(&delivery.envelope, &delivery.application, delivery.rotation).await?;
+        // versions keep step with the clock as revisions do; whoever remembered this one as the highest would refuse every
+        // true one that comes after it
+        let version = aad.subject.version;
+        if !Revision(version.0).is_plausible(self.ports.clock.now()) {
+            return Err(Error::ImplausibleVersion { application: delivery.application.clone(), version });
+        }
         let object = mint_secret::parse(aad.subject.kind, &plaintext).map_err(Error::Envelope)?;
         // a tombstone needs a permit, whoever signed its envelope
         if matches!(object, mint_secret::Object::Tombstone) {
@@ -185,7 +205,16 @@ impl Distributor {
         if record.id != delivery.application {
             return Err(Error::OtherRecord(delivery.application.clone()));
         }
-        Ok(record)
+        self.believed(record)
+    }
+
+    /// The record, unless it is from further ahead than any clock: what is remembered of it would make every true one that
+    /// comes after it look old.
+    fn believed(&self, record: Application) -> Result<Application, Error> {
+        if record.revision.is_plausible(self.ports.clock.now()) {
+            return Ok(record);
+        }
+        Err(Error::ImplausibleRevision { application: record.id, revision: record.revision })
     }
 
     /// What may matter of earlier attempts, as old as it is.

@@ -45,6 +45,8 @@
 //!   `one_written_destination_of_a_replaced_version_is_attested_at_once_whatever_the_others_answer`,
 //!   `a_replaced_version_is_written_nowhere_before_nothing_older_can_land_anywhere`.
 //! - lets an older write land on a tombstone: `no_older_write_lands_on_a_tombstone`.
+//! - remembers a number from further ahead than any clock, which would make every true one look old:
+//!   `a_hostile_registry_or_rotator_poisons_nothing_by_a_number_from_the_future`.
 //! - keeps or prints a plaintext: `nothing_that_can_be_printed_shows_the_object`.
 //!
 //! # Shape
@@ -84,7 +86,9 @@
 //! - A permit covers what was there at its first use: so a replay never touches what was put since, and one permit stays
 //!   one act of the budget. Old destinations are not overwritten while the new ones are unconfirmed: who moved an
 //!   application in the catalog must not destroy what it has.
-//! - Refused deliveries and removals that no honest caller asks for are in the audit log; a stale lease is no such thing.
+//! - Refused deliveries and removals that no honest caller asks for are in the audit log, the same one once in ten minutes
+//!   with the number of the others (`mint_runtime::Refusals`). A stale lease is told, too: an honest coordinator that lost its
+//!   own cannot be told from one that tries an old one.
 //! - Every 5xx is an unknown outcome, 503 too: what a gateway in front of a store did is not known.
 
 pub mod adapters;
@@ -192,7 +196,8 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
     };
     let distributor = Distributor::new(ring.clone(), ports, default_store, put_expiry)
         .with_rules(rules(&config))
-        .after_lost_writes(lost_writes_at);
+        .after_lost_writes(lost_writes_at)
+        .with_background(process.tasks().clone());
     let distributor = Arc::new(distributor);
     process.readiness().require(ROTATOR_KEYS);
     process.spawn("rotator-keys", fetch_keys(opener, process.readiness(), process.shutdown()));

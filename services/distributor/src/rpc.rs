@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mint_api::convert::{duration_to_wire, fencing_token_from_wire, parse};
+use mint_api::convert::{duration_to_wire, fencing_token_from_wire, parse, revision_from_wire};
 use mint_api::distribution::v1::distribution_service_server::DistributionService;
 use mint_api::distribution::v1::{
     DeliverRequest, DeliverResponse, DestinationOutcome, ListKeysRequest, ListKeysResponse, Outcome,
@@ -10,11 +10,11 @@ use mint_api::distribution::v1::{
 };
 use mint_api::{Fault, InvalidMessage};
 use mint_secret::KeyRing;
-use mint_types::{Clock, Entropy, RequestId, Revision, Timestamp};
+use mint_types::{Clock, Entropy, RequestId, Timestamp};
 use tonic::{Request, Response, Status};
 
 use crate::adapters::public_key;
-use crate::execute::Distributor;
+use crate::execute::{ACTION as DELIVER, Distributor, TOMBSTONE};
 use crate::outcome::{Delivered, Line, LineState};
 use crate::ports::{Delivery, Removal, Trouble};
 
@@ -39,7 +39,10 @@ pub struct Rpc {
 #[tonic::async_trait]
 impl DistributionService for Rpc {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverResponse>, Status> {
-        let delivery = delivery(request.into_inner(), self.request_id(), self.clock.now())?;
+        let (message, request) = (request.into_inner(), self.request_id());
+        let application = message.application_id.clone();
+        let delivery = delivery(message, request, self.clock.now())
+            .inspect_err(|_| self.distributor.tell_of_invalid(DELIVER, &application, request))?;
         match self.distributor.deliver(&delivery).await {
             Ok(delivered) => Ok(Response::new(encode(delivered))),
             Err(error) => {
@@ -55,7 +58,10 @@ impl DistributionService for Rpc {
         &self,
         request: Request<TombstoneRequest>,
     ) -> Result<Response<TombstoneResponse>, Status> {
-        let removal = removal(request.into_inner(), self.request_id(), self.clock.now())?;
+        let (message, request) = (request.into_inner(), self.request_id());
+        let application = message.application_id.clone();
+        let removal = removal(message, request, self.clock.now())
+            .inspect_err(|_| self.distributor.tell_of_invalid(TOMBSTONE, &application, request))?;
         match self.distributor.tombstone(&removal).await {
             Ok(overwritten) => Ok(Response::new(TombstoneResponse {
                 objects: overwritten.lines.into_iter().map(outcome).collect(),
@@ -91,7 +97,7 @@ fn removal(message: TombstoneRequest, request: RequestId, now: Timestamp) -> Res
     }
     Ok(Removal {
         application: parse("application_id", &message.application_id)?,
-        catalog_revision: Revision(message.catalog_revision),
+        catalog_revision: revision_from_wire(message.catalog_revision, now)?,
         fencing_token: fencing_token_from_wire(message.fencing_token, now)?,
         permit: message.permit.into_bytes(),
         request,
@@ -105,7 +111,7 @@ fn delivery(message: DeliverRequest, request: RequestId, now: Timestamp) -> Resu
     Ok(Delivery {
         application: parse("application_id", &message.application_id)?,
         rotation: parse("rotation_id", &message.rotation_id)?,
-        catalog_revision: Revision(message.catalog_revision),
+        catalog_revision: revision_from_wire(message.catalog_revision, now)?,
         fencing_token: fencing_token_from_wire(message.fencing_token, now)?,
         envelope: message.envelope,
         replaces: message.replaces,

@@ -2,13 +2,24 @@
 
 use std::path::PathBuf;
 
-use mint_statement::{Confirmation, Error, SignedStatement, Statement, Subject, TrustedKeys};
+use mint_statement::{Confirmation, Error, SignedStatement, Signer, Statement, Subject, TrustedKeys};
 use mint_types::{ApplicationId, ServiceName, TeamId, Timestamp};
 
 /// The file of the trusted keys, read at each use: a withdrawn key is not believed a moment longer.
 #[derive(Debug, Clone, Default)]
 pub struct Statements {
     keys_file: Option<PathBuf>,
+}
+
+/// Whose word counts for an application.
+#[derive(Debug)]
+pub(crate) struct Owner<'a> {
+    /// The owner whom the pins name.
+    pub(crate) pinned: Option<&'a TeamId>,
+    /// The one whom the catalog names.
+    pub(crate) named: &'a TeamId,
+    /// Pins may have been lost: nobody but the catalog says who the owner was.
+    pub(crate) is_doubtful: bool,
 }
 
 /// What identity-provisioner permits.
@@ -34,11 +45,18 @@ impl Statements {
         &self,
         bytes: &[u8],
         application: &ApplicationId,
-        (pinned, owner): (Option<&TeamId>, &TeamId),
+        owner: &Owner<'_>,
         now: Timestamp,
     ) -> Result<Confirmation, Error> {
         let verified = SignedStatement::parse(bytes)?.verify(&self.trusted()?, now)?;
-        verified.about_destinations(application, pinned, owner)
+        let is_operators = verified.signers().iter().any(|signer| matches!(signer, Signer::Operator(_)));
+        let signers: Vec<String> = verified.signers().iter().map(ToString::to_string).collect();
+        let word = verified.about_destinations(application, owner.pinned, owner.named)?;
+        if owner.is_doubtful && !word.is_heirs && !is_operators {
+            let needed = "an operator, or a day: what was remembered of the owner is lost".to_owned();
+            return Err(Error::SignersMissing { signers: signers.join(", "), needed });
+        }
+        Ok(word)
     }
 
     /// A permit to remove objects of an application.

@@ -24,7 +24,7 @@ BEGIN
     GRANT SELECT, INSERT ON identity_provisioner.losses TO mint_identity_provisioner;
     GRANT SELECT, INSERT ON identity_provisioner.releases TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (act, since, waits) ON identity_provisioner.waiting TO mint_identity_provisioner;
-    GRANT SELECT, INSERT, UPDATE (stage, intended, disabled_at) ON identity_provisioner.strays TO mint_identity_provisioner;
+    GRANT SELECT, INSERT, UPDATE (stage, intended, disabled_at, intended_at) ON identity_provisioner.strays TO mint_identity_provisioner;
     GRANT SELECT, INSERT, UPDATE (url, stated_at, held, team, heir, heir_since, is_public, is_type_held) ON identity_provisioner.redirects TO mint_identity_provisioner;
   END IF;
 END

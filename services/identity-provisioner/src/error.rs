@@ -1,7 +1,7 @@
 //! Why identity-provisioner did not do what was asked, from the caller's point of view.
 
 use mint_api::{Fault, InvalidMessage, audit_log::AuditError, audit_log::Outcome};
-use mint_types::{ApplicationId, Code, Stale, Timestamp};
+use mint_types::{ApplicationId, Code, Revision, Stale, Timestamp};
 
 use crate::{
     plan::Refusal,
@@ -57,6 +57,17 @@ pub enum Error {
     /// There is nothing to sign with.
     #[error("this service has no key to sign permits with: set [statements] key_file")]
     NoKey,
+    /// registry-sync says what no catalog can say yet.
+    #[error(
+        "registry-sync answered a record of {application} at revision {revision}, which is further ahead than any clock: \
+         it is not believed"
+    )]
+    ImplausibleRevision {
+        /// Which application.
+        application: ApplicationId,
+        /// What it claims to be at.
+        revision: Revision,
+    },
     /// Nothing is known of it.
     #[error("no identity of {0} is known")]
     UnknownIdentity(ApplicationId),
@@ -86,6 +97,7 @@ impl Error {
                 Code::FailedPrecondition
             }
             Self::BudgetExhausted { .. } => Code::ResourceExhausted,
+            Self::ImplausibleRevision { .. } => Code::DataLoss,
             Self::Statement(error) => error.code(),
             Self::NoKey | Self::StatementOfBefore { .. } => Code::FailedPrecondition,
             Self::UnknownIdentity(_) | Self::Catalog(CatalogError::Unknown) => Code::NotFound,
@@ -106,6 +118,7 @@ impl Error {
             Self::Statement(error) => error.reason(),
             Self::StatementOfBefore { .. } => "STATEMENT_BEFORE_LOST_WRITES",
             Self::NoKey => "NO_STATEMENT_KEY",
+            Self::ImplausibleRevision { .. } => "CATALOG_IMPLAUSIBLE",
             Self::UnknownIdentity(_) => "IDENTITY_UNKNOWN",
             Self::Issuer(error) => error.reason(),
             Self::Catalog(CatalogError::Unknown) => "APPLICATION_UNKNOWN",
@@ -114,6 +127,29 @@ impl Error {
             Self::Audit(_) => "AUDIT_UNAVAILABLE",
             Self::State(_) => "STATE_UNAVAILABLE",
             Self::Invalid(_) => "INVALID_MESSAGE",
+        }
+    }
+
+    /// Whether it was asked for what nobody honest asks for, or only by mistake or late, and the log may not have heard of it
+    /// yet: one that the log was told the outcome of already is told once more at most.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Statement(error) => !matches!(error, mint_statement::Error::KeyFile { .. }),
+            Self::StaleToken { .. } | Self::StatementOfBefore { .. } | Self::ImplausibleRevision { .. } => {
+                true
+            }
+            Self::Refused(refusal) => {
+                matches!(
+                    refusal,
+                    Refusal::Active
+                        | Refusal::NotDisabled
+                        | Refusal::Deleted
+                        | Refusal::Reserved(_)
+                        | Refusal::NotOurs
+                        | Refusal::Belongs
+                )
+            }
+            _ => false,
         }
     }
 
@@ -158,7 +194,9 @@ impl From<Error> for Fault {
             }
             Error::Issuer(IssuerError::Refused { status }) => fault.with("status", status.to_string()),
             Error::Refused(Refusal::Reserved(scope)) => fault.with("scope", scope.to_string()),
-            Error::Refused(Refusal::TombstoneNotPassed { remaining }) => fault.after(remaining),
+            Error::Refused(
+                Refusal::TombstoneNotPassed { remaining } | Refusal::BeingRemoved { remaining },
+            ) => fault.after(remaining),
             Error::UnknownIdentity(application) => fault.with("application", application.to_string()),
             Error::Process(_)
             | Error::Refused(_)
@@ -166,6 +204,7 @@ impl From<Error> for Fault {
             | Error::Catalog(_)
             | Error::Statement(_)
             | Error::StatementOfBefore { .. }
+            | Error::ImplausibleRevision { .. }
             | Error::NoKey
             | Error::State(_) => fault,
         }

@@ -8,9 +8,12 @@ mod strays;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mint_api::InvalidMessage;
 use mint_api::audit_log::{Act, Announced, AuditLog, Outcome};
 use mint_port::Port;
+use mint_runtime::Refusals;
 use mint_types::{Application, ApplicationId, Clock, Entropy, Identity, RequestId};
+use tokio_util::task::TaskTracker;
 
 pub use look::Look;
 pub use redirect::Unconfirmed;
@@ -51,6 +54,7 @@ pub struct Provisioner {
     /// Randomness, for ids.
     pub entropy: Arc<dyn Entropy>,
     turns: Turns,
+    refusals: Refusals,
     /// What the last look at the issuer's users saw.
     seen: Mutex<Option<Look>>,
 }
@@ -76,6 +80,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for ids.
     pub entropy: Arc<dyn Entropy>,
+    /// Work that an answer does not wait for, and a drain does.
+    pub background: TaskTracker,
 }
 
 /// One act on one identity.
@@ -107,9 +113,33 @@ impl Aim {
 impl Provisioner {
     /// Out of its parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { issuer, catalog, audit, state, naming, tombstone, statements, clock, entropy } = parts;
-        let (turns, seen) = (Turns::default(), Mutex::default());
-        Self { issuer, catalog, audit, state, naming, tombstone, statements, clock, entropy, turns, seen }
+        let Parts {
+            issuer,
+            catalog,
+            audit,
+            state,
+            naming,
+            tombstone,
+            statements,
+            clock,
+            entropy,
+            background,
+        } = parts;
+        let refusals = Refusals::new(audit.clone(), Arc::clone(&clock), background);
+        Self {
+            issuer,
+            catalog,
+            audit,
+            state,
+            naming,
+            tombstone,
+            statements,
+            clock,
+            entropy,
+            turns: Turns::default(),
+            refusals,
+            seen: Mutex::default(),
+        }
     }
 
     /// Makes the user and client exist as the catalog says.
@@ -164,10 +194,68 @@ impl Provisioner {
         aim: Aim,
         step: impl Fn(Option<&Known>, &Application, &Naming) -> Result<Step, plan::Refusal>,
     ) -> Result<Option<Known>, Error> {
+        let outcome = self.try_bring(order, aim, step).await;
+        self.tell_refusal(aim.action, Some(&order.application), &outcome);
+        outcome
+    }
+
+    /// What nobody honest asks for stands in the log, although nothing was done.
+    fn tell_refusal<T>(
+        &self,
+        action: &'static str,
+        application: Option<&ApplicationId>,
+        outcome: &Result<T, Error>,
+    ) {
+        if let Some(error) = outcome.as_ref().err().filter(|error| error.is_refusal()) {
+            self.tell_of(action, application, error);
+        }
+    }
+
+    fn tell_of(&self, action: &'static str, application: Option<&ApplicationId>, error: &Error) {
+        let request = mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()));
+        let resource = application.map_or_else(|| "a statement".to_owned(), |id| self.naming.username(id));
+        let application = application.cloned();
+        let act = Act { action, application, kind: None, resource, rotation: None, request };
+        self.refusals.tell(act, error.reason());
+    }
+
+    /// A message about an application that nobody honest sends: the log hears of it, too.
+    pub(crate) fn tell_of_invalid(
+        &self,
+        action: &'static str,
+        application: &str,
+        invalid: InvalidMessage,
+    ) -> Error {
+        let error = Error::from(invalid);
+        if let Ok(application) = application.parse() {
+            self.tell_of(action, Some(&application), &error);
+        }
+        error
+    }
+
+    /// The record, unless it is from further ahead than any clock: what is remembered of it would make every true one that
+    /// comes after it look applied.
+    async fn record_of(&self, order: &Order) -> Result<Application, Error> {
+        let record = self.catalog.application(&order.application, order.revision).await?;
+        let now = self.clock.now();
+        let ahead =
+            [record.revision, record.identity_revision].into_iter().find(|own| !own.is_plausible(now));
+        match ahead {
+            Some(revision) => Err(Error::ImplausibleRevision { application: record.id, revision }),
+            None => Ok(record),
+        }
+    }
+
+    async fn try_bring(
+        &self,
+        order: &Order,
+        aim: Aim,
+        step: impl Fn(Option<&Known>, &Application, &Naming) -> Result<Step, plan::Refusal>,
+    ) -> Result<Option<Known>, Error> {
         // Before the turn: whoever holds it with a lower token stops at its next check.
         self.state.fence(order).await?;
         let _turn = self.turns.take(&order.application).await;
-        let application = self.catalog.application(&order.application, order.revision).await?;
+        let application = self.record_of(order).await?;
         let known = self.state.known(&order.application).await?;
         let (application, ruling) = &self.pinned(application, known.as_ref()).await?;
         let step = match step(known.as_ref(), application, &self.naming)? {

@@ -21,6 +21,7 @@ pub(crate) struct World {
     pub(crate) audit: MemoryAuditLog,
     pub(crate) clock: ManualClock,
     pub(crate) provisioner: Arc<Provisioner>,
+    background: TaskTracker,
     place: TestDatabase,
 }
 
@@ -45,7 +46,7 @@ fn believing(
     clock: ManualClock,
     statements: Statements,
 ) -> World {
-    let audit = MemoryAuditLog::default();
+    let (audit, background) = (MemoryAuditLog::default(), TaskTracker::new());
     let provisioner = Arc::new(Provisioner::new(Parts {
         issuer: mint_port::Port::new(Arc::new(issuer.clone())),
         catalog: mint_port::Port::new(Arc::new(catalog.clone())),
@@ -56,11 +57,19 @@ fn believing(
         statements,
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SeededEntropy::default()),
+        background: background.clone(),
     }));
-    World { issuer, catalog, audit, clock, provisioner, place }
+    World { issuer, catalog, audit, clock, provisioner, background, place }
 }
 
 impl World {
+    /// Waits until the log heard of what was refused.
+    pub(crate) async fn settled(&self) {
+        self.background.close();
+        self.background.wait().await;
+        self.background.reopen();
+    }
+
     pub(crate) fn restarted(self) -> Self {
         let statements = self.provisioner.statements.clone();
         self.with_statements(statements)
@@ -365,7 +374,12 @@ async fn contract_a_lower_fencing_token_is_refused_before_any_call() {
         assert_eq!(reason(world.provisioner.enable(&stale).await), "STALE_FENCING_TOKEN");
         assert_eq!(reason(world.provisioner.delete(&stale).await), "STALE_FENCING_TOKEN");
         assert_eq!(world.issuer.calls(), Vec::<String>::new());
-        assert_eq!(world.audit.entries(), []);
+        world.settled().await;
+        let told =
+            world.audit.entries().into_iter().filter_map(|entry| Some((entry.act.action, entry.outcome?)));
+        let stale = Outcome::Failure { reason: "STALE_FENCING_TOKEN" };
+        let acts = ["identity.ensure", "identity.disable", "identity.enable", "identity.delete"];
+        assert_eq!(told.collect::<Vec<_>>(), acts.map(|act| (act, stale)));
         world.ensure("kio", 7).await.unwrap();
     }
 }
@@ -614,4 +628,54 @@ fn the_username_is_computed_from_the_configuration() {
     let naming = Naming { username_prefix: "svc-".into(), ..naming() };
     assert_eq!(naming.username(&id("kio")), "svc-kio");
     assert_eq!(naming.user(&application("kio", &[]), Stage::Enabled).username, "svc-kio");
+}
+
+#[tokio::test]
+async fn contract_a_refused_order_is_in_the_log_once_however_often_it_comes_and_without_the_log_too() {
+    for world in worlds().await {
+        world.ensure("kio", 1).await.unwrap();
+        let before = world.audit.entries().len();
+        for _ in 0..50 {
+            let refused = world.provisioner.disable(&order("kio", 1)).await;
+            assert_eq!(reason(refused), "APPLICATION_ACTIVE");
+            assert_eq!(reason(world.provisioner.release(b"forged").await), "STATEMENT_MALFORMED");
+        }
+        world.settled().await;
+        let entries = world.audit.entries().split_off(before);
+        let told: Vec<_> = entries.iter().map(|entry| (entry.act.action, entry.outcome)).collect();
+        let failed = |reason| Some(Outcome::Failure { reason });
+        let expected = [
+            ("identity.disable", None),
+            ("identity.disable", failed("APPLICATION_ACTIVE")),
+            ("budget.release", None),
+            ("budget.release", failed("STATEMENT_MALFORMED")),
+        ];
+        assert_eq!(told, expected);
+        world.audit.set_down(true);
+        world.clock.advance(Duration::from_mins(10));
+        assert_eq!(reason(world.provisioner.disable(&order("kio", 1)).await), "APPLICATION_ACTIVE");
+        assert!(world.issuer.user("stups_kio").unwrap().scopes.len() > 2);
+    }
+}
+
+/// What would make every later change look applied.
+#[tokio::test]
+async fn contract_a_revision_from_the_future_is_not_remembered() {
+    for world in worlds().await {
+        world.ensure("kio", 1).await.unwrap();
+        let honest = world.catalog.record(&id("kio")).unwrap();
+        for (revision, identity_revision) in [(1 << 62, 6), (6, 1 << 62), (1 << 62, 1 << 62)] {
+            let mut record = honest.clone();
+            record.revision = Revision(revision);
+            record.identity_revision = Revision(identity_revision);
+            world.catalog.put(record);
+            assert_eq!(reason(world.ensure("kio", 1).await), "CATALOG_IMPLAUSIBLE");
+            let permit = world.provisioner.permit(&order("kio", 1), Taking::Tombstone).await;
+            assert_eq!(reason(permit), "CATALOG_IMPLAUSIBLE");
+        }
+        world.catalog.put(honest);
+        world.edit("kio", |record| record.name = "Kio Two".into());
+        assert_eq!(world.ensure("kio", 1).await.unwrap().applied, Revision(6));
+        assert_eq!(world.issuer.user("stups_kio").unwrap().name, "Kio Two");
+    }
 }

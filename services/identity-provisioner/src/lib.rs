@@ -17,6 +17,12 @@
 //!   `contract_a_hostile_registry_sync_opens_no_client_to_whoever_knows_its_id_and_shuts_none`
 //! - takes whom the catalog names for the owner whose word counts:
 //!   `contract_a_hostile_registry_sync_with_one_teams_key_makes_that_team_no_owner`
+//! - remembers a revision from further ahead than any clock, after which nothing would be applied any more:
+//!   `contract_a_revision_from_the_future_is_not_remembered`
+//! - refuses in silence what nobody honest asks for, or lets whoever asks for it fill the log:
+//!   `contract_a_refused_order_is_in_the_log_once_however_often_it_comes_and_without_the_log_too`
+//! - removes an orphan while another replica makes it an application's, or the other way round:
+//!   `contract_an_orphans_removal_and_its_takeover_by_another_replica_do_not_cross`
 //! - acts for a holder of an older lease: `contract_a_lower_fencing_token_is_refused_before_any_call`
 //! - disables, deletes or narrows more identities in a day than invariant I6 allows, whatever it is told:
 //!   `contract_no_more_than_the_budget_is_taken_away_in_a_day`,
@@ -189,6 +195,7 @@ pub async fn run(config: Config, process: Process) -> Result<(), Error> {
         },
         clock: process.clock(),
         entropy: process.entropy(),
+        background: process.tasks().clone(),
     });
     let provisioner = Arc::new(provisioner);
     let (looking, interval) = (Arc::clone(&provisioner), config.issuer.check_interval.as_duration());

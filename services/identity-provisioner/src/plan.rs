@@ -97,6 +97,12 @@ pub enum Refusal {
     /// There is no such user at the issuer.
     #[error("the issuer has no such user")]
     NoUser,
+    /// A removal that an operator asked for is under way.
+    #[error("an operator had the user removed before it was the application's: the removal may take effect for another {} s", remaining.as_secs())]
+    BeingRemoved {
+        /// For how long.
+        remaining: Duration,
+    },
     /// It is not under our prefix.
     #[error("the user does not have our prefix: Mint never touches it")]
     NotOurs,
@@ -120,6 +126,7 @@ impl Refusal {
             Self::TombstoneNotPassed { .. } => "TOMBSTONE_NOT_PASSED",
             Self::NothingRemoved => "NOTHING_REMOVED",
             Self::NoUser => "USER_UNKNOWN",
+            Self::BeingRemoved { .. } => "USER_BEING_REMOVED",
             Self::NotOurs => "USER_NOT_OURS",
             Self::Belongs => "USER_NOT_ORPHANED",
         }

@@ -16,6 +16,7 @@ use crate::{
     adapters::memory::{Trouble, application, naming},
     model::Stage,
     plan::Refusal,
+    state::CALL_LIFE,
 };
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
@@ -341,6 +342,41 @@ async fn contract_an_orphan_that_an_application_takes_over_is_not_deleted() {
         assert!(!world.issuer.user("stups_late").unwrap().scopes.is_empty());
         let refused = world.provisioner.remove("stups_late").await.unwrap_err();
         assert!(matches!(refused, Error::Refused(Refusal::Belongs)), "{refused}");
+    }
+}
+
+/// Two replicas: one removes an orphan while the other makes it an application's.
+#[tokio::test]
+async fn contract_an_orphans_removal_and_its_takeover_by_another_replica_do_not_cross() {
+    for world in worlds().await {
+        world.fleet(9).await;
+        world.issuer.add(naming().disabled_stray("stups_late"));
+        let state = &world.provisioner.state;
+        let late = id("late");
+        let intend = async |stage, takes| {
+            let moment = Moment::of(&world.clock);
+            state.intend_stray(("stups_late", Some(&late)), "late", stage, takes, &moment).await
+        };
+        // the call is under way
+        intend(Stage::Disabled, Taking::Disable).await.unwrap();
+        world.catalog.put(application("late", &[]));
+        for _ in 0..2 {
+            let adopted = world.provisioner.adopt(&order("late", 1)).await;
+            assert_eq!(reason(adopted), "USER_BEING_REMOVED");
+            assert!(
+                world.issuer.user("stups_late").unwrap().scopes.is_empty(),
+                "nothing is changed meanwhile"
+            );
+            world.provisioner.finish_removals().await.unwrap();
+        }
+        world.clock.advance(CALL_LIFE);
+        world.provisioner.adopt(&order("late", 1)).await.unwrap();
+        assert!(!world.issuer.user("stups_late").unwrap().scopes.is_empty());
+        // whoever asked the catalog before, and what comes back late, changes nothing
+        let refused = intend(Stage::Deleted, Taking::Delete).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused(Refusal::Belongs)), "{refused}");
+        state.apply_stray("stups_late", Stage::Disabled, &Moment::of(&world.clock)).await.unwrap();
+        assert_eq!(state.stray("stups_late").await.unwrap().unwrap().stage, Stage::None);
     }
 }
 

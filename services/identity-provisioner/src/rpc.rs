@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use mint_api::InvalidMessage;
-use mint_api::convert::{duration_to_wire, fencing_token_from_wire, parse, timestamp_to_wire};
+use mint_api::convert::{
+    duration_to_wire, fencing_token_from_wire, parse, revision_from_wire, timestamp_to_wire,
+};
 use mint_api::identity::v1::{
     AdoptIdentityRequest, AdoptIdentityResponse, DeleteIdentityRequest, DeleteIdentityResponse,
     DisableIdentityRequest, DisableIdentityResponse, EnableIdentityRequest, EnableIdentityResponse,
@@ -14,7 +16,7 @@ use mint_api::identity::v1::{
     RemoveIdentityResponse, RestoreIdentityRequest, RestoreIdentityResponse,
     identity_service_server::IdentityService,
 };
-use mint_types::{Clock, Revision};
+use mint_types::Clock;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -38,10 +40,20 @@ pub struct Rpc {
 }
 
 impl Rpc {
-    fn order(&self, application: &str, revision: u64, token: u64) -> Result<Order, Error> {
-        let application = parse("application_id", application)?;
-        let token = fencing_token_from_wire(token, self.clock.now())?;
-        Ok(Order { application, revision: Revision(revision), token })
+    fn order(
+        &self,
+        action: &'static str,
+        application: &str,
+        revision: u64,
+        token: u64,
+    ) -> Result<Order, Error> {
+        let now = self.clock.now();
+        let read = || {
+            let token = fencing_token_from_wire(token, now)?;
+            let revision = revision_from_wire(revision, now)?;
+            Ok(Order { application: parse("application_id", application)?, revision, token })
+        };
+        read().map_err(|invalid| self.provisioner.tell_of_invalid(action, application, invalid))
     }
 
     fn tombstone_until(&self, known: &Known) -> Option<prost_types::Timestamp> {
@@ -97,7 +109,12 @@ impl IdentityService for Rpc {
         request: Request<EnsureIdentityRequest>,
     ) -> Result<Response<EnsureIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let order = self.order(
+            "identity.ensure",
+            &request.application_id,
+            request.catalog_revision,
+            request.fencing_token,
+        )?;
         let known = self.provisioner.ensure(&order).await?;
         let Unconfirmed { url, client_type, look_again_after } =
             self.provisioner.unconfirmed(&order.application).await?;
@@ -118,7 +135,12 @@ impl IdentityService for Rpc {
         request: Request<DisableIdentityRequest>,
     ) -> Result<Response<DisableIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let order = self.order(
+            "identity.disable",
+            &request.application_id,
+            request.catalog_revision,
+            request.fencing_token,
+        )?;
         let known = self.provisioner.disable(&order).await?;
         Ok(Response::new(DisableIdentityResponse {
             existed: known.is_some(),
@@ -131,7 +153,12 @@ impl IdentityService for Rpc {
         request: Request<RestoreIdentityRequest>,
     ) -> Result<Response<RestoreIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let order = self.order(
+            "identity.restore",
+            &request.application_id,
+            request.catalog_revision,
+            request.fencing_token,
+        )?;
         let known = self.provisioner.restore(&order).await?;
         Ok(Response::new(RestoreIdentityResponse {
             username: known.username,
@@ -145,7 +172,12 @@ impl IdentityService for Rpc {
         request: Request<AdoptIdentityRequest>,
     ) -> Result<Response<AdoptIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let order = self.order(
+            "identity.adopt",
+            &request.application_id,
+            request.catalog_revision,
+            request.fencing_token,
+        )?;
         let known = self.provisioner.adopt(&order).await?;
         Ok(Response::new(AdoptIdentityResponse {
             username: known.username,
@@ -211,7 +243,12 @@ impl IdentityService for Rpc {
         request: Request<PermitRemovalRequest>,
     ) -> Result<Response<PermitRemovalResponse>, Status> {
         let request = request.into_inner();
-        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let order = self.order(
+            "removal.permit",
+            &request.application_id,
+            request.catalog_revision,
+            request.fencing_token,
+        )?;
         let permit = self.provisioner.permit(&order, removal(request.removal)?).await?;
         Ok(Response::new(PermitRemovalResponse {
             permit: permit.text,
@@ -253,7 +290,12 @@ impl IdentityService for Rpc {
         request: Request<EnableIdentityRequest>,
     ) -> Result<Response<EnableIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let order = self.order(
+            "identity.enable",
+            &request.application_id,
+            request.catalog_revision,
+            request.fencing_token,
+        )?;
         self.provisioner.enable(&order).await?;
         Ok(Response::new(EnableIdentityResponse {}))
     }
@@ -263,7 +305,12 @@ impl IdentityService for Rpc {
         request: Request<DeleteIdentityRequest>,
     ) -> Result<Response<DeleteIdentityResponse>, Status> {
         let request = request.into_inner();
-        let order = self.order(&request.application_id, request.catalog_revision, request.fencing_token)?;
+        let order = self.order(
+            "identity.delete",
+            &request.application_id,
+            request.catalog_revision,
+            request.fencing_token,
+        )?;
         self.provisioner.delete(&order).await?;
         Ok(Response::new(DeleteIdentityResponse {}))
     }

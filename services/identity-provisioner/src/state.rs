@@ -11,6 +11,7 @@ use mint_types::{Admitted, ApplicationId, Budget, Fence, FencingToken, Revision,
 
 use books::Bounds;
 pub use books::{Accounts, Waiting};
+pub use strays::CALL_LIFE;
 
 use crate::{
     Error,
@@ -33,6 +34,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "fleet", sql: include_str!("sql/migrations_0004.sql") },
     Migration { version: 5, name: "losses", sql: include_str!("sql/migrations_0005.sql") },
     Migration { version: 6, name: "owners", sql: include_str!("sql/migrations_0006.sql") },
+    Migration { version: 7, name: "removals-in-flight", sql: include_str!("sql/migrations_0007.sql") },
 ];
 
 const ONE: &str = "SELECT * FROM identities WHERE application_id = $1";
@@ -156,6 +158,7 @@ impl State {
             .write(|transaction| {
                 Box::pin(async move {
                     fenced(transaction, order).await?;
+                    strays::take_over(transaction, &intent.username, moment).await?;
                     if let Some(takes) = intent.takes {
                         books::spend(transaction, order.application.as_str(), takes, bounds, moment).await?;
                     }

@@ -14,6 +14,7 @@ use crate::{
     guard::Release,
     model::{Decision, Record},
     plan::{Change, Snapshot},
+    ports::{SourceFault, SourceReason},
     rows::{columns, from_json, record, release, to_json, without_settings_problems},
     settings::Defaults,
 };
@@ -127,7 +128,10 @@ impl Catalog {
                             let edit: &Edit<'_> = &|before, now| Ok(change.applied(before, now));
                             let (_, revision) = edited(transaction, change.id(), now, edit).await?;
                             if let (Some(_), Some(payer)) = (revision, change.release()) {
-                                transaction.execute(SPEND, &[payer.into()]).await?;
+                                // another replica may have spent it since the plan was made: nothing of this is done
+                                if transaction.execute(SPEND, &[payer.into()]).await? != 1 {
+                                    return Err(spent_by_others(payer));
+                                }
                             }
                             last = revision.or(last);
                         }
@@ -303,7 +307,12 @@ impl Catalog {
     }
 }
 
-const SPEND: &str = "UPDATE releases SET spent = spent + 1 WHERE id = $1";
+fn spent_by_others(release: &str) -> Error {
+    let detail = format!("the release {release} was used up by others meanwhile");
+    SourceFault::new(SourceReason::Shrank, detail).into()
+}
+
+const SPEND: &str = "UPDATE releases SET spent = spent + 1 WHERE id = $1 AND spent < acts";
 const RELEASES: &str = "SELECT * FROM releases WHERE expires_at > $1 ORDER BY expires_at";
 const RELEASE: &str = "SELECT * FROM releases WHERE id = $1";
 const ACCEPT: &str = "INSERT INTO releases (id, acts, spent, applications, accepted_at, expires_at) \

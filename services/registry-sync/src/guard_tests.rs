@@ -14,6 +14,7 @@ use crate::{
     decide::Deciding,
     execute::tests::{World, draft, entry, id, member, operator, worlds},
     model::Entry,
+    plan::Change,
     settings::Defaults,
     statements::Statements,
 };
@@ -43,6 +44,27 @@ fn deciding(world: &World, statements: Statements) -> Deciding {
 fn release(world: &World, acts: u32, seed: u64) -> Statement {
     let subject = Subject::RegistryRelease { acts, applications: BTreeSet::new() };
     Statement::new(subject, world.clock.now(), Duration::from_hours(1), &SeededEntropy::new(seed))
+}
+
+/// Two replicas plan by the same books.
+#[tokio::test]
+async fn contract_a_release_is_not_overspent_by_whoever_planned_before_others_spent_it() {
+    let directory = tempfile::tempdir().unwrap();
+    for world in worlds().await {
+        world.put(&["a1", "b1", "c1", "d1"]);
+        world.synchronizer.full().await.unwrap();
+        let deciding = deciding(&world, statements(directory.path()));
+        let both = SignedStatement::sign(release(&world, 1, 1), &key("operator/ada", 1)).unwrap();
+        let both = both.signed_by(&key("operator/bea", 2)).to_bytes();
+        let payer = deciding.release(&both).await.unwrap().id;
+        let held = |name: &str| Change::Held { id: id(name), release: Some(payer.clone()) };
+        world.catalog.apply(&[held("b1")]).await.unwrap();
+        let refused = world.catalog.apply(&[held("c1"), held("d1")]).await.unwrap_err();
+        assert_eq!(refused.reason(), "SOURCE_SHRANK");
+        let records = world.catalog.snapshot().await.unwrap();
+        let gone = records.values().filter(|record| record.presence == Presence::Held).count();
+        assert_eq!((gone, deciding.release(&both).await.unwrap().spent), (1, 1));
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@
 //! - believes a date that cannot be: `a_date_in_the_future_freezes_nothing`,
 //!   `contract_a_date_in_the_future_hides_no_change_from_deltas`
 //! - lets more go than the budget for fewer than two operators, or twice for one statement:
-//!   `contract_a_release_by_two_operators_lets_a_list_shrink_once`
+//!   `contract_a_release_by_two_operators_lets_a_list_shrink_once`,
+//!   `contract_a_release_is_not_overspent_by_whoever_planned_before_others_spent_it`
 //! - retires an application that the registry has: `contract_an_operator_retires_only_what_the_registry_lost`
 //! - takes the owner before for the owner now: `contract_another_owner_confirms_the_destinations_first`
 //! - stores a statement that says something else than the settings:

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mint_api::audit_log::AuditError;
 use mint_api::{Fault, WireFault};
-use mint_types::{ApplicationId, Code, CredentialKind, RotationId, Stale};
+use mint_types::{ApplicationId, Code, CredentialKind, Revision, RotationId, Stale};
 
 pub use mint_issuer_contract::IssuerError;
 
@@ -101,6 +101,17 @@ pub enum Error {
     /// The catalog cannot be asked.
     #[error("the catalog cannot be asked, so nothing is done: {0}")]
     CatalogUnavailable(WireFault),
+    /// The catalog says what no catalog can say yet.
+    #[error(
+        "registry-sync answered a record of {application} at revision {revision}, which is further ahead than any clock: \
+         it is not believed"
+    )]
+    ImplausibleRevision {
+        /// Whose record it is.
+        application: ApplicationId,
+        /// What it claims to be at.
+        revision: Revision,
+    },
     /// The catalog does not know the identity yet.
     #[error("the catalog does not hold the identity of {0} yet: ensure it first")]
     IdentityMissing(ApplicationId),
@@ -219,6 +230,7 @@ impl Error {
             Self::NothingToCheck(_) => "NOTHING_TO_CHECK",
             Self::Catalog(fault) => catalog_reason(fault),
             Self::CatalogUnavailable(_) => "CATALOG_UNAVAILABLE",
+            Self::ImplausibleRevision { .. } => "CATALOG_IMPLAUSIBLE",
             Self::IdentityMissing(_) => "CATALOG_BEHIND",
             Self::ForeignClient { .. } => "CLIENT_NOT_ITS_OWN",
             Self::NotActive(_) => "APPLICATION_UNKNOWN",
@@ -273,7 +285,7 @@ impl Error {
             | Self::Audit(_) => Code::Unavailable,
             Self::Catalog(fault) => fault.code,
             Self::Issuer { error, .. } => error.code(),
-            Self::InvariantViolated(_) => Code::DataLoss,
+            Self::InvariantViolated(_) | Self::ImplausibleRevision { .. } => Code::DataLoss,
             Self::State(error) => error.code(),
             Self::Secret(error) => error.code(),
         }
@@ -290,6 +302,24 @@ impl Error {
             | Self::Issuer { error: IssuerError::RateLimited { retry_after }, .. } => Some(*retry_after),
             Self::Catalog(fault) | Self::CatalogUnavailable(fault) => fault.retry_after,
             _ => None,
+        }
+    }
+
+    /// Whether it was asked for what nobody honest asks for, or only by mistake or late, and the log may not have heard of it
+    /// yet: one that the log was told the outcome of already is told once more at most.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Statement(error) => !matches!(error, mint_statement::Error::KeyFile { .. }),
+            Self::StaleFencingToken(_)
+            | Self::RotationMismatch(_)
+            | Self::ImplausibleRevision { .. }
+            | Self::ReceiptMissing
+            | Self::ReceiptInvalid(_)
+            | Self::OverlapNotPassed { .. }
+            | Self::EnvelopeInvalid(_)
+            | Self::EnvelopeUnopenable(_)
+            | Self::StatementUsed(_) => true,
+            _ => false,
         }
     }
 

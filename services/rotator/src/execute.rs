@@ -14,6 +14,7 @@ use std::sync::Arc;
 use mint_api::audit_log::{Act, AuditLog, Outcome};
 use mint_issuer_contract::{Declaration, EndsOf, Subject};
 use mint_port::Port;
+use mint_runtime::Refusals;
 use mint_secret::KeyRing;
 use mint_types::{
     ApplicationId, Clock, CredentialKind, Entropy, FencingToken, IssuerObject, RequestId, Revision,
@@ -77,11 +78,15 @@ pub struct Parts {
     pub background: TaskTracker,
 }
 
+/// What the log has of a message that makes no sense.
+const INVALID_MESSAGE: &str = "INVALID_MESSAGE";
+
 /// The rotator's logic, without sockets.
 #[derive(Debug)]
 pub struct Rotator {
     parts: Parts,
     turns: Turns,
+    refusals: Refusals,
 }
 
 /// Who asks for what on which lease.
@@ -113,12 +118,40 @@ impl Order {
 impl Rotator {
     /// A rotator out of its parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, turns: Turns::default() }
+        let (audit, clock, background) = (&parts.audit, &parts.clock, &parts.background);
+        let refusals = Refusals::new(audit.clone(), Arc::clone(clock), background.clone());
+        Self { parts, turns: Turns::default(), refusals }
     }
 
     /// Gives a rotation up of which nothing was delivered; what it made is swept by the next commit. A value that a
     /// destination is known to have is set first, if anybody can still read it.
     pub async fn abandon(&self, order: &Order) -> Result<(), Error> {
+        let outcome = self.try_abandon(order).await;
+        self.tell_refusal(&outcome, || self.act("credential.abandon", order));
+        outcome
+    }
+
+    /// What nobody honest asks for stands in the log, although nothing was done.
+    fn tell_refusal<T>(&self, outcome: &Result<T, Error>, act: impl FnOnce() -> Act) {
+        if let Some(error) = outcome.as_ref().err().filter(|error| error.is_refusal()) {
+            self.refusals.tell(act(), error.reason());
+        }
+    }
+
+    fn act(&self, action: &'static str, order: &Order) -> Act {
+        order.act(action, self.username(&order.application))
+    }
+
+    /// A message about an application that nobody honest sends: the log hears of it, too.
+    pub(crate) fn tell_of_invalid(&self, action: &'static str, application: &str, request: RequestId) {
+        let Ok(application) = application.parse() else { return };
+        let resource = self.username(&application);
+        let application = Some(application);
+        let act = Act { action, application, kind: None, resource, rotation: None, request };
+        self.refusals.tell(act, INVALID_MESSAGE);
+    }
+
+    async fn try_abandon(&self, order: &Order) -> Result<(), Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
         ledger.admit(&order.application, order.token).await?;

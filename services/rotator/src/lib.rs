@@ -13,6 +13,8 @@
 //! - ends a version before its successor's receipt is accepted and the overlap has passed:
 //!   `retire_is_refused_without_a_receipt`, `retire_is_refused_before_the_overlap_has_passed`,
 //!   `a_jump_of_the_wall_clock_does_not_shorten_the_overlap`, `another_boot_begins_the_overlap_again`
+//! - refuses forged evidence in silence, or lets whoever brings it fill the log:
+//!   `forged_evidence_is_refused_and_in_the_log_once_however_often_it_comes`
 //! - believes a receipt that the distributor did not sign for this very envelope:
 //!   `a_receipt_that_is_not_for_this_version_is_refused`
 //! - sends a call whose intent is older than a call lives, when others count on that:

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use mint_api::convert::{
-    duration_to_wire, fencing_token_from_wire, kind_from_wire, kind_to_wire, parse, timestamp_to_wire,
+    duration_to_wire, fencing_token_from_wire, kind_from_wire, kind_to_wire, parse, revision_from_wire,
+    timestamp_to_wire,
 };
 use mint_api::rotation::v1;
 use mint_api::rotation::v1::rotation_service_server::RotationService;
 use mint_api::{InvalidMessage, types};
 use mint_secret::{KeyStage, PublishedKey};
-use mint_types::{Clock, Entropy, RequestId, Revision};
+use mint_types::{Clock, Entropy, RequestId};
 use tonic::{Request, Response, Status};
 
 use crate::execute::{CheckOrder, Checked, CreateOrder, Order, Proof, RevokeOrder, Rotator};
@@ -38,14 +39,37 @@ impl Rpc {
         mint_runtime::request_id().unwrap_or_else(|| RequestId::random(self.entropy.as_ref()))
     }
 
-    fn order(&self, application: &str, kind: i32, rotation: &str, token: u64) -> Result<Order, Status> {
-        let request = self.request_id();
-        Ok(Order {
-            application: parse("application_id", application)?,
-            ask: Ask { rotation: parse("rotation_id", rotation)?, kind: kind_from_wire("kind", kind)? },
-            token: fencing_token_from_wire(token, self.clock.now())?,
-            request,
+    fn order(
+        &self,
+        action: &'static str,
+        application: &str,
+        kind: i32,
+        rotation: &str,
+        token: u64,
+    ) -> Result<Order, Status> {
+        self.read(action, application, |request| {
+            Ok(Order {
+                application: parse("application_id", application)?,
+                ask: Ask { rotation: parse("rotation_id", rotation)?, kind: kind_from_wire("kind", kind)? },
+                token: fencing_token_from_wire(token, self.clock.now())?,
+                request,
+            })
         })
+    }
+
+    /// Reads a message; the log hears of one that makes no sense.
+    fn read<T>(
+        &self,
+        action: &'static str,
+        application: &str,
+        decode: impl FnOnce(RequestId) -> Result<T, InvalidMessage>,
+    ) -> Result<T, Status> {
+        let request = self.request_id();
+        let read = decode(request);
+        if read.is_err() {
+            self.rotator.tell_of_invalid(action, application, request);
+        }
+        Ok(read?)
     }
 }
 
@@ -56,10 +80,19 @@ impl RotationService for Rpc {
         request: Request<v1::CreateRequest>,
     ) -> Result<Response<v1::CreateResponse>, Status> {
         let asked = request.into_inner();
-        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let order = self.order(
+            "credential.create",
+            &asked.application_id,
+            asked.kind,
+            &asked.rotation_id,
+            asked.fencing_token,
+        )?;
         let kind = order.ask.kind;
-        let made =
-            self.rotator.create(&CreateOrder { order, revision: Revision(asked.catalog_revision) }).await?;
+        let now = self.clock.now();
+        let revision = self.read("credential.create", &asked.application_id, |_| {
+            revision_from_wire(asked.catalog_revision, now)
+        })?;
+        let made = self.rotator.create(&CreateOrder { order, revision }).await?;
         let (delivery, probe) =
             made.envelopes.map(|envelopes| (envelopes.delivery, envelopes.probe)).unwrap_or_default();
         Ok(Response::new(v1::CreateResponse {
@@ -78,7 +111,13 @@ impl RotationService for Rpc {
         request: Request<v1::AcceptReceiptRequest>,
     ) -> Result<Response<v1::AcceptReceiptResponse>, Status> {
         let asked = request.into_inner();
-        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let order = self.order(
+            "receipt.accept",
+            &asked.application_id,
+            asked.kind,
+            &asked.rotation_id,
+            asked.fencing_token,
+        )?;
         let accepted = self.rotator.accept_receipt(&order, &asked.receipt).await?;
         let retire_after = accepted.whole.then(|| duration_to_wire(accepted.retire_after));
         Ok(Response::new(v1::AcceptReceiptResponse { retire_after, partial: !accepted.whole }))
@@ -89,7 +128,13 @@ impl RotationService for Rpc {
         request: Request<v1::RetireRequest>,
     ) -> Result<Response<v1::RetireResponse>, Status> {
         let asked = request.into_inner();
-        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let order = self.order(
+            "credential.retire",
+            &asked.application_id,
+            asked.kind,
+            &asked.rotation_id,
+            asked.fencing_token,
+        )?;
         let retirement = self.rotator.retire(&order).await?;
         Ok(Response::new(v1::RetireResponse {
             retired_version: retirement.retired.map_or(0, |version| version.0),
@@ -99,7 +144,13 @@ impl RotationService for Rpc {
 
     async fn prove(&self, request: Request<v1::ProveRequest>) -> Result<Response<v1::ProveResponse>, Status> {
         let asked = request.into_inner();
-        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let order = self.order(
+            "credential.prove",
+            &asked.application_id,
+            asked.kind,
+            &asked.rotation_id,
+            asked.fencing_token,
+        )?;
         let (verdict, retry_after) = match self.rotator.prove(&order, &asked.probe_envelope).await? {
             Proof::Dead => (v1::Verdict::Dead, None),
             Proof::Alive => (v1::Verdict::Alive, None),
@@ -114,7 +165,13 @@ impl RotationService for Rpc {
         request: Request<v1::AbandonRequest>,
     ) -> Result<Response<v1::AbandonResponse>, Status> {
         let asked = request.into_inner();
-        let order = self.order(&asked.application_id, asked.kind, &asked.rotation_id, asked.fencing_token)?;
+        let order = self.order(
+            "credential.abandon",
+            &asked.application_id,
+            asked.kind,
+            &asked.rotation_id,
+            asked.fencing_token,
+        )?;
         self.rotator.abandon(&order).await?;
         Ok(Response::new(v1::AbandonResponse {}))
     }
@@ -128,13 +185,15 @@ impl RotationService for Rpc {
             let problem = format!("it must have 1 to {LONGEST_STATEMENT} bytes");
             return Err(InvalidMessage::new("statement", problem).into());
         }
-        let order = RevokeOrder {
-            application: parse("application_id", &asked.application_id)?,
-            kind: kind_from_wire("kind", asked.kind)?,
-            token: fencing_token_from_wire(asked.fencing_token, self.clock.now())?,
-            request: self.request_id(),
-            statement: asked.statement,
-        };
+        let order = self.read("credential.revoke", &asked.application_id, |request| {
+            Ok(RevokeOrder {
+                application: parse("application_id", &asked.application_id)?,
+                kind: kind_from_wire("kind", asked.kind)?,
+                token: fencing_token_from_wire(asked.fencing_token, self.clock.now())?,
+                request,
+                statement: asked.statement.clone(),
+            })
+        })?;
         let revoked = self.rotator.revoke(&order).await?;
         Ok(Response::new(v1::RevokeResponse {
             complete: revoked.is_complete(),
@@ -165,12 +224,14 @@ impl RotationService for Rpc {
         request: Request<v1::CheckVersionRequest>,
     ) -> Result<Response<v1::CheckVersionResponse>, Status> {
         let asked = request.into_inner();
-        let order = CheckOrder {
-            application: parse("application_id", &asked.application_id)?,
-            kind: kind_from_wire("kind", asked.kind)?,
-            token: fencing_token_from_wire(asked.fencing_token, self.clock.now())?,
-            request: self.request_id(),
-        };
+        let order = self.read("credential.check", &asked.application_id, |request| {
+            Ok(CheckOrder {
+                application: parse("application_id", &asked.application_id)?,
+                kind: kind_from_wire("kind", asked.kind)?,
+                token: fencing_token_from_wire(asked.fencing_token, self.clock.now())?,
+                request,
+            })
+        })?;
         let (verdict, retry_after) = match self.rotator.check_version(&order, &asked.probe_envelope).await? {
             Checked::Accepted => (v1::CheckVerdict::Accepted, None),
             Checked::RefusedOnce(again) => (v1::CheckVerdict::RefusedOnce, Some(duration_to_wire(again))),

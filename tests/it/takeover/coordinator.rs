@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::DEADLINE;
-use super::hostile::{Hostile, Rotation, audited, failures, refused};
+use super::hostile::{Hostile, Rotation, audited, refused, until_told};
 
 const FIRST: Rotation<'_> = Rotation { application: "victim", id: "5f0c8a52-6f3f-4d6b-9d2a-0a4f3d6f1c11" };
 const SECOND: Rotation<'_> = Rotation { application: "victim", id: "5f0c8a52-6f3f-4d6b-9d2a-0a4f3d6f1c12" };
@@ -101,6 +101,9 @@ async fn a_hostile_coordinator_reads_redirects_and_ends_nothing() {
     let stale = ["STALE_FENCING_TOKEN"];
     refused("a replayed token", hostile.retire_with(FIRST, 1).await, &stale);
     refused("a replayed token", hostile.deliver_with(FIRST, envelope, 1).await, &stale);
+    let poison = ["INVALID_MESSAGE"];
+    refused("a token of tomorrow", hostile.retire_with(FIRST, u64::MAX).await, &poison);
+    refused("a token of tomorrow", hostile.deliver_with(FIRST, envelope, u64::MAX).await, &poison);
     works(&world, &old).await;
     works(&world, &neighbours).await;
 
@@ -123,10 +126,7 @@ async fn a_hostile_coordinator_reads_redirects_and_ends_nothing() {
     refused("for a layout of before", outdated, &["SETTINGS_CHANGED"]);
 
     // what executors refused of it stands in the log, told by them
-    let told = failures(&audited(&world, "victim").await, ServiceName::Distributor);
-    for reason in ["ENVELOPE_INVALID", "VERSION_SUPERSEDED"] {
-        assert!(told.contains(reason), "{reason} is not among {told:?}");
-    }
+    the_log_has_it_all(&world).await;
 
     // the true one comes back, and goes on from where the executors are
     assert!(world.signal(coordinator, Signal::CONT), "the true one sleeps");
@@ -141,6 +141,29 @@ async fn a_hostile_coordinator_reads_redirects_and_ends_nothing() {
         works(&world, &login(&world, id).await).await;
     }
     world.stop().await;
+}
+
+/// What the executors refused, told by them.
+async fn the_log_has_it_all(world: &World) {
+    let by_rotator = [
+        ("credential.retire", "RECEIPT_MISSING"),
+        ("receipt.accept", "RECEIPT_INVALID"),
+        ("credential.retire", "OVERLAP_NOT_PASSED"),
+        ("credential.retire", "STALE_FENCING_TOKEN"),
+        ("credential.retire", "INVALID_MESSAGE"),
+        ("credential.check", "ENVELOPE_INVALID"),
+    ];
+    until_told(world, "victim", ServiceName::Rotator, &by_rotator).await;
+    let by_distributor = [
+        ("credential.deliver", "ENVELOPE_INVALID"),
+        ("credential.deliver", "STALE_FENCING_TOKEN"),
+        ("credential.deliver", "INVALID_MESSAGE"),
+        ("credential.deliver", "VERSION_SUPERSEDED"),
+    ];
+    until_told(world, "victim", ServiceName::Distributor, &by_distributor).await;
+    let of_the_neighbour =
+        [("credential.deliver", "ENVELOPE_INVALID"), ("credential.deliver", "SETTINGS_CHANGED")];
+    until_told(world, "neighbour", ServiceName::Distributor, &of_the_neighbour).await;
 }
 
 /// The registry retires applications, and registry-sync, taken over too, does not remember how many there were yesterday:
@@ -223,5 +246,18 @@ async fn a_hostile_coordinator_disables_within_the_budget_and_deletes_nobody() {
         act == Some("identity.disable") && entry.actor.ends_with("/identity-provisioner")
     });
     assert_eq!(disabled.count(), 2, "announced and concluded: {entries:?}");
+    let provisioner = ServiceName::IdentityProvisioner;
+    let in_use = [
+        ("identity.disable", "APPLICATION_ACTIVE"),
+        ("identity.delete", "APPLICATION_ACTIVE"),
+        ("identity.ensure", "STALE_FENCING_TOKEN"),
+    ];
+    until_told(&world, "active", provisioner, &in_use).await;
+    let early = [("identity.delete", "IDENTITY_NOT_DISABLED")];
+    until_told(&world, "gone-a", provisioner, &early).await;
+    for id in ["gone-b", "gone-c"] {
+        let beyond = [("identity.disable", "BUDGET_EXHAUSTED"), ("identity.delete", "IDENTITY_NOT_DISABLED")];
+        until_told(&world, id, provisioner, &beyond).await;
+    }
     world.stop().await;
 }

@@ -7,8 +7,10 @@ use mint_api::types::v1::Layout;
 use mint_tests::application::{Application, Login, eventually};
 use mint_tests::registry::{Entry, registry};
 use mint_tests::world::{Live, Options, World, at_rest, completed_rotations};
+use mint_types::ServiceName;
 
 use super::DEADLINE;
+use super::hostile::until_told;
 use super::redirect::entered;
 
 const SECOND: &str = "team-second";
@@ -76,6 +78,14 @@ async fn a_hostile_registry_sync_cuts_no_reader_off_by_taking_a_bucket_a_layout_
     holder.token(token_url).await.expect("who holds the secret is served");
     let stranger = Login { client_secret: String::new(), ..holder.clone() };
     stranger.token(token_url).await.expect_err("nobody is without it");
+
+    // what was refused stands in the log
+    let unconfirmed = [("destination.change", "DESTINATION_UNCONFIRMED")];
+    for id in ["victim", "switched"] {
+        until_told(&world, id, ServiceName::Distributor, &unconfirmed).await;
+    }
+    let unconfirmed = [("client.change", "CLIENT_TYPE_UNCONFIRMED")];
+    until_told(&world, "opened", ServiceName::IdentityProvisioner, &unconfirmed).await;
 
     // the owners say that it is right; so small a fleet loses only one thing a day
     let release = ["registry", "release", "--acts", "5"];

@@ -16,8 +16,11 @@ use mint_api::rotation::v1::{
 };
 use mint_api::types::v1::CredentialKind;
 use mint_runtime::client::Channel;
+use mint_tests::application::eventually;
 use mint_tests::world::World;
 use mint_types::ServiceName;
+
+use super::DEADLINE;
 
 type Answer<T> = Result<T, tonic::Status>;
 
@@ -148,9 +151,23 @@ pub(super) async fn audited(world: &World, application: &str) -> Vec<Entry> {
     audit.list_entries(request).await.expect("the log answers").into_inner().entries
 }
 
-/// The failures that one service told the audit log of an application.
-pub(super) fn failures(entries: &[Entry], service: ServiceName) -> BTreeSet<String> {
+/// Waits until one service told the audit log that it refused these acts on an application: it answers before it tells.
+pub(super) async fn until_told(
+    world: &World,
+    application: &str,
+    service: ServiceName,
+    expected: &[(&str, &str)],
+) {
     let actor = format!("spiffe://mint.local/service/{service}");
-    let of = |entry: &&Entry| entry.actor == actor && !entry.reason.is_empty();
-    entries.iter().filter(of).map(|entry| entry.reason.clone()).collect()
+    let what = format!("{service} told of {expected:?} of {application}");
+    eventually(&what, DEADLINE, || async {
+        let entries = audited(world, application).await;
+        let told: BTreeSet<(&str, &str)> = entries
+            .iter()
+            .filter(|entry| entry.actor == actor)
+            .filter_map(|entry| Some((entry.act.as_ref()?.action.as_str(), entry.reason.as_str())))
+            .collect();
+        expected.iter().all(|refusal| told.contains(refusal)).then_some(())
+    })
+    .await;
 }

@@ -13,7 +13,7 @@ use mint_tests::world::{Live, Options, World, at_rest, completed_rotations};
 use mint_types::ServiceName;
 
 use super::DEADLINE;
-use super::hostile::{audited, failures};
+use super::hostile::{audited, until_told};
 use crate::replace::by_client;
 use crate::replace::issuer::Glewlwyd;
 
@@ -167,8 +167,7 @@ async fn a_hostile_catalog_has_no_clients_secret_set_where_the_issuer_knows_clie
     assert_eq!(touched.count(), 0, "{calls:?}");
     let after = login("victim").await.expect("its secret is what it was");
     assert_eq!((after.client_id, after.client_secret), (before.client_id, before.client_secret));
-    let told = failures(&audited(&world, "evil").await, ServiceName::Rotator);
-    assert!(told.contains("CLIENT_NOT_ITS_OWN"), "{told:?}");
+    until_told(&world, "evil", ServiceName::Rotator, &[("credential.create", "CLIENT_NOT_ITS_OWN")]).await;
 
     // what the problem says ends it
     let adopted = world.mint(&["app", "adopt", "evil"]).await;

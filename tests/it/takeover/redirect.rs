@@ -11,7 +11,7 @@ use mint_tests::world::{Options, World, at_rest};
 use mint_types::ServiceName;
 
 use super::DEADLINE;
-use super::hostile::audited;
+use super::hostile::{audited, until_told};
 
 const OWN: &str = "https://victim.example/callback";
 const EVIL: &str = "https://evil.example/callback";
@@ -83,6 +83,8 @@ async fn a_hostile_registry_sync_sends_no_login_elsewhere_and_gives_no_reserved_
         entry.act.as_ref().is_some_and(|act| act.action == "redirect.change" && act.resource.contains(EVIL))
     });
     assert!(told, "the audit log heard of it: {entries:?}");
+    let unconfirmed = [("redirect.change", "REDIRECT_URL_UNCONFIRMED")];
+    until_told(&world, "victim", ServiceName::IdentityProvisioner, &unconfirmed).await;
     let login = Application::open(world.data(), "victim").await.login().await.expect("delivered");
     login.token(&world.endpoints.token_url).await.expect("nothing of it is ended");
 
@@ -97,6 +99,8 @@ async fn a_hostile_registry_sync_sends_no_login_elsewhere_and_gives_no_reserved_
     })
     .await;
     until_problems(&world, &["scope_reserved"]).await;
+    let reserved = [("identity.ensure", "SCOPE_RESERVED")];
+    until_told(&world, "victim", ServiceName::IdentityProvisioner, &reserved).await;
     entered(&world, "victim", |settings| settings.scopes.clear()).await;
     world
         .until("victim", "as it was", DEADLINE, |status| at_rest(status) && status.problems.is_empty())

@@ -256,6 +256,7 @@ impl Machines {
             },
             clock: being.clock(),
             entropy: being.entropy(),
+            background: TaskTracker::new(),
         });
         let rpc =
             mint_identity_provisioner::rpc::Rpc { provisioner: Arc::new(provisioner), clock: being.clock() };

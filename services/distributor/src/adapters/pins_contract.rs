@@ -21,6 +21,7 @@ fn pins(bucket: &str) -> Pins {
     };
     Pins {
         team: "team".parse().unwrap(),
+        is_doubtful: true,
         held_team: None,
         held_for: None,
         revision: Revision(3),

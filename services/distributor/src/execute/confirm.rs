@@ -11,6 +11,7 @@ use crate::plan::pins::{
     Confirmation, Event, Instant, News, PinPlan, Pins, Spot, Standing, Terms, Wanted, given_up, misfit, pin,
 };
 use crate::ports::Trouble;
+use crate::statements::Owner;
 
 /// Deliveries of an application that meet here for the first time come one after the other.
 const MOST_TRIES: usize = 8;
@@ -143,8 +144,12 @@ impl Distributor {
             return (None, None);
         }
         let (bytes, now) = (&record.destinations_statement, self.ports.clock.now());
-        let owners = (pins.map(|pins| &pins.team), &record.team_id);
-        match self.ports.statements.destinations(bytes, &record.id, owners, now) {
+        let owner = Owner {
+            pinned: pins.map(|pins| &pins.team),
+            named: &record.team_id,
+            is_doubtful: pins.map_or(self.lost_writes_at.is_some(), |pins| pins.is_doubtful),
+        };
+        match self.ports.statements.destinations(bytes, &record.id, &owner, now) {
             Ok(confirmation) => match misfit(pins, wanted, &confirmation, &self.terms()) {
                 None => (Some(confirmation), None),
                 Some(why) => (None, Some(why.to_owned())),

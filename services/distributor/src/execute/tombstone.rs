@@ -38,7 +38,7 @@ impl Distributor {
                 rotation: None,
                 request: removal.request,
             };
-            self.tell_refusal(act, error).await;
+            self.refusals.tell(act, error.reason());
         }
         outcome
     }
@@ -86,6 +86,7 @@ impl Distributor {
         if record.id != removal.application {
             return Err(Error::OtherRecord(removal.application.clone()));
         }
+        let record = self.believed(record)?;
         match permitted {
             // one that the registry lost, too: an operator may have taken it into use again since the permit was given
             Permitted::Application if record.active => Err(Error::ApplicationActive(record.id)),
@@ -257,7 +258,7 @@ impl Distributor {
     }
 }
 
-const ACTION: &str = "destination.tombstone";
+pub(crate) const ACTION: &str = "destination.tombstone";
 
 fn act(removal: &Removal, ready: &[Ready]) -> Act {
     let resources: Vec<String> =

@@ -169,6 +169,9 @@ pub struct Waited {
 pub struct Pins {
     /// The owner on whose word it rests.
     pub team: TeamId,
+    /// Nobody but the catalog says that it is the owner: pins may have been lost. Its word alone confirms nothing.
+    #[serde(default)]
+    pub is_doubtful: bool,
     /// Another owner whom the catalog names and nobody confirmed.
     pub held_team: Option<TeamId>,
     /// For how long the catalog names that one.
@@ -305,7 +308,7 @@ pub fn pin(
         None if terms.lost_writes_at.is_none() => return first_use(wanted, believed),
         // there may have been pins: nothing is believed that could not be believed against them
         None => {
-            lost = Pins::none(wanted);
+            lost = Pins { is_doubtful: true, ..Pins::none(wanted) };
             &lost
         }
     };
@@ -323,7 +326,12 @@ pub fn pin(
     let mut plan = match believed {
         Some(statement) if !statement.is_heirs => state(&mut after, wanted, statement),
         heirs if !is_same_owner => hold(&mut after, wanted, heirs, &clock),
-        Some(_) | None => count(&mut after, wanted, is_newest, &clock),
+        Some(_) | None => {
+            let plan = count(&mut after, wanted, is_newest, &clock);
+            // everybody could see for a day whom the catalog names and what it wants
+            after.is_doubtful &= wanted.spots.is_empty() || !plan.is_confirmed();
+            plan
+        }
     };
     plan.kinds.clone_from(&after.kinds);
     plan.keep = (after != *before).then(|| Pins { revision: before.revision.max(wanted.revision), ..after });
@@ -353,6 +361,7 @@ impl Pins {
     fn none(wanted: &Wanted) -> Self {
         Self {
             team: wanted.team.clone(),
+            is_doubtful: false,
             held_team: None,
             held_for: None,
             revision: wanted.revision,
@@ -415,6 +424,7 @@ fn state(after: &mut Pins, wanted: &Wanted, statement: &Confirmation) -> PinPlan
     };
     let is_news = !news.is_none() || after.team != wanted.team;
     after.team = wanted.team.clone();
+    after.is_doubtful = false;
     after.held_team = None;
     after.held_for = None;
     after.stated_at = Some(statement.issued_at);

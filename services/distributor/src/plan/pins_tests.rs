@@ -305,7 +305,9 @@ fn where_pins_may_have_been_lost_the_catalog_is_not_believed_at_once() {
     assert_eq!(first.event, Event::Noticed(added("evil-bucket")));
     let kept = first.keep.unwrap();
     assert_eq!(is_confirmed(&pin(Some(&kept), &wanted, None, &lost, &at(25))), [false]);
-    assert_eq!(is_confirmed(&pin(Some(&kept), &wanted, None, &lost, &at(26))), [true]);
+    let later = pin(Some(&kept), &wanted, None, &lost, &at(26));
+    assert_eq!((is_confirmed(&later), kept.is_doubtful), (vec![true], true));
+    assert!(!later.keep.unwrap().is_doubtful, "everybody could see for a day who owns it");
     for pins in [None, Some(&kept)] {
         for (issued, is_believed) in [(0, false), (1, false), (2, true)] {
             let said = statement(&wanted, issued);

@@ -45,9 +45,15 @@ pub struct Budgeted {
 impl Provisioner {
     /// Counts the removal of objects that the catalog justifies, and signs that it is permitted.
     pub async fn permit(&self, order: &Order, takes: Taking) -> Result<Permit, Error> {
+        let outcome = self.try_permit(order, takes).await;
+        self.tell_refusal("removal.permit", Some(&order.application), &outcome);
+        outcome
+    }
+
+    async fn try_permit(&self, order: &Order, takes: Taking) -> Result<Permit, Error> {
         self.state.fence(order).await?;
         let _turn = self.turns.take(&order.application).await;
-        let application = &self.catalog.application(&order.application, order.revision).await?;
+        let application = &self.record_of(order).await?;
         let known = self.state.known(&order.application).await?;
         let now = self.state.counted(&self.moment()).await?;
         let removal = plan::permit(takes, known.as_ref(), application, now, self.tombstone)?;
@@ -73,6 +79,12 @@ impl Provisioner {
 
     /// Puts a release by two operators into force; one that is in force already is answered as it stands.
     pub async fn release(&self, envelope: &[u8]) -> Result<Released, Error> {
+        let outcome = self.try_release(envelope).await;
+        self.tell_refusal("budget.release", None, &outcome);
+        outcome
+    }
+
+    async fn try_release(&self, envelope: &[u8]) -> Result<Released, Error> {
         let verified = self.statements.verified(envelope, self.clock.now())?;
         let signers: Vec<String> = verified.signers().iter().map(ToString::to_string).collect();
         let Statement { id, issued_at, expires_at, subject, .. } = verified.by_two_operators()?;

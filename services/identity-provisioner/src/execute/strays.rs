@@ -8,7 +8,8 @@ use crate::{
     Error,
     model::Stage,
     plan::{self, Refusal, StrayStep, Taking},
-    ports::CatalogError,
+    ports::{CatalogError, IssuerError},
+    state::CALL_LIFE,
 };
 
 /// How far a removal is.
@@ -23,6 +24,13 @@ pub struct Removed {
 impl Provisioner {
     /// Takes the next step of removing a user that belongs to no application.
     pub async fn remove(&self, username: &str) -> Result<Removed, Error> {
+        let outcome = self.try_remove(username).await;
+        let application = self.naming.application(username);
+        self.tell_refusal("orphan.remove", application.as_ref(), &outcome);
+        outcome
+    }
+
+    async fn try_remove(&self, username: &str) -> Result<Removed, Error> {
         if !self.naming.is_ours(username) {
             return Err(Refusal::NotOurs.into());
         }
@@ -57,10 +65,15 @@ impl Provisioner {
             if plan::stray(Some(&stray), now, self.tombstone) == StrayStep::Wait {
                 continue;
             }
-            match self.remove(&stray.username).await {
+            match self.try_remove(&stray.username).await {
                 Ok(_) => {}
                 Err(Error::Refused(Refusal::Belongs)) => {
-                    self.state.apply_stray(&stray.username, Stage::None, &self.moment()).await?;
+                    // while a call of another replica may still take effect, the next look gives it up
+                    if let Err(error) =
+                        self.state.apply_stray(&stray.username, Stage::None, &self.moment()).await
+                    {
+                        tracing::warn!(code = error.reason(), %error, user = stray.username, "a removal stays open");
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(code = error.reason(), %error, user = stray.username, "an orphan stays");
@@ -92,8 +105,9 @@ impl Provisioner {
         let announced = self.say("orphan.disable", application, username.to_owned()).await?;
         let done = async {
             let moment = self.moment();
-            self.state.intend_stray(username, &subject, Stage::Disabled, Taking::Disable, &moment).await?;
-            self.issuer.put(&announced, &user).await?;
+            let who = (username, announced.act().application.as_ref());
+            self.state.intend_stray(who, &subject, Stage::Disabled, Taking::Disable, &moment).await?;
+            in_time(async { self.issuer.put(&announced, &user).await.map(drop) }).await?;
             self.state.apply_stray(username, Stage::Disabled, &self.moment()).await
         };
         let done = done.await;
@@ -109,8 +123,9 @@ impl Provisioner {
         let announced = self.say("orphan.delete", application, username.to_owned()).await?;
         let done = async {
             let moment = self.moment();
-            self.state.intend_stray(username, &subject, Stage::Deleted, Taking::Delete, &moment).await?;
-            self.issuer.delete(&announced, username).await?;
+            let who = (username, announced.act().application.as_ref());
+            self.state.intend_stray(who, &subject, Stage::Deleted, Taking::Delete, &moment).await?;
+            in_time(self.issuer.delete(&announced, username)).await?;
             self.state.apply_stray(username, Stage::Deleted, &self.moment()).await
         };
         let done = done.await;
@@ -131,6 +146,17 @@ impl Provisioner {
             self.hold(subject, Some(takes), error).await?;
         }
         done
+    }
+}
+
+/// A call that is given up, looking at the time first, when others stop waiting for it: whoever slept sends none after that.
+async fn in_time(call: impl Future<Output = Result<(), IssuerError>>) -> Result<(), IssuerError> {
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep(CALL_LIFE / 2) => {
+            Err(IssuerError::UnknownOutcome { detail: "it was given up when others stop waiting for it".to_owned() })
+        }
+        outcome = call => outcome,
     }
 }
 

@@ -48,6 +48,12 @@ impl Rotator {
     /// Whether the issuer accepts the version that the ledger calls current; changes nothing there. Trouble on the way is
     /// an error, never a verdict.
     pub async fn check_version(&self, order: &CheckOrder, probe_envelope: &[u8]) -> Result<Checked, Error> {
+        let outcome = self.try_check(order, probe_envelope).await;
+        self.tell_refusal(&outcome, || self.act_of(order));
+        outcome
+    }
+
+    async fn try_check(&self, order: &CheckOrder, probe_envelope: &[u8]) -> Result<Checked, Error> {
         let (application, kind) = (&order.application, order.kind);
         let _turn = self.turns.take(application, kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;

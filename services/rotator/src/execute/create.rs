@@ -29,6 +29,12 @@ struct Failure {
 impl Rotator {
     /// Makes a version, or answers the one that this rotation made.
     pub async fn create(&self, create: &CreateOrder) -> Result<Made, Error> {
+        let outcome = self.try_create(create).await;
+        self.tell_refusal(&outcome, || self.act(ACTION, &create.order));
+        outcome
+    }
+
+    async fn try_create(&self, create: &CreateOrder) -> Result<Made, Error> {
         let order = &create.order;
         let ledger = &self.parts.ledger;
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
@@ -43,6 +49,9 @@ impl Rotator {
             return Err(halted);
         }
         let record = self.parts.catalog.application(&order.application, create.revision).await?;
+        if !record.revision.is_plausible(self.parts.clock.now()) {
+            return Err(Error::ImplausibleRevision { application: record.id, revision: record.revision });
+        }
         let identity = plan::check_record(&record, order.ask.kind)?;
         let username = self.username(&order.application);
         self.check_client(order, identity, &username).await?;

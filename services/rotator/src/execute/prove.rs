@@ -39,6 +39,12 @@ pub(super) struct Plain {
 impl Rotator {
     /// Proves the version dead that a rotation ended. Trouble on the way is an error, never a verdict.
     pub async fn prove(&self, order: &Order, probe_envelope: &[u8]) -> Result<Proof, Error> {
+        let outcome = self.try_prove(order, probe_envelope).await;
+        self.tell_refusal(&outcome, || self.act(ACTION, order));
+        outcome
+    }
+
+    async fn try_prove(&self, order: &Order, probe_envelope: &[u8]) -> Result<Proof, Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
         ledger.overtake(&order.application, order.token).await?;

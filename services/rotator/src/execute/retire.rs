@@ -48,6 +48,12 @@ impl Rotator {
     /// Verifies and stores the distributor's receipt; from here on the envelopes are forgotten and the overlap runs. A
     /// value that the issuer does not have yet is set first, and for that a receipt of some destinations is enough.
     pub async fn accept_receipt(&self, order: &Order, receipt: &[u8]) -> Result<Accepted, Error> {
+        let outcome = self.try_accept(order, receipt).await;
+        self.tell_refusal(&outcome, || self.act("receipt.accept", order));
+        outcome
+    }
+
+    async fn try_accept(&self, order: &Order, receipt: &[u8]) -> Result<Accepted, Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
         ledger.admit(&order.application, order.token).await?;
@@ -81,6 +87,12 @@ impl Rotator {
 
     /// Commits, which ends the previous version; refused without a receipt and before the overlap has passed.
     pub async fn retire(&self, order: &Order) -> Result<Retirement, Error> {
+        let outcome = self.try_retire(order).await;
+        self.tell_refusal(&outcome, || self.act(ACTION, order));
+        outcome
+    }
+
+    async fn try_retire(&self, order: &Order) -> Result<Retirement, Error> {
         let _turn = self.turns.take(&order.application, order.ask.kind.issuer_objects()).await;
         let ledger = &self.parts.ledger;
         ledger.admit(&order.application, order.token).await?;

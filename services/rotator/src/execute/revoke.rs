@@ -62,23 +62,8 @@ impl Rotator {
     /// or by the commit or the setting of a newer version, whether or not anybody has that one yet.
     pub async fn revoke(&self, order: &RevokeOrder) -> Result<Revoked, Error> {
         let outcome = self.try_revoke(order).await;
-        if let Err(error @ (Error::Statement(_) | Error::StatementUsed(_))) = &outcome {
-            self.tell_refusal(order, error).await;
-        }
+        self.tell_refusal(&outcome, || order.act(None, self.username(&order.application)));
         outcome
-    }
-
-    /// What nobody honest asks for stands in the log, although nothing was done.
-    async fn tell_refusal(&self, order: &RevokeOrder, error: &Error) {
-        let reason = error.reason();
-        let act = order.act(None, self.username(&order.application));
-        let told = match self.parts.audit.announce(act).await {
-            Ok(announced) => self.parts.audit.conclude(announced, Outcome::Failure { reason }).await,
-            Err(error) => Err(error),
-        };
-        if let Err(unheard) = told {
-            tracing::warn!(error = %unheard, reason, "the audit log did not hear of a refusal");
-        }
     }
 
     async fn try_revoke(&self, order: &RevokeOrder) -> Result<Revoked, Error> {

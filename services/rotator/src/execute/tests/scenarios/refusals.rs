@@ -59,7 +59,7 @@ async fn a_stale_fencing_token_is_refused() {
     let stale = Order { token: FencingToken(6), ..create.order.clone() };
     bench.restart();
     let receipt = bench.world.receipt(&made.envelopes.as_ref().unwrap().delivery);
-    let calls = bench.world.calls().len();
+    let calls = bench.world.issuer_calls();
     let refusals = [
         bench.rotator.create(&CreateOrder { order: stale.clone(), ..create }).await.map(drop),
         bench.rotator.accept_receipt(&stale, &receipt).await.map(drop),
@@ -70,7 +70,16 @@ async fn a_stale_fencing_token_is_refused() {
     for refused in refusals {
         assert_eq!(refused.unwrap_err().reason(), "STALE_FENCING_TOKEN");
     }
-    assert_eq!(bench.world.calls().len(), calls);
+    assert_eq!(bench.world.issuer_calls(), calls);
+    bench.wait_for_background().await;
+    let acts = [
+        "credential.create",
+        "receipt.accept",
+        "credential.retire",
+        "credential.prove",
+        "credential.abandon",
+    ];
+    assert_eq!(refused(&bench), acts.map(|act| (act, "STALE_FENCING_TOKEN")));
     let other = bench.world.add("other", Layout::Split, true, false);
     let create = bench.order(&other, CredentialKind::Password);
     bench.rotator.create(&create).await.unwrap();
@@ -125,4 +134,45 @@ async fn a_catalog_that_names_anothers_client_gets_no_secret_for_it() {
         says(&bench, "stups_evil");
         bench.rotator.create(&create).await.unwrap();
     }
+}
+
+/// What was refused, by action and reason.
+fn refused(bench: &Bench) -> Vec<(&'static str, &'static str)> {
+    let entries = bench.world.log.entries();
+    let told = |entry: &mint_api::audit_log::MemoryEntry| match entry.outcome {
+        Some(Outcome::Failure { reason }) => Some((entry.act.action, reason)),
+        _ => None,
+    };
+    entries.iter().filter_map(told).collect()
+}
+
+#[tokio::test]
+async fn forged_evidence_is_refused_and_in_the_log_once_however_often_it_comes() {
+    let (mut bench, shop) = Bench::with_shop().await;
+    let (first, _) = bench.rotate(&shop, CredentialKind::Password).await;
+    let create = bench.order(&shop, CredentialKind::Password);
+    bench.rotator.create(&create).await.unwrap();
+    let of_before = bench.world.receipt(&first.envelopes.as_ref().unwrap().delivery);
+    for _ in 0..50 {
+        for receipt in [&of_before[..], b"forged"] {
+            let error = bench.rotator.accept_receipt(&create.order, receipt).await.unwrap_err();
+            assert_eq!(error.reason(), "RECEIPT_INVALID");
+        }
+        let error = bench.rotator.retire(&create.order).await.unwrap_err();
+        assert_eq!(error.reason(), "RECEIPT_MISSING");
+    }
+    let told = [("receipt.accept", "RECEIPT_INVALID"), ("credential.retire", "RECEIPT_MISSING")];
+    bench.wait_for_background().await;
+    assert_eq!(refused(&bench), told);
+
+    bench.world.clock.advance(Duration::from_mins(10));
+    bench.world.log.set_down(true);
+    let error = bench.rotator.accept_receipt(&create.order, b"forged").await.unwrap_err();
+    assert_eq!(error.reason(), "RECEIPT_INVALID", "it is refused whether or not the log hears of it");
+    bench.wait_for_background().await;
+    bench.world.log.set_down(false);
+    let error = bench.rotator.retire(&create.order).await.unwrap_err();
+    assert_eq!(error.reason(), "RECEIPT_MISSING");
+    bench.wait_for_background().await;
+    assert_eq!(refused(&bench).len(), 3);
 }
