@@ -79,8 +79,8 @@ impl Books {
                 return Fate::Repeated;
             }
             Some(known) if known.repeated > 0 => {
-                act.resource
-                    .push_str(&format!(" (and {} more since the last one that was told)", known.repeated));
+                let (resource, more) = (&act.resource, known.repeated);
+                act.resource = format!("{resource} (and {more} more since the last one that was told)");
             }
             Some(_) | None => {}
         }
@@ -104,9 +104,9 @@ impl Books {
     }
 
     /// The log did not hear of it: the next of its kind is told instead.
-    fn forget(&mut self, application: &Option<ApplicationId>, matter: Matter) {
-        if let Some(told) = self.told.get_mut(&matter) {
-            told.remove(application);
+    fn forget(&mut self, act: &Act, reason: &'static str) {
+        if let Some(told) = self.told.get_mut(&(act.action, reason)) {
+            told.remove(&act.application);
         }
     }
 }
@@ -125,15 +125,14 @@ impl Teller {
             // a guard in the head of a `while let` would live through its body
             let next = self.books().next();
             let Some((act, reason)) = next else { return };
-            let (action, application) = (act.action, act.application.clone());
-            let told = tokio::time::timeout(PATIENCE, self.tell(act, reason)).await;
+            let told = tokio::time::timeout(PATIENCE, self.tell(act.clone(), reason)).await;
             match told.unwrap_or_else(|_| Err(late())) {
                 Ok(()) => self.count(reason, "told"),
                 Err(unheard) => {
-                    self.books().forget(&application, (action, reason));
+                    self.books().forget(&act, reason);
                     self.count(reason, "untold");
-                    let application = application.as_ref().map(ToString::to_string).unwrap_or_default();
-                    tracing::warn!(error = %unheard, action, application, reason, "the audit log did not hear of a refusal");
+                    let application = act.application.as_ref().map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(error = %unheard, action = act.action, application, reason, "the audit log did not hear of a refusal");
                 }
             }
         }
