@@ -278,7 +278,7 @@ impl Distributor {
             self.ports.attempts.begin(&task.claim, &[], &[]).await?;
             return Ok(answers);
         }
-        let announced = self.ports.audit.announce(task.act(delivery, &ready)).await?;
+        let announced = self.announce(task.act(delivery, &ready)).await?;
         let starts: Vec<Start> = ready.iter().map(|put| put.start.clone()).collect();
         let numbers = match self.ports.attempts.begin(&task.claim, &starts, &plan.obsolete).await {
             Ok(numbers) => numbers,

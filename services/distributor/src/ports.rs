@@ -243,6 +243,7 @@ impl Debug for Body {
 }
 
 /// A signed request for one PUT. Whoever has it may write these bytes there for a minute: it is not printed.
+#[derive(Clone)]
 pub struct SignedPut {
     /// The URL with its signature.
     pub url: String,

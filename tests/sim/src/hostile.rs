@@ -11,17 +11,17 @@ use mint_api::identity::v1::{DeleteIdentityRequest, DisableIdentityRequest};
 use mint_api::rotation::v1::rotation_service_server::RotationService as _;
 use mint_api::rotation::v1::{AcceptReceiptRequest, RetireRequest};
 use mint_coordinator::{Call, RotationCall};
-use mint_invariants::{Invariant, Violation};
+use mint_invariants::{Invariant, Removal, Stage, Violation, no_mass_death, no_plaintext};
 use mint_saga::Sealed;
 use mint_secret::{Expected, KeyRing, KeyUse, ObjectBody, Purpose, SecretValue, Stamp, Subject, open, seal};
-use mint_types::{ApplicationId, CredentialKind, FencingToken, RotationId, Version, VersionId};
+use mint_types::{ApplicationId, Budget, CredentialKind, FencingToken, RotationId, Version, VersionId};
 use tonic::Request;
 
 use crate::outside::Moment;
 use crate::ports::Network;
 use crate::rng::{SimulatedEntropy, derived};
 use crate::scene::{Scene, State};
-use crate::services::keys;
+use crate::services::{TOMBSTONE, keys};
 
 /// So much is remembered of an application.
 const REMEMBERED: usize = 12;
@@ -70,11 +70,12 @@ impl Scene {
             return;
         }
         let expected = Expected { purpose: Purpose::Delivery, application, rotation: None };
-        let opens = |keys| open(keys, &self.rotator_verifiers, envelope.as_bytes(), expected).is_ok();
-        if self.stolen.seal_keys(KeyUse::DistributorSeal).is_ok_and(opens) {
-            let detail = "a sealing key that was retired opens a new envelope".to_owned();
-            self.locked().violated(Violation::of(Invariant::NoPlaintext, application, detail));
-        }
+        let Ok(stolen) = self.stolen.seal_keys(KeyUse::DistributorSeal) else { return };
+        let Ok((_, read)) = open(stolen, &self.rotator_verifiers, envelope.as_bytes(), expected) else {
+            return;
+        };
+        let place = format!("what a retired key opens of {application}");
+        self.locked().judge(no_plaintext(&place, &read, &[&read]));
     }
 }
 
@@ -107,11 +108,19 @@ impl State {
         self.violated(Violation::of(Invariant::NothingLost, &call.call.application, detail));
     }
 
+    /// A user is gone: it must have been disabled for as long as it had to be restorable.
     pub(crate) fn deleted(&mut self, id: &ApplicationId, was_enabled: bool) {
-        if was_enabled {
-            let detail = "it was deleted without having been disabled";
-            self.violated(Violation::of(Invariant::NoMassDeath, id, detail));
-        }
+        let now = self.time.now();
+        let taken = self.issuer.takings.iter().rev().find(|taking| taking.application == *id);
+        let removal = Removal {
+            application: id.clone(),
+            from: if was_enabled { Stage::Enabled } else { Stage::Disabled },
+            to: Stage::Deleted,
+            after: taken.map_or(self.time.elapsed(), |taking| now.since(taking.at)),
+            tombstone: TOMBSTONE,
+        };
+        let fleet = u64::try_from(self.catalog.records.len()).unwrap_or(0);
+        self.judge(no_mass_death(Budget::default(), fleet, &[], &[removal]));
     }
 }
 

@@ -38,6 +38,9 @@ const CALLS_PER_MINUTE: u32 = 60_000;
 /// Most owners here sign nothing: where their credentials go is waited for.
 const PIN_WAIT: Duration = Duration::from_mins(15);
 
+/// How long a disabled identity is restorable.
+pub(crate) const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
+
 /// Which service a process is, and which of its replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -245,7 +248,7 @@ impl Machines {
             catalog: Port::new(world),
             audit: self.audit(being, "identity-provisioner"),
             state,
-            tombstone: Duration::from_hours(7 * 24),
+            tombstone: TOMBSTONE,
             // nobody is believed: no statement is needed here
             statements: Statements { keys_file: None, key_file: None },
             naming: Naming {

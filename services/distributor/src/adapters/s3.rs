@@ -16,7 +16,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use mint_api::audit_log::Announced;
 use mint_aws::Session;
 use mint_runtime::http::HttpClient;
-use mint_types::mutation::{Mutation, mutated};
 use mint_types::{Destination, OutboundUrl, Timestamp};
 
 use crate::answer::{error_code, judge, no_credentials, unknown, unreachable, unusable};
@@ -126,12 +125,7 @@ impl ObjectStore for S3 {
             return PutAnswer::Refused(unusable("the bucket's endpoint makes no URL"));
         };
         request.headers_mut().extend(put.headers);
-        let again = mutated(Mutation::SdkRetriesLeftOn).then(|| request.clone());
-        let mut sent = self.http.send(request, self.deadline, LONGEST_ANSWER).await;
-        if let (Err(_), Some(again)) = (&sent, again) {
-            sent = self.http.send(again, self.deadline, LONGEST_ANSWER).await;
-        }
-        match sent {
+        match self.http.send(request, self.deadline, LONGEST_ANSWER).await {
             Ok(answer) => {
                 self.forget_expired(&answer.body);
                 judge(answer.status, &answer.headers, &answer.body, body.md5(), put.has_opaque_etag)

@@ -1,7 +1,8 @@
 //! Sending what was announced and is durable, and remembering what came of it.
 
 use futures::StreamExt as _;
-use mint_api::audit_log::{Announced, Outcome};
+use mint_api::audit_log::{Act, Announced, AuditError, AuditLog as _, MemoryAuditLog, Outcome};
+use mint_types::mutation::{Mutation, mutated};
 use mint_types::{ApplicationId, Timestamp};
 
 use super::{Distributor, MOST_PUTS_PER_DELIVERY};
@@ -52,11 +53,32 @@ impl Distributor {
         let puts = ready.into_iter().map(|put| async move {
             // the semaphore is never closed
             let _permit = self.puts.acquire().await;
-            let outcome = self.ports.store.put_object(put.signed, &put.body, announced).await;
+            let again = mutated(Mutation::SdkRetriesLeftOn).then(|| put.signed.clone());
+            let mut outcome = self.ports.store.put_object(put.signed, &put.body, announced).await;
+            if let (PutAnswer::Unknown(_), Some(again)) = (&outcome, again) {
+                outcome = self.ports.store.put_object(again, &put.body, announced).await;
+            }
             log(application, &put.content, &put.start.place, &outcome);
             outcome
         });
         futures::stream::iter(puts).buffered(MOST_PUTS_PER_DELIVERY).collect().await
+    }
+
+    /// Says what is about to be written; nothing is sent before the log has it.
+    pub(super) async fn announce(&self, act: Act) -> Result<Announced, AuditError> {
+        if mutated(Mutation::AuditAfterTheAct) {
+            // nobody hears of it before it is done
+            return MemoryAuditLog::default().announce(act).await;
+        }
+        self.ports.audit.announce(act).await
+    }
+
+    /// Tells what came of it.
+    async fn tell(&self, mut announced: Announced, outcomes: &[PutAnswer]) -> Result<(), AuditError> {
+        if mutated(Mutation::AuditAfterTheAct) {
+            announced = self.ports.audit.announce(announced.act().clone()).await?;
+        }
+        self.ports.audit.conclude(announced, concluded(outcomes)).await
     }
 
     /// The outcome goes to the log first: what is remembered as written was said, so a repeat need not say it.
@@ -73,7 +95,7 @@ impl Distributor {
             fitting.map(|(number, _)| (*number, wanted)).collect()
         };
         debug_assert!(numbers.len() == outcomes.len(), "one number and one outcome a PUT");
-        if let Err(error) = self.ports.audit.conclude(announced, concluded(outcomes)).await {
+        if let Err(error) = self.tell(announced, outcomes).await {
             // the writes stay unanswered in memory: the next call writes, and says so, once more
             let refused = answered(Answered::Refused);
             if let Err(error) = self.ports.attempts.answer(application, &refused).await {

@@ -295,7 +295,7 @@ impl Issuer {
         objects: &[IssuerObject],
         made: u64,
         now: Timestamp,
-    ) -> Vec<String> {
+    ) -> Vec<(IssuerObject, String)> {
         let Some(user) = self.users.get(username) else { return Vec::new() };
         let number = |value: &str| self.number_of(value).unwrap_or(0);
         let passwords = user.passwords.iter().filter(|password| password.lives(now));
@@ -303,6 +303,8 @@ impl Issuer {
         let clients = user.clients.iter().filter(|client| !client.ended);
         let clients = clients.map(|client| (IssuerObject::Client, &client.secret, &client.txid));
         let mine = passwords.chain(clients).filter(|(object, ..)| objects.contains(object));
-        mine.filter(|(_, value, _)| number(value) <= made).map(|(_, _, txid)| txid.clone()).collect()
+        mine.filter(|(_, value, _)| number(value) <= made)
+            .map(|(object, _, txid)| (object, txid.clone()))
+            .collect()
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mint_invariants::{Invariant, Violation};
-use mint_types::{ApplicationId, IssuerObject};
+use mint_invariants::{Act, Invariant, Violation, one_at_a_time};
+use mint_types::{ApplicationId, FencingToken, IssuerObject};
 
 use crate::faults::Fault;
 use crate::outside::{Denied, Moment, PREFIX};
@@ -31,17 +31,23 @@ impl Acting {
     fn begin(scene: &Arc<Scene>, username: &str, object: IssuerObject) -> Self {
         let key = (username.to_owned(), object);
         let mut state = scene.locked();
-        let others = state.issuer.acting.entry(key.clone()).or_default();
-        *others += 1;
-        let is_alone = *others == 1;
+        let acting = state.issuer.acting.entry(key.clone()).or_default();
+        *acting += 1;
+        let calls = *acting;
         // whoever has fallen asks beside the holder of the lease: what comes of that is judged by what becomes of credentials
-        if !is_alone && !state.hostile {
-            let id = username.strip_prefix(PREFIX).unwrap_or(username).parse::<ApplicationId>();
-            let detail = format!("two calls to the issuer are under way on {object:?} of {username}");
-            state.violated(id.map_or_else(
-                |_| Violation::of_all(Invariant::OneAtATime, detail.clone()),
-                |id| Violation::of(Invariant::OneAtATime, &id, detail.clone()),
-            ));
+        if calls > 1 && !state.hostile {
+            let application = username.strip_prefix(PREFIX).unwrap_or(username).parse::<ApplicationId>();
+            let call = |number| Act {
+                holder: format!("call {number} on {object:?} of {username}"),
+                token: FencingToken(0),
+                highest: FencingToken(0),
+                leased: true,
+            };
+            let under_way: Vec<Act> = (1..=calls).map(call).collect();
+            state.judge(match application {
+                Ok(application) => one_at_a_time(&application, &under_way),
+                Err(_) => Err(Violation::of_all(Invariant::OneAtATime, "a call on nobody's user")),
+            });
         }
         drop(state);
         Self { scene: Arc::clone(scene), key }

@@ -84,9 +84,9 @@ impl IdentityIssuer for ProvisionerWorld {
         let act = move |state: &mut State| {
             let now = state.time.now();
             let existed = state.issuer.users.remove(&user);
-            if let Some(id) = id_of(&user).filter(|_| existed.is_some()) {
+            if let Some((id, existed)) = id_of(&user).zip(existed) {
+                state.deleted(&id, existed.enabled);
                 state.issuer.taken(&id, now);
-                state.deleted(&id, existed.is_some_and(|user| user.enabled));
                 state.log_in_as(id.as_str(), Moment::Identity);
             }
             Ok(())
