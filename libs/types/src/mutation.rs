@@ -67,11 +67,11 @@ mutations! {
     /// A version that was made long enough ago may end its predecessor, whether or not it was delivered (I1).
     EndByAge = "end-by-age", breaks "I1", by [Model, Simulation];
     /// Nobody compares fencing tokens (I3).
-    NoFencing = "no-fencing", breaks "I3", by [Model, Harness, Simulation];
+    NoFencing = "no-fencing", breaks "I3", by [Model, Simulation];
     /// A token that no lease can have made is believed and remembered (I2): the honest holders are locked out for ever.
     TokenFromTheFuture = "token-from-the-future", breaks "I2", by [Model];
     /// Create is sent without a durable intent (I2): a crash leaves a version that nobody accounts for.
-    NoIntent = "no-intent", breaks "I2", by [Model, Harness, Simulation];
+    NoIntent = "no-intent", breaks "I2", by [Model];
     /// The distributor opens envelopes that the rotator did not sign (I1): whoever carries them delivers garbage.
     UnsignedEnvelope = "unsigned-envelope", breaks "I1", by [Simulation];
     /// A receipt is signed for no destination at all (I1).
@@ -102,7 +102,7 @@ mutations! {
     /// Create is called however many calls without an outcome stand (I2).
     UnresolvedNotCounted = "unresolved-not-counted", breaks "I2", by [Model, Simulation];
     /// Instants of two machines' boots are compared (I1): a machine that is up for longer ends the overlap at once.
-    OverlapOfAnotherBoot = "overlap-of-another-boot", breaks "I1", by [Model];
+    OverlapOfAnotherBoot = "overlap-of-another-boot", breaks "I1", by [Model, Harness];
     /// What was in use before Mint came gets the plain overlap only (I1).
     ForeignWithoutMaxOverlap = "foreign-without-max-overlap", breaks "I1", by [Model, Simulation];
     /// A rotation whose version was delivered is overtaken by the next one (I2).
@@ -110,7 +110,7 @@ mutations! {
     /// Prove logs in while the issuer may still accept the ended version (I2): an honest issuer is accused.
     ProveBeforeGrace = "prove-before-grace", breaks "I2", by [Model, Simulation];
     /// The act is announced after it was done (I5).
-    AuditAfterTheAct = "audit-after-the-act", breaks "I5", by [Model, Harness, Simulation];
+    AuditAfterTheAct = "audit-after-the-act", breaks "I5", by [Model, Simulation];
     /// A holder without a lease writes its state over the new holder's (I3).
     StaleCommit = "stale-commit", breaks "I3", by [Model, Simulation];
     /// A restored database repeats fencing tokens (I3).
