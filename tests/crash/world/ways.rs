@@ -66,10 +66,7 @@ impl Stage {
             Way::Combined => self.rotates(case, &[CredentialKind::Combined]).await,
             Way::Public => self.rotates(case, &[CredentialKind::PublicClient]).await,
             Way::OtherMachine => self.continues_elsewhere(case).await,
-            Way::Restored => {
-                self.forgets_its_leases(&case.application)?;
-                self.rotates(case, &[CredentialKind::Password]).await
-            }
+            Way::Restored => self.is_restored(case).await,
             Way::Anybody => self.somebody(case).await,
             Way::First => {
                 self.arming.arm(case);

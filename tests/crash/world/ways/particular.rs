@@ -194,13 +194,22 @@ impl Stage {
         self.change(ServiceName::Rotator, moving, id) > 0
     }
 
-    /// As in a database that was put back from a backup made before the first lease.
-    pub(super) fn forgets_its_leases(&self, id: &str) -> Result<(), Trouble> {
-        let changed = self.change(
-            ServiceName::Coordinator,
-            "UPDATE applications SET fencing_token = 1 WHERE application_id = ?1",
-            id,
-        );
+    /// Its coordinator's database is put back from a backup made before the first lease, many leases ago: whoever counts
+    /// on from there gives tokens again that the executors know.
+    pub(super) async fn is_restored(&self, case: &Case) -> Result<(), Trouble> {
+        let (id, kinds) = (case.application.as_str(), [CredentialKind::Password]);
+        let before = completed(&self.standing(id).await?, &kinds);
+        self.leases(id, "fencing_token + 1000")?;
+        self.rotate(id, &kinds).await?;
+        self.has_rotated(id, &kinds, before).await?;
+        self.leases(id, "1")?;
+        self.rotates(case, &kinds).await
+    }
+
+    /// Writes another number where the last one of an application's leases is.
+    fn leases(&self, id: &str, number: &str) -> Result<(), Trouble> {
+        let sql = format!("UPDATE applications SET fencing_token = {number} WHERE application_id = ?1");
+        let changed = self.change(ServiceName::Coordinator, &sql, id);
         if changed == 1 { Ok(()) } else { Err(Trouble::Broken(format!("{changed} rows have a lease"))) }
     }
 
