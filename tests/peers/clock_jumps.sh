@@ -18,7 +18,7 @@ trap 'touch "$directory/stop"; for pid in $loops; do kill "$pid" 2>/dev/null || 
 # each service's program runs under its own clock file; everything else has the machine's clock. `mint up` starts the
 # programs beside its own.
 mkdir "$directory/programs" "$directory/clocks"
-for program in "$executables"/mint "$executables"/mint-sandbox "$executables"/mint-berry; do
+for program in "$executables"/mint "$executables"/mint-sandbox "$executables"/mint-berry "$executables"/mint-broker; do
   cp "$program" "$directory/programs/"
 done
 for service in $services; do

@@ -17,8 +17,8 @@ use tokio_util::task::TaskTracker;
 const WINDOW: Duration = Duration::from_mins(10);
 /// So many applications are told of one action and reason in this time: whoever names ever other ones hides no other reason.
 const MOST_APPLICATIONS: usize = 64;
-/// So many wait for the log at once.
-const MOST_WAITING: usize = 64;
+/// So many of one action and reason wait for the log at once: a burst of one keeps no other one out.
+const MOST_WAITING: usize = 8;
 /// An append is repeated by its adapter; a log that has not answered both of them by then does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -71,8 +71,10 @@ enum Fate {
 
 impl Books {
     fn enter(&mut self, mut act: Act, reason: &'static str, now: Monotonic) -> Fate {
-        let is_full = self.waiting.len() >= MOST_WAITING;
-        let told = self.told.entry((act.action, reason)).or_default();
+        let matter = (act.action, reason);
+        let waiting = self.waiting.iter().filter(|(other, why)| (other.action, *why) == matter);
+        let is_full = waiting.count() >= MOST_WAITING;
+        let told = self.told.entry(matter).or_default();
         match told.get_mut(&act.application) {
             Some(known) if !known.is_over(&now) => {
                 known.repeated = known.repeated.saturating_add(1);

@@ -125,7 +125,11 @@ async fn a_log_that_does_not_answer_holds_nothing_up_and_no_more_than_so_many_wa
             refusals.tell(act(&format!("app-{number}")), reason);
         }
     }
-    assert_eq!(refusals.teller.books().waiting.len(), MOST_WAITING);
+    assert_eq!(
+        refusals.teller.books().waiting.len(),
+        MOST_WAITING * reasons.len(),
+        "each reason has its places"
+    );
     refusals.background.close();
     refusals.background.wait().await;
     let books = refusals.teller.books();

@@ -37,8 +37,8 @@ struct Which {
     /// ES256 or RS256
     #[arg(long, value_name = "NAME", default_value = "ES256")]
     algorithm: Algorithm,
-    /// `signing.jwks_cache`
-    #[arg(long, value_name = "PERIOD", default_value = "1h")]
+    /// `signing.jwks_cache` of the broker: by a shorter one a key would be taken away that still signs
+    #[arg(long, value_name = "PERIOD")]
     jwks_cache: Period,
 }
 

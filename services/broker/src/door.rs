@@ -24,6 +24,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 /// Callers ask once in a while: nobody keeps a place for ever.
 const LONGEST_CONNECTION: Duration = Duration::from_mins(5);
+/// What is being answered when a connection has lived long enough, or at the end, is read within this.
+const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// After an accept error (too many open files, for example): the listener must live on, and not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -102,7 +104,14 @@ async fn converse(
         ended = connection.as_mut() => ended,
         () = until_enough(&shutdown) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // whoever reads nothing of its answer keeps no place with that
+            match tokio::time::timeout(LAST_ANSWERS_WITHIN, connection).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    tracing::debug!("a connection whose answers nobody read was closed");
+                    return;
+                }
+            }
         }
     };
     if let Err(error) = ended {

@@ -116,6 +116,10 @@ fn clearing(desk: &Desk, now: Timestamp) -> Need {
     if !is_left_behind(desk) || *done >= desk.record.revision {
         return Need::Nothing;
     }
+    // consumers use the client of the other type until somebody signs, and find it where it lay before
+    if desk.is_deliverable() && desk.standing.client_type_waits {
+        return Need::Nothing;
+    }
     // where it lay before it must be found until it is found elsewhere
     if desk.is_deliverable() && !desk.kinds().iter().all(|kind| is_where_it_belongs(desk, *kind)) {
         return Need::Nothing;

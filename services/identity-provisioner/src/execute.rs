@@ -258,12 +258,14 @@ impl Provisioner {
         let application = self.record_of(order).await?;
         let known = self.state.known(&order.application).await?;
         let (application, ruling) = &self.pinned(application, known.as_ref()).await?;
-        let step = match step(known.as_ref(), application, &self.naming)? {
-            // nothing changed in the catalog, but somebody's word counts by now
-            Step::Answer | Step::Settle if ruling.is_newly_said && aim.stage == Stage::Enabled => {
-                Step::Act { takes: None }
+        let step = match (step(known.as_ref(), application, &self.naming)?, &known) {
+            // by its revision nothing changed in the catalog, but somebody's word counts by now
+            (Step::Answer | Step::Settle, Some(known))
+                if ruling.is_newly_said && aim.stage == Stage::Enabled =>
+            {
+                plan::put_again(known, application)
             }
-            step => step,
+            (step, _) => step,
         };
         let takes = if let Step::Act { takes } = step { takes } else { None };
         let Aim { action, stage, must_exist } = aim;

@@ -160,11 +160,15 @@ fn useful(known: Option<&Known>, application: &Application, naming: &Naming) -> 
     match known {
         Some(known) if up_to_date(known) && known.settled => Ok(Step::Answer),
         Some(known) if up_to_date(known) => Ok(Step::Settle),
-        Some(known) => Ok(Step::Act {
-            takes: known.scopes.iter().any(|scope| !wanted.contains(scope)).then_some(Taking::Scopes),
-        }),
+        Some(known) => Ok(put_again(known, application)),
         None => Ok(Step::Act { takes: None }),
     }
+}
+
+/// The user is put as the catalog has it now: whatever scope it has and is no longer to have is taken away.
+pub fn put_again(known: &Known, application: &Application) -> Step {
+    let wanted = wanted_scopes(application);
+    Step::Act { takes: known.scopes.iter().any(|scope| !wanted.contains(scope)).then_some(Taking::Scopes) }
 }
 
 /// An existing user is to become the application's.

@@ -74,6 +74,9 @@ fn what_ensure_does_follows_from_state_and_record() {
     for (number, (known, record, expected)) in table.into_iter().enumerate() {
         assert_eq!(ensure(known.as_ref(), record, &naming()), expected, "row {number}");
     }
+    assert_eq!(put_again(&known(), &record), act(None));
+    // whatever its revision says
+    assert_eq!(put_again(&known(), &fewer), act(Some(Taking::Scopes)));
 }
 
 #[test]

@@ -86,6 +86,12 @@ pub enum Error {
         /// How long it still takes.
         retry_after: Duration,
     },
+    /// The overlap began on another machine, whose time nobody here knows: it begins here, now.
+    #[error("the overlap has not passed: it is counted anew on this machine")]
+    OverlapBegins {
+        /// How long it takes.
+        retry_after: Duration,
+    },
     /// A probe envelope that is not the version's.
     #[error("the probe envelope is refused: {0}")]
     EnvelopeInvalid(String),
@@ -224,7 +230,7 @@ impl Error {
             Self::EarlierCallMayLand { .. } => "ISSUER_UNKNOWN_OUTCOME",
             Self::ReceiptMissing => "RECEIPT_MISSING",
             Self::ReceiptInvalid(_) => "RECEIPT_INVALID",
-            Self::OverlapNotPassed { .. } => "OVERLAP_NOT_PASSED",
+            Self::OverlapNotPassed { .. } | Self::OverlapBegins { .. } => "OVERLAP_NOT_PASSED",
             Self::EnvelopeInvalid(_) => "ENVELOPE_INVALID",
             Self::EnvelopeUnopenable(_) => "ENVELOPE_UNOPENABLE",
             Self::NothingToCheck(_) => "NOTHING_TO_CHECK",
@@ -263,6 +269,7 @@ impl Error {
             | Self::RotationOpen { .. }
             | Self::ReceiptMissing
             | Self::OverlapNotPassed { .. }
+            | Self::OverlapBegins { .. }
             | Self::EnvelopeUnopenable(_)
             | Self::NothingToCheck(_)
             | Self::IdentityMissing(_)
@@ -298,6 +305,7 @@ impl Error {
             | Self::TooManySpares { retry_after, .. }
             | Self::EarlierCallMayLand { retry_after }
             | Self::OverlapNotPassed { retry_after }
+            | Self::OverlapBegins { retry_after }
             | Self::BudgetExhausted { retry_after }
             | Self::Issuer { error: IssuerError::RateLimited { retry_after }, .. } => Some(*retry_after),
             Self::Catalog(fault) | Self::CatalogUnavailable(fault) => fault.retry_after,

@@ -71,10 +71,13 @@ impl Introspection {
     }
 
     /// What the IAM solution says about a session; or why nobody knows, in words that hold nothing of it.
-    async fn ask(&self, bearer: &Bearer) -> Result<Value, String> {
-        let text = self.settings.client.read().map_err(|error| error.to_string())?;
-        let own: OwnClient = serde_json::from_str(&text)
-            .map_err(|_| "the client's file is no JSON object with client_id and client_secret".to_owned())?;
+    async fn ask(&self, bearer: &Bearer) -> Result<Value, Unasked> {
+        let text = self.settings.client.read().map_err(|error| Unasked::Everybody(error.to_string()))?;
+        let own: OwnClient = serde_json::from_str(&text).map_err(|_| {
+            Unasked::Everybody(
+                "the client's file is no JSON object with client_id and client_secret".to_owned(),
+            )
+        })?;
         let client = BasicClient::new(ClientId::new(own.client_id))
             .set_client_secret(ClientSecret::new(own.client_secret))
             .set_auth_type(AuthType::BasicAuth)
@@ -83,13 +86,18 @@ impl Introspection {
         let wire = Wire { http: &self.http };
         let question = client.introspect(&token).set_token_type_hint("access_token");
         let answer = question.request_async(&wire).await.map_err(|error| match error {
-            RequestTokenError::ServerResponse(_) => "it refuses the broker's own client".to_owned(),
-            RequestTokenError::Request(error) => error.to_string(),
+            RequestTokenError::Request(error @ HttpError::TooLarge { .. }) => {
+                Unasked::ThisOne(error.to_string())
+            }
+            RequestTokenError::Request(error) => Unasked::Everybody(error.to_string()),
+            RequestTokenError::ServerResponse(_) => {
+                Unasked::ThisOne("it refuses the question, or the broker's own client".to_owned())
+            }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                "the answer is no introspection".to_owned()
+                Unasked::ThisOne(NO_INTROSPECTION.to_owned())
             }
         })?;
-        serde_json::to_value(answer).map_err(|_| "the answer is no introspection".to_owned())
+        serde_json::to_value(answer).map_err(|_| Unasked::ThisOne(NO_INTROSPECTION.to_owned()))
     }
 
     fn has_just_failed(&self) -> bool {
@@ -98,15 +106,19 @@ impl Introspection {
         age.is_some_and(|age| age < AFTER_FAILURE)
     }
 
-    fn unreachable(&self, problem: &str) -> Refusal {
+    fn unreachable(&self, unasked: &Unasked) -> Refusal {
         let url = self.settings.url.as_str();
+        let (Unasked::Everybody(problem) | Unasked::ThisOne(problem)) = unasked;
         tracing::error!(
             code = "BACKEND_UNREACHABLE",
             url,
             problem,
             "the IAM solution does not say whether a session is valid"
         );
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.monotonic());
+        // what one bearer brought about says nothing of the others: whoever sends rubbish shuts nobody else out
+        if matches!(unasked, Unasked::Everybody(_)) {
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.monotonic());
+        }
         Refusal::BackendUnreachable
     }
 }
@@ -120,7 +132,7 @@ impl Sessions for Introspection {
         let Ok(_place) = self.free.try_acquire() else {
             return Err(Refusal::BackendUnreachable);
         };
-        let mut claims = self.ask(bearer).await.map_err(|problem| self.unreachable(&problem))?;
+        let mut claims = self.ask(bearer).await.map_err(|unasked| self.unreachable(&unasked))?;
         if claims["active"] != json!(true) {
             return Err(Refusal::NoSession("it is not active"));
         }
@@ -129,6 +141,17 @@ impl Sessions for Introspection {
         }
         judge(&claims, &self.settings.expected, self.clock.now())
     }
+}
+
+const NO_INTROSPECTION: &str = "the answer is no introspection";
+
+/// Why nobody said whether a session is valid.
+#[derive(Debug)]
+enum Unasked {
+    /// The IAM solution does not answer, whoever's session it is.
+    Everybody(String),
+    /// It answered, and not whether this one is.
+    ThisOne(String),
 }
 
 /// Our HTTP client in the form that `oauth2` takes.

@@ -89,7 +89,11 @@ impl Stage {
             http_port,
             audit_port,
         };
-        let made = run_to_end(BINARY, &["keys", "init", "--directory", stage.keys().to_str().unwrap()], &[]);
+        let made = run_to_end(
+            BINARY,
+            &["keys", "init", "--directory", stage.keys().to_str().unwrap(), "--jwks-cache", "1h"],
+            &[],
+        );
         assert_eq!(made.code(), Some(0), "{}", made.stderr);
         stage
     }
@@ -165,7 +169,11 @@ impl Stage {
     /// Makes the next key and moves the schedule into the past, so that it signs as soon as it is read.
     pub(crate) fn rotate_at_once(&self) {
         let directory = self.keys();
-        let made = run_to_end(BINARY, &["keys", "rotate", "--directory", directory.to_str().unwrap()], &[]);
+        let made = run_to_end(
+            BINARY,
+            &["keys", "rotate", "--directory", directory.to_str().unwrap(), "--jwks-cache", "1h"],
+            &[],
+        );
         assert_eq!(made.code(), Some(0), "{}", made.stderr);
         let file = directory.join("schedule.json");
         let mut schedule: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();

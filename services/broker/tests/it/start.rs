@@ -45,7 +45,11 @@ async fn keys_are_made_and_rotated_by_command_and_a_drain_exits_0() {
     let stage = Stage::set().await;
     let directory = stage.keys().display().to_string();
     let keys = |verb: &str, algorithm: &str| {
-        run_to_end(BINARY, &["keys", verb, "--directory", &directory, "--algorithm", algorithm], &[])
+        run_to_end(
+            BINARY,
+            &["keys", verb, "--directory", &directory, "--algorithm", algorithm, "--jwks-cache", "1h"],
+            &[],
+        )
     };
     assert_eq!(keys("init", "ES256").code(), Some(78), "there is one");
     assert_eq!(keys("rotate", "RS256").code(), Some(78), "there is none");

@@ -207,7 +207,7 @@ async fn listed(rpc: &Rpc) -> Vec<Problem> {
 
 async fn shown(rpc: &Rpc) -> Vec<Problem> {
     let one = GetApplicationRequest { application_id: "app-a".into() };
-    rpc.get_application(Request::new(one)).await.unwrap().into_inner().problems
+    rpc.get_application(asked(one)).await.unwrap().into_inner().problems
 }
 
 fn asked<T>(message: T) -> Request<T> {

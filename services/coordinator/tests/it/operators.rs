@@ -155,7 +155,7 @@ async fn a_paused_application_is_held_at_its_next_step_and_goes_on() {
     assert!(stage.world.apis("app-a").is_empty());
     assert!(!stage.world.apis("app-b").is_empty(), "others go on");
     let get = GetApplicationRequest { application_id: "app-a".into() };
-    let status = rpc.get_application(Request::new(get)).await.unwrap().into_inner().application.unwrap();
+    let status = rpc.get_application(asked(get)).await.unwrap().into_inner().application.unwrap();
     assert!(status.paused);
     assert_eq!(status.pause_reason, "looking");
     rpc.resume(asked(ResumeRequest { application_id: "app-a".into() })).await.unwrap();

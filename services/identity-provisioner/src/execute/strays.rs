@@ -2,6 +2,7 @@
 
 use mint_api::audit_log::{Announced, Outcome};
 use mint_types::{ApplicationId, Revision, Timestamp};
+use tokio::time::Instant;
 
 use super::Provisioner;
 use crate::{
@@ -106,8 +107,9 @@ impl Provisioner {
         let done = async {
             let moment = self.moment();
             let who = (username, announced.act().application.as_ref());
+            let until = Instant::now() + CALL_LIFE / 2;
             self.state.intend_stray(who, &subject, Stage::Disabled, Taking::Disable, &moment).await?;
-            in_time(async { self.issuer.put(&announced, &user).await.map(drop) }).await?;
+            in_time(until, async { self.issuer.put(&announced, &user).await.map(drop) }).await?;
             self.state.apply_stray(username, Stage::Disabled, &self.moment()).await
         };
         let done = done.await;
@@ -124,8 +126,9 @@ impl Provisioner {
         let done = async {
             let moment = self.moment();
             let who = (username, announced.act().application.as_ref());
+            let until = Instant::now() + CALL_LIFE / 2;
             self.state.intend_stray(who, &subject, Stage::Deleted, Taking::Delete, &moment).await?;
-            in_time(self.issuer.delete(&announced, username)).await?;
+            in_time(until, self.issuer.delete(&announced, username)).await?;
             self.state.apply_stray(username, Stage::Deleted, &self.moment()).await
         };
         let done = done.await;
@@ -149,11 +152,15 @@ impl Provisioner {
     }
 }
 
-/// A call that is given up, looking at the time first, when others stop waiting for it: whoever slept sends none after that.
-async fn in_time(call: impl Future<Output = Result<(), IssuerError>>) -> Result<(), IssuerError> {
+/// A call that is given up, looking at the time first, when others stop waiting for it: whoever slept sends none after that,
+/// wherever it slept since before its intent was written.
+async fn in_time(
+    until: Instant,
+    call: impl Future<Output = Result<(), IssuerError>>,
+) -> Result<(), IssuerError> {
     tokio::select! {
         biased;
-        () = tokio::time::sleep(CALL_LIFE / 2) => {
+        () = tokio::time::sleep_until(until) => {
             Err(IssuerError::UnknownOutcome { detail: "it was given up when others stop waiting for it".to_owned() })
         }
         outcome = call => outcome,

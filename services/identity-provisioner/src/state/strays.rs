@@ -112,7 +112,7 @@ pub(super) async fn take_over(
 /// Refuses while a call that was not answered may still take effect.
 fn in_flight(row: &Row, now: Timestamp) -> Result<(), Error> {
     let sent = row.optional_text("intended")?.and(row.optional_timestamp("intended_at")?);
-    let remaining = sent.map_or(Duration::ZERO, |sent| sent.plus(CALL_LIFE).since(now));
+    let remaining = sent.map_or(Duration::ZERO, |sent| sent.plus(CALL_LIFE).since(now).min(CALL_LIFE));
     if remaining.is_zero() { Ok(()) } else { Err(Refusal::BeingRemoved { remaining }.into()) }
 }
 

@@ -17,6 +17,7 @@ use crate::credentials::{BrokerHttp, Child, Credentials, Endpoint, Keeper, Sts, 
 use crate::error::FAILED;
 use crate::reach::{self, Reach, Said};
 use crate::remote::Remote;
+use crate::up::Endpoints;
 
 /// Before an exchange is tried again that a moment may help.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,7 +31,11 @@ pub(crate) async fn run(global: &GlobalOptions, options: &AwsCredentials) -> Res
     if options.command.is_empty() {
         return Ok(print(global.output, &source.obtain(&application).await?));
     }
-    let Some(child) = Child::new(&options.command, &said.places()) else { return Ok(ExitCode::from(FAILED)) };
+    let Some(child) =
+        Child::new(&options.command, &said.places(said.own_world(global, source.has_session())))
+    else {
+        return Ok(ExitCode::from(FAILED));
+    };
     if !options.serve {
         let credentials = source.obtain(&application).await?;
         return Err(child.become_it(&credentials.variables()));
@@ -72,7 +77,7 @@ impl Source {
         let session =
             options.session.clone().or_else(|| said.variable("MINT_SESSION_FILE").map(PathBuf::from));
         if let Some(session) = session {
-            let kept = said.world.as_ref().map(|world| world.broker_url.clone());
+            let kept = said.own_world(global, true).map(|world| world.broker_url.clone());
             let url = said.url(options.broker_url.as_ref(), "MINT_BROKER_URL", kept)?;
             let url = url.ok_or_else(|| Error::Usage {
                 what: "nobody says where the broker is".to_owned(),
@@ -82,11 +87,15 @@ impl Source {
             return Ok(Self::Broker(BrokerHttp { http: trusting(global.ca.as_deref())?, url, session }));
         }
         let reach = said.as_application(Reach::find(global, &reach::environment)?, global, &options.app)?;
-        let kept = said.world.as_ref().map(|world| world.sts_endpoint.clone());
+        let kept = said.own_world(global, false).map(|world| world.sts_endpoint.clone());
         let endpoint = said.url(options.sts.as_ref(), "AWS_ENDPOINT_URL_STS", kept)?;
         let endpoint = endpoint.map_or_else(|| said.sts_of_region(), Ok)?;
         let http = trusting(said.variable("AWS_CA_BUNDLE").map(PathBuf::from).as_deref())?;
         Ok(Self::Here { remote: Box::new(Remote::new(reach)), sts: Sts { http, endpoint } })
+    }
+
+    fn has_session(&self) -> bool {
+        matches!(self, Self::Broker(_))
     }
 
     /// Credentials that read as the application, and as nobody else.
@@ -175,9 +184,17 @@ impl Said<'_> {
         url.parse().map_err(|_| unknown())
     }
 
+    /// The running world, unless it merely lies where somebody is who acts with a certificate or a session of elsewhere:
+    /// whoever wrote its files would be sent what reads the application's secrets.
+    fn own_world(&self, global: &GlobalOptions, has_session: bool) -> Option<&Endpoints> {
+        let is_named = global.data.is_some() || reach::environment("MINT_DATA").is_some();
+        let is_of_elsewhere = has_session || global.cert.is_some() || self.variable("MINT_CERT").is_some();
+        self.world.as_ref().filter(|_| is_named || !is_of_elsewhere)
+    }
+
     /// Where AWS is, for a command that is not told.
-    fn places(&self) -> Vec<(&'static str, String)> {
-        let Some(world) = &self.world else { return Vec::new() };
+    fn places(&self, world: Option<&Endpoints>) -> Vec<(&'static str, String)> {
+        let Some(world) = world else { return Vec::new() };
         let places = [
             ("AWS_REGION", &world.s3_region),
             ("AWS_DEFAULT_REGION", &world.s3_region),

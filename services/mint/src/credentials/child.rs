@@ -1,6 +1,6 @@
 //! The command that runs with the credentials, and nothing else of AWS in its environment.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -11,23 +11,28 @@ use zeroize::Zeroizing;
 use super::Endpoint;
 use crate::Error;
 
-/// What could make an SDK somebody else, or end an answer that it keeps.
-const REMOVED: [&str; 14] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+/// Where AWS is and how to speak to it: nothing that says as whom. Every other variable of AWS is taken away, because SDKs
+/// know more names for a key than anybody lists (`AWS_ACCESS_KEY`, `AWS_BEARER_TOKEN_…`).
+const KEPT: [&str; 12] = [
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_CA_BUNDLE",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_RETRY_MODE",
+    "AWS_PAGER",
+    "AWS_DEFAULT_OUTPUT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "AWS_EXECUTION_ENV",
+    "AWS_CLI_AUTO_PROMPT",
 ];
+
+/// Whether a variable may say to a command as whom it is at AWS.
+fn says_who(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("AWS_") && !name.starts_with("AWS_ENDPOINT_URL") && !KEPT.contains(&name.as_ref())
+}
 
 /// SDKs look at an endpoint only when these two name no credentials.
 const NO_FILES: [(&str, &str); 2] =
@@ -45,10 +50,12 @@ impl Child {
     pub(crate) fn new(line: &[OsString], places: &[(&'static str, String)]) -> Option<Self> {
         let (program, arguments) = line.split_first()?;
         let mut command = Command::new(program);
-        command.args(arguments).env("AWS_EC2_METADATA_DISABLED", "true");
-        for name in REMOVED {
+        command.args(arguments);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| says_who(name)) {
             command.env_remove(name);
         }
+        // the predecessor of boto3 reads keys from files of its own
+        command.env("BOTO_CONFIG", "/dev/null").env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(places.iter().map(|(name, value)| (name, value)));
         Some(Self { program: program.clone(), command })
     }
@@ -105,4 +112,30 @@ impl Child {
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(crate::error::FAILED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_hears_where_aws_is_and_of_nobody_that_it_could_be_there() {
+        for kept in ["AWS_REGION", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "PATH", "MINT_CERT"] {
+            assert!(!says_who(OsStr::new(kept)), "{kept}");
+        }
+        for taken in [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_ACCESS_KEY",
+            "AWS_SECRET_KEY",
+            "AWS_PROFILE",
+            "AWS_ROLE_ARN",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CREDENTIAL_FILE",
+            "AWS_BEARER_TOKEN_BEDROCK",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_WHATEVER_COMES_NEXT",
+        ] {
+            assert!(says_who(OsStr::new(taken)), "{taken}");
+        }
+    }
 }

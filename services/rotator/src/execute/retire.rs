@@ -107,7 +107,7 @@ impl Rotator {
             }
             RetirePlan::BeginOverlap(retry_after) => {
                 ledger.begin_overlap(&order.application, order.token, order.ask, &self.now()).await?;
-                Err(Error::OverlapNotPassed { retry_after })
+                Err(Error::OverlapBegins { retry_after })
             }
             RetirePlan::Commit { delivered, commits, retires } => {
                 self.commit_all(order, &delivered, &commits, retires).await?;
