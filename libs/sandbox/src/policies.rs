@@ -335,6 +335,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_session_with_the_name_of_a_prefix_reads_nothing_of_the_applications_below_it() {
+        let text = "{teams: [{id: t, account_id: '111111111111'}], applications: [
+            {id: live, team_id: t, name: A, settings: {buckets: [one-bucket]}},
+            {id: shop, team_id: t, name: B, settings: {buckets: [one-bucket], prefix: live}}]}";
+        let role =
+            role(&World::parse(text).unwrap(), "arn:aws:iam::111111111111:role/mint-tagged-reader").unwrap();
+        let may_read = |key: &str| {
+            let request = Request {
+                caller: Caller::role_session(&role.account, &role.name, "test"),
+                action: "s3:GetObject".to_owned(),
+                resource: format!("arn:aws:s3:::one-bucket/{key}"),
+                context: Context::from_iter([(format!("aws:PrincipalTag/{TAG_KEY}"), "live")]),
+            };
+            decide(&role.policies, &request).is_allow()
+        };
+        assert!(may_read("live/user.json") && may_read("live/live/user.json"));
+        for key in ["live/shop/user.json", "live/shop/client.json", "shop/user.json", "user.json"] {
+            assert!(!may_read(key), "{key}");
+        }
+    }
+
     /// `mint policy render` for a team of this world, with the paths and policies that it makes.
     #[test]
     fn what_is_rendered_for_an_account_is_what_this_world_enforces() {
