@@ -105,13 +105,11 @@ async fn converse(
         () = until_enough(&shutdown) => {
             connection.as_mut().graceful_shutdown();
             // whoever reads nothing of its answer keeps no place with that
-            match tokio::time::timeout(LAST_ANSWERS_WITHIN, connection).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    tracing::debug!("a connection whose answers nobody read was closed");
-                    return;
-                }
-            }
+            let Ok(ended) = tokio::time::timeout(LAST_ANSWERS_WITHIN, connection).await else {
+                tracing::debug!("a connection whose answers nobody read was closed");
+                return;
+            };
+            ended
         }
     };
     if let Err(error) = ended {
