@@ -110,7 +110,7 @@ mutations! {
     /// Prove logs in while the issuer may still accept the ended version (I2): an honest issuer is accused.
     ProveBeforeGrace = "prove-before-grace", breaks "I2", by [Model, Simulation];
     /// The act is announced after it was done (I5).
-    AuditAfterTheAct = "audit-after-the-act", breaks "I5", by [Model, Simulation];
+    AuditAfterTheAct = "audit-after-the-act", breaks "I5", by [Model, Harness, Simulation];
     /// A holder without a lease writes its state over the new holder's (I3).
     StaleCommit = "stale-commit", breaks "I3", by [Model, Simulation];
     /// A restored database repeats fencing tokens (I3).
